@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * base/sync.h - the process's locks, by name and in order: the whole locking
+ * design.
+ *
+ * A thread may take a lock only if it holds none that stands below it in
+ * this list. No lock is held over a callback, a FUSE reply, or I/O that may
+ * wait (the store's lock is held over pread and pwrite of tables on disk
+ * readers and the writer, which may wait; nobody who answers requests takes
+ * it).
+ *
+ * The capabilities are declared and never defined: clang checks them and
+ * they cost nothing.
+ */
+#ifndef BASE_SYNC_H
+#define BASE_SYNC_H
+
+#include "base/attr.h"
+
+extern struct capability cache_lock; /* 1: cache/: objects, blocks, reads */
+extern struct capability meta_lock;  /* 2: cache/meta.c: listings, attributes */
+extern struct capability store_lock; /* 3: cache/store*: packs and tables */
+extern struct capability fetch_queue_lock; /* 4: fetch/: calls on their way */
+extern struct capability tokens_lock;      /* 5: tokens/store.c */
+
+/* Not locks: held by the one thread that may do it. */
+extern struct capability fuse_thread;  /* inodes, waits: fs/ */
+extern struct capability fetch_thread; /* curl_multi_*: fetch/ */
+
+#endif

@@ -1,0 +1,33 @@
+# layer(<name> SOURCES <file>... MAY_CALL <layer>... USES <target>...)
+#
+# One folder, one static library. MAY_CALL is the architecture: the layers
+# whose public header this one may include. USES are third-party libraries;
+# they are PRIVATE, so curl stays inside fetch/ and fuse3 inside fs/.
+# tests/check_layers.py holds the #includes against the same table.
+function(layer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;MAY_CALL;USES" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name}
+    PUBLIC ${arg_MAY_CALL} Threads::Threads
+    PRIVATE project_options ${arg_USES})
+endfunction()
+
+# unit_test(<name> LAYER <layer> [SOURCES <extra>...] [USES <target>...]
+#           [WRAP <symbol>...])
+#
+# tests/unit/<layer>/<name>.c, linked with its layer and what lies below it
+# and with nothing above: an upward call does not link. WRAP gives
+# -Wl,--wrap=<symbol> for tests that fail an allocation or a system call.
+function(unit_test name)
+  cmake_parse_arguments(arg "" "LAYER" "SOURCES;USES;WRAP" ${ARGN})
+  add_executable(${name} ${name}.c ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE project_options ${arg_LAYER}
+    ${arg_USES} PkgConfig::CMOCKA)
+  foreach(symbol ${arg_WRAP})
+    target_link_options(${name} PRIVATE LINKER:--wrap=${symbol})
+  endforeach()
+  add_test(NAME unit.${arg_LAYER}.${name} COMMAND ${name})
+  set_tests_properties(unit.${arg_LAYER}.${name} PROPERTIES
+    LABELS unit TIMEOUT 120)
+endfunction()

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/fetch.h - talking to servers: attributes, listings, ranges.
+ *
+ * With sink.h the only header of this folder that others may include. One
+ * thread, the fetch loop, is the only caller of libcurl; every function here
+ * posts to it and returns at once, and every callback is called on it, so a
+ * callback must not wait. Each call is answered exactly once, also when the
+ * loop is stopped.
+ *
+ * A call goes on over refused tokens (the source is read again once),
+ * redirects, lost connections and busy servers until its deadline; what it
+ * answers is final. Every answer is checked before a byte of it is passed on
+ * (status, Content-Range, length, validator, encoding).
+ *
+ * Threads: every function may be called from any thread.
+ * Sources: RFC 9110, RFC 4918 (PROPFIND), RFC 6750.
+ */
+#ifndef FETCH_FETCH_H
+#define FETCH_FETCH_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "fetch/sink.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct clock;
+struct fetch;
+struct ident;
+struct tokens;
+
+enum {
+	FETCH_ETAG_BYTES = 128, /* longer ones are treated as none */
+	FETCH_URL_BYTES_MAX = 8192,
+};
+
+/** A source, taken apart: "https://host:port" and a normal path. */
+struct fetch_source {
+	char origin[512]; /* scheme, host, port unless default; lower case */
+	char path[4096];  /* of the root, decoded, normal: "/" or "/a/b" */
+	char host[256];
+	bool tls;
+};
+
+/**
+ * Take a SOURCE apart.
+ *
+ * @retval 0                 done.
+ * @retval -EINVAL           no URL, or one with a user, query or fragment.
+ * @retval -EPROTONOSUPPORT  neither https nor (when allowed) http.
+ */
+NODISCARD int fetch_source_parse(struct fetch_source *out, const char *url,
+    bool insecure_http, struct err *err);
+
+struct fetch_config {
+	const struct clock *clock;         /* borrowed */
+	struct tokens *tokens;             /* borrowed; outlives the fetch */
+	const struct fetch_source *source; /* copied */
+	const char *ca_file;               /* NULL: the system's */
+	const char *ca_dir;
+	const char *const *redirect_hosts; /* patterns: "*.pool.example.org" */
+	unsigned redirect_host_count;
+	uint32_t timeout_ms; /* longest a call may take; also the default */
+};
+
+/** Make the loop and start its thread. */
+NODISCARD int fetch_new(
+    struct fetch **out, const struct fetch_config *config, struct err *err);
+
+/** Answer every call with -ECANCELED and take no more; the thread ends. */
+void fetch_stop(struct fetch *fetch);
+
+/** Free; after fetch_stop(). */
+void fetch_free(struct fetch *fetch);
+DEFINE_FREEP(fetch, fetch_free)
+
+enum fetch_kind { FETCH_FILE, FETCH_DIRECTORY };
+
+/**
+ * What tells one version of a file from another.
+ *
+ * `etag` is the strong ETag as the *source of the attributes* gave it
+ * (PROPFIND's getetag, or HEAD where there is no DAV), so that the same file
+ * looks the same each time it is asked for. An ETag that only a GET shows is
+ * learned by the first range (sink.h, begin).
+ */
+struct fetch_version {
+	uint64_t size_bytes;
+	int64_t mtime_s;             /* seconds since 1970; -1: not given */
+	char etag[FETCH_ETAG_BYTES]; /* with its quotes; "": none */
+};
+
+/** Attributes of a file or directory. */
+struct fetch_stat {
+	enum fetch_kind kind;
+	bool exact; /* false: only kind and name are sure (an index page) */
+	struct fetch_version version; /* size 0 for a directory */
+};
+
+/** Whether two versions are the same as far as the validators tell. */
+bool fetch_version_equal(
+    const struct fetch_version *a, const struct fetch_version *b);
+
+/** An answer to fetch_stat(): 0 and the attributes, or a negative errno of
+ *  the man page with one sentence. Both are borrowed for the call. */
+typedef void (*fetch_stat_fn)(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err);
+
+/** Ask the origin for the attributes of `path` (the server's path, normal).
+ *  `deadline_ms` is monotonic; 0: now + timeout. */
+void fetch_stat(struct fetch *fetch, const struct ident *ident,
+    const char *path, uint64_t deadline_ms, fetch_stat_fn answer, void *arg);
+
+/** Receives a listing. */
+struct fetch_lister {
+	/** One entry, as it streams in; the name is borrowed and has passed
+	 *  path_name_ok(). Non-zero ends the listing with that code. A call
+	 *  that is tried again starts with restart(). */
+	int (*entry)(
+	    void *arg, const char *name, const struct fetch_stat *stat);
+	/** Forget the entries so far: the listing begins again. */
+	void (*restart)(void *arg);
+	/** Exactly once: 0 when the listing is complete. */
+	void (*done)(void *arg, int code, const struct err *err);
+	void *arg;
+};
+
+/** List a directory (not the directory itself). The lister is copied. */
+void fetch_list(struct fetch *fetch, const struct ident *ident,
+    const char *path, uint64_t deadline_ms, const struct fetch_lister *lister);
+
+/** A closed range of one version of a file. */
+struct fetch_range {
+	const struct ident *ident;           /* copied */
+	const char *path;                    /* copied; the server's path */
+	const struct fetch_version *version; /* copied */
+	const char *pin_etag; /* ETag to ask with (If-Match); NULL: version's */
+	uint64_t offset_bytes;
+	uint64_t length_bytes; /* > 0; inside version->size_bytes */
+	uint64_t deadline_ms;  /* 0: now + timeout */
+	bool demand;           /* a reader waits; false: read-ahead */
+};
+
+/**
+ * Fetch a range into a sink.
+ *
+ * Where the server gives no validator with the bytes, the origin is asked
+ * for size and time again after the last byte, and done(0) comes only when
+ * both agree with `version`; several ranges of a path share one question.
+ *
+ * @return a number for fetch_cancel(); never 0.
+ */
+uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *range,
+    const struct fetch_sink *sink);
+
+/** End a range early: its done() comes with -ECANCELED unless it has come
+ *  already. */
+void fetch_cancel(struct fetch *fetch, uint64_t number);
+
+/** Quota of the source (RFC 4331), in bytes; -1: the server does not say. */
+struct fetch_quota {
+	int64_t available_bytes;
+	int64_t used_bytes;
+};
+
+typedef void (*fetch_quota_fn)(
+    void *arg, int code, const struct fetch_quota *quota);
+
+/** Ask for the quota at the source's root; answered from memory for 60 s. */
+void fetch_quota(struct fetch *fetch, const struct ident *ident,
+    fetch_quota_fn answer, void *arg);
+
+/** Whether the origin is known to give a validator with the bytes
+ *  themselves, so that bytes may be used before the range has ended. */
+bool fetch_validates_bytes(struct fetch *fetch);
+
+/** Milliseconds since bytes of any answer last came, 0 when nothing is
+ *  asked for at the moment: how long the server has been silent. */
+uint64_t fetch_silent_ms(struct fetch *fetch);
+
+/** Append a JSON array of servers: "url", "role", "state", "latency_ms",
+ *  "requests", "received_bytes", "last_error", "last_status". */
+int fetch_describe(struct fetch *fetch, struct buf *out);
+
+/** The same for a person. */
+int fetch_describe_text(struct fetch *fetch, struct buf *out);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/fs.h - the kernel's language: a mounted file system over a cache.
+ *
+ * The only header of this folder that cli may include.
+ *
+ * Lifecycle:   fs_new -> fs_run (returns) -> [fetch_stop, cache_stop] ->
+ *              fs_free. fs_stop may be called at any time between fs_new and
+ *              fs_free.
+ */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct cache;
+struct clock;
+struct fs;
+
+struct fs_config {
+	const struct clock *clock; /* borrowed */
+	struct cache *cache;       /* borrowed; freed after fs_free() */
+	const char *source;        /* shown as the device in /proc/mounts */
+	const char *mountpoint;    /* real path of a directory */
+	const char *origin;        /* user.bearerfs.server */
+	uid_t uid;                 /* what stat shows */
+	gid_t gid;
+	mode_t umask;
+	bool read_only;
+	bool allow_other;
+};
+
+enum { FS_MAX_BACKGROUND = 64 };
+
+/**
+ * Mount. Requests wait in the kernel until fs_run().
+ *
+ * @retval 0        mounted.
+ * @retval -EPERM, -EACCES, -ENOENT, -ENOTDIR, -EBUSY, ... with a sentence.
+ */
+NODISCARD int fs_new(
+    struct fs **out, const struct fs_config *config, struct err *err);
+
+/** Serve requests on the calling thread until fs_stop() or an unmount from
+ *  outside. @retval 0, or a negative errno when the channel broke. */
+NODISCARD int fs_run(struct fs *fs);
+
+/** Make fs_run() return. Safe in a signal handler and from any thread. */
+void fs_stop(struct fs *fs);
+
+/** Unmount when still mounted, destroy the session and every inode; after
+ *  cache_stop(), when nothing can answer any more. */
+void fs_free(struct fs *fs);
+DEFINE_FREEP(fs, fs_free)
+
+/** Whether the kernel has said INIT, so that the mount answers. */
+bool fs_is_ready(const struct fs *fs);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokens/tokens.h - bearer tokens: find one, know what it allows, know when
+ * it ends, remember what a server said of it.
+ *
+ * The only header of this folder that other folders may include. It opens no
+ * network socket. A store belongs to one mount and has one thread of its
+ * own, the only one that reads token files, because a file that a user named
+ * may stall.
+ *
+ * Threads: every function may be called from any thread; none of them waits
+ * for a file or a lock held over I/O.
+ * Sources: WLCG Bearer Token Discovery; RFC 6750, section 2.1; RFC 7519,
+ * section 4.1; HTCondor's $_CONDOR_CREDS.
+ */
+#ifndef TOKENS_TOKENS_H
+#define TOKENS_TOKENS_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct clock;
+struct ident;
+struct secret;
+struct tokens;
+
+enum { TOKENS_TEXT_BYTES_MAX = 64 * 1024 };
+
+/** A token and its claims: immutable, reference counted. */
+struct token;
+
+/** What a caller wants to do with a path. */
+enum tokens_right { TOKENS_READ, TOKENS_CREATE, TOKENS_MODIFY };
+
+struct tokens_config {
+	const struct clock *clock; /* borrowed for the store's life */
+	const char *token_file;    /* explicit option, alone when given; NULL */
+	const char *base_path; /* server path that scope "/" means; NULL: "/" */
+	const char *source_path;    /* server path of the mount's root */
+	const char *forbidden_tree; /* the mount point (real path): a token file
+				       below it is refused; NULL: none */
+	uid_t uid; /* effective user whose tokens are looked for */
+};
+
+/**
+ * Make a store and start its thread; the first look has ended when this
+ * returns (at most 2 s are waited for a stalled file), so that
+ * tokens_describe() tells a start what was found.
+ *
+ * Environment variables are read now, from this process's environment.
+ *
+ * @retval 0        made, whether or not a token was found.
+ * @retval -EINVAL  a configured value is unusable (relative path, ...).
+ * @retval -ENOMEM, -EAGAIN  no memory, no thread.
+ */
+NODISCARD int tokens_new(
+    struct tokens **out, const struct tokens_config *config, struct err *err);
+
+/** Answer what still waits with -ECANCELED, stop the thread, free. */
+void tokens_free(struct tokens *tokens);
+DEFINE_FREEP(tokens, tokens_free)
+
+/**
+ * What a token is wanted for. `path` is the *server's* path, absolute and
+ * normal (base/path.h).
+ */
+struct tokens_query {
+	const struct ident *ident; /* copied */
+	const char *path;          /* copied */
+	enum tokens_right right;
+	uint64_t deadline_ms; /* monotonic: how long an ended token may wait for
+				 a newer one */
+	uint64_t
+	    refused_id; /* token_id() of one that a server has just refused:
+				 the source is read again before the answer; 0:
+				 none. The answer may be the same token. */
+};
+
+/** An answer: a token (one reference, the callee's) and 0, or NULL and
+ *  -ENOKEY, -EKEYEXPIRED, -ECANCELED. `err` says why, borrowed. */
+typedef void (*tokens_fn)(
+    void *arg, int code, struct token *token, const struct err *err);
+
+/**
+ * Ask for a token. `answer` is called exactly once: before this returns when
+ * a good one is at hand, else on the store's thread.
+ */
+void tokens_want(struct tokens *tokens, const struct tokens_query *query,
+    tokens_fn answer, void *arg);
+
+/**
+ * May this caller be given what the cache holds of `path` now? The rule of a
+ * single-user mount: a token that has not ended and that no server has
+ * refused for this path since.
+ *
+ * @retval 0              yes.
+ * @retval -ENOKEY, -EKEYEXPIRED  no token; ask tokens_want(), which looks.
+ * @retval -EACCES, -EKEYREJECTED what the server last said to this token here.
+ */
+NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right);
+
+/** Tell the store what a server said of a token for a path: the HTTP status
+ *  (2xx: a proof for this very path; 401 or 403: a refusal). */
+void tokens_report(struct tokens *tokens, const struct token *token,
+    const char *path, enum tokens_right right, int status);
+
+/**
+ * What the program that called gets when a server has refused `token`
+ * finally (after a second try with the source read again).
+ *
+ * @param status  401 or 403.
+ * @return -EKEYEXPIRED when the token has ended by its own exp, else
+ *         -EKEYREJECTED or -EACCES (RFC 6750, section 3.1; XRootD answers
+ *         403 to everything). `err` gets the sentence with the remedy.
+ */
+NODISCARD int tokens_verdict(struct tokens *tokens, const struct token *token,
+    const char *path, enum tokens_right right, int status, struct err *err);
+
+/**
+ * The names directly below `path` that lead to what the token's scopes
+ * allow: `read:/alice/run1` gives "alice" below "/" and "run1" below
+ * "/alice" (base_path put in front). For directories above a token's reach.
+ *
+ * @param name  called for each name once, borrowed; may be NULL.
+ * @return how many; 0 when no scope lies below `path`.
+ */
+unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
+    const char *path, void (*name)(void *arg, const char *name), void *arg);
+
+/** Append a JSON object on the token in use to `out`: "state" (valid,
+ *  missing, expired, not_yet_valid), "source", "issuer", "subject",
+ *  "scope", "expires_at", "left_s", "problem". Never the token. */
+int tokens_describe(struct tokens *tokens, struct buf *out);
+
+/** The same for a person: "token: valid for 12 min, from /run/..." lines. */
+int tokens_describe_text(struct tokens *tokens, struct buf *out);
+
+/** 0 when a token is at hand that has not ended, else -ENOKEY or
+ *  -EKEYEXPIRED with one sentence and the remedy: what a start warns of. */
+NODISCARD int tokens_state(struct tokens *tokens, struct err *err);
+
+/** Another reference; returns `token`. */
+struct token *token_get(struct token *token);
+
+/** Release a reference. NULL is allowed. The last release wipes the text. */
+void token_put(struct token *token);
+DEFINE_FREEP(token, token_put)
+
+/** A number that no other token of this process has; never 0. */
+uint64_t token_id(const struct token *token);
+
+/** Seconds since 1970 at which it ends; UINT64_MAX when it does not say. */
+uint64_t token_expires_s(const struct token *token);
+
+/** The text, borrowed as long as the reference is held. For the
+ *  Authorization header and nothing else. */
+const struct secret *token_text(const struct token *token);
+
+/**
+ * Read a token's text as any user would hand it over: bare, with white space
+ * around it, or HTCondor's JSON. Used by `bearerfs token show` too.
+ *
+ * @retval 0          read; claims are known when it is a JWT, else it is an
+ *                    opaque token.
+ * @retval -EINVAL    empty, or a byte that RFC 6750, section 2.1 forbids.
+ * @retval -EMSGSIZE  longer than TOKENS_TEXT_BYTES_MAX.
+ * @retval -ENOMEM    out of memory.
+ */
+NODISCARD int token_parse(
+    struct token **out, const char *text, size_t size_bytes, struct err *err);
+
+#endif
