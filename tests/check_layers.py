@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fail when a file includes a header that its folder may not see.
+
+The table is the architecture. A folder sees its own headers and, of each
+folder it may call, only the public ones. cli/ wires everything and may
+include any public header.
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+MAY_CALL = {
+    "base": [],
+    "tokens": ["base"],
+    "fetch": ["base", "tokens"],
+    "cache": ["base", "fetch"],
+    "fs": ["base", "cache"],
+    "cli": ["base", "tokens", "fetch", "cache", "fs"],
+}
+PUBLIC = {"tokens": {"tokens.h"}, "fetch": {"fetch.h", "sink.h"},
+          "cache": {"cache.h"}, "fs": {"fs.h"}}
+# A third-party library is private to the folders named here.
+HOME = {"fuse": {"fs"}, "curl/": {"fetch"}, "expat.h": {"fetch"},
+        "openssl/": {"tokens", "fetch"}, "cjson/": {"tokens", "fetch"},
+        "xxhash.h": {"cache"}}
+FOLDERS = list(MAY_CALL)
+
+
+def wrong_include(folder, header):
+    """Why `folder` may not include `header`, or None."""
+    other, _, rest = header.partition("/")
+    if other in MAY_CALL and other != folder:
+        if other not in MAY_CALL[folder]:
+            return f"{folder}/ may not call {other}/"
+        if other != "base" and rest not in PUBLIC.get(other, set()):
+            return f"{header} is private to {other}/"
+    for prefix, homes in HOME.items():
+        if header.startswith(prefix) and folder not in homes:
+            return f"<{header}> belongs to {' and '.join(sorted(homes))} alone"
+    return None
+
+
+def look(root):
+    wrong = []
+    seen = 0
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.[ch]")):
+            seen += 1
+            for number, line in enumerate(
+                    path.read_text(encoding="utf-8").splitlines(), 1):
+                found = re.match(r'\s*#\s*include\s+["<]([^">]+)', line)
+                why = found and wrong_include(folder, found[1])
+                if why:
+                    name = path.relative_to(root).as_posix()
+                    wrong.append(f"{name}:{number}: {why}")
+    if seen == 0:
+        wrong.append(f"{root}: no source found")
+    return wrong
+
+
+def self_test():
+    """Each kind of mistake, planted, is found."""
+    planted = {
+        "cache/a.c": '#include "fs/fs.h"\n',
+        "cache/b.c": "#include <curl/curl.h>\n",
+        "cache/c.c": '#include "fetch/response.h"\n',
+        "base/d.c": "#include <openssl/evp.h>\n",
+        "tokens/e.c": '#  include "fetch/fetch.h"\n',
+        "cli/f.c": "#include <fuse_lowlevel.h>\n",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for name, text in planted.items():
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_text(text)
+        found = {line.split(":")[0] for line in look(root)}
+    missed = set(planted) - found
+    return [f"planted mistake not found: {name}" for name in sorted(missed)]
+
+
+if __name__ == "__main__":
+    problems = self_test() if sys.argv[1:] == ["--self-test"] \
+        else look(pathlib.Path(sys.argv[1]))
+    print("\n".join(problems) or "layers: clean")
+    sys.exit(bool(problems))
