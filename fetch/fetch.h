@@ -177,6 +177,11 @@ void fetch_quota(struct fetch *fetch, const struct ident *ident,
  *  themselves, so that bytes may be used before the range has ended. */
 bool fetch_validates_bytes(struct fetch *fetch);
 
+/** Whether the origin's certificate was refused (trust, name, dates) when a
+ *  connection was last tried: waiting does not heal that, so a mount does not
+ *  start. */
+bool fetch_untrusted(struct fetch *fetch);
+
 /** Milliseconds since bytes of any answer last came, 0 when nothing is
  *  asked for at the moment: how long the server has been silent. */
 uint64_t fetch_silent_ms(struct fetch *fetch);

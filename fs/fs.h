@@ -34,6 +34,7 @@ struct fs_config {
 	mode_t umask;
 	bool read_only;
 	bool allow_other;
+	bool no_exec; /* mount with noexec (nosuid and nodev always are) */
 };
 
 enum { FS_MAX_BACKGROUND = 64 };

@@ -141,6 +141,10 @@ int tokens_describe(struct tokens *tokens, struct buf *out);
 /** The same for a person: "token: valid for 12 min, from /run/..." lines. */
 int tokens_describe_text(struct tokens *tokens, struct buf *out);
 
+/** Append where the token in use was found: a path, or "$BEARER_TOKEN".
+ *  @retval -ENOKEY  none was found. */
+NODISCARD int tokens_source(struct tokens *tokens, struct buf *out);
+
 /** 0 when a token is at hand that has not ended, else -ENOKEY or
  *  -EKEYEXPIRED with one sentence and the remedy: what a start warns of. */
 NODISCARD int tokens_state(struct tokens *tokens, struct err *err);
