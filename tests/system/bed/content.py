@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes of test files: a keystream, so that the bytes at any offset of any
+file are known without reading it, and none repeat."""
+import hashlib
+import os
+import time
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+STEP = 1 << 20
+
+
+def stream(seed, offset, size):
+    """The bytes [offset, offset + size) of the file with this seed."""
+    key = hashlib.sha256(str(seed).encode()).digest()
+    first = offset // 16
+    counter = first.to_bytes(16, "big")
+    skip = offset - first * 16
+    made = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
+    return made.update(bytes(skip + size))[skip:]
+
+
+def write(path, seed, size, mode="wb"):
+    with open(path, mode) as file:
+        for at in range(0, size, STEP):
+            file.write(stream(seed, at, min(STEP, size - at)))
+
+
+def sha256(path):
+    """Of a file, read in the ordinary way."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        while True:
+            got = file.read(STEP)
+            if not got:
+                return digest.hexdigest()
+            digest.update(got)
+
+
+def touch(path, age=86400):
+    """Make a file look `age` seconds old: a fresh one may change again
+    within its time stamp's second, and is not kept past its open."""
+    when = time.time() - age
+    os.utime(path, (when, when))
