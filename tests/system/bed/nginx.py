@@ -105,7 +105,7 @@ class Nginx(Server):
 
     def launch(self):
         here = os.path.dirname(os.path.abspath(__file__))
-        shutil.copy(here + "/bearer.lua", self.folder + "/bearer.lua")
+        shutil.copyfile(here + "/bearer.lua", self.folder + "/bearer.lua")
         keys = {}
         for kid, (key, alg) in self.bed.issuer.keys.items():
             keys[kid] = {"alg": alg, "pem": key.public_key().public_bytes(
