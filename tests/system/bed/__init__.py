@@ -14,10 +14,10 @@ no more than
         bed.main()
 """
 from bed.bed import Bed
-from bed.case import Case, main
+from bed.case import Case, enter, main
 from bed.client import ask
 from bed.mount import Mount
 from bed.procs import Failed, slow, wait_for
 
-__all__ = ["Bed", "Case", "Failed", "Mount", "ask", "main", "slow",
+__all__ = ["Bed", "Case", "Failed", "Mount", "ask", "enter", "main", "slow",
            "wait_for"]

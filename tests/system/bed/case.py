@@ -102,35 +102,43 @@ def sweep():
             continue  # in use, or not ours
 
 
+def enter(deadline):
+    """Be in a space and a folder of one's own, at most `deadline` seconds.
+
+    The first call in a process starts the program again in there and exits
+    with its status; in there it returns the folder.
+    """
+    signal.signal(signal.SIGTERM, lambda *args: sys.exit(143))
+    if space.inside():
+        faulthandler.register(signal.SIGUSR1)
+        os.umask(0o022)
+        space.prepare(os.environ[FOLDER])
+        return os.environ[FOLDER]
+    sweep()
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir="/tmp")
+    held = lock(folder)
+    os.chmod(folder, 0o755)
+    os.environ[FOLDER] = folder
+    script = os.path.abspath(sys.argv[0])
+    try:
+        status = space.run_inside(
+            [sys.executable, "-B", "-u", script, *sys.argv[1:]], deadline)
+    finally:
+        if "BED_KEEP" in os.environ:
+            print("kept:", folder, file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        held.close()
+    sys.exit(status)
+
+
 def main(deadline=600, setup=None):
     """Run the tests of the calling file in a space of their own.
 
     @param deadline  seconds for the whole file, scaled for sanitizers
     @param setup     called in the space before the tests
     """
-    if not space.inside():
-        sweep()
-        folder = tempfile.mkdtemp(prefix=PREFIX, dir="/tmp")
-        held = lock(folder)
-        os.chmod(folder, 0o755)
-        os.environ[FOLDER] = folder
-        script = os.path.abspath(sys.argv[0])
-        signal.signal(signal.SIGTERM, lambda *args: sys.exit(143))
-        try:
-            status = space.run_inside(
-                [sys.executable, "-B", "-u", script, *sys.argv[1:]],
-                deadline * max(1.0, slow))
-        finally:
-            if "BED_KEEP" in os.environ:
-                print("kept:", folder, file=sys.stderr)
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
-            held.close()
-        sys.exit(status)
-    faulthandler.register(signal.SIGUSR1)
-    signal.signal(signal.SIGTERM, lambda *args: sys.exit(143))
-    os.umask(0o022)
-    space.prepare(os.environ[FOLDER])
+    enter(deadline * max(1.0, slow))
     if setup:
         setup()
     try:

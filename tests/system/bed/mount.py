@@ -238,6 +238,11 @@ class Mount:
         return json.loads(
             self.command("status", "--json", self.path).stdout)
 
+    def counters(self):
+        """base/stats.tbl.h by name; those of the cache lag a little behind
+        what readers already have (they are kept by other threads)."""
+        return self.status()["counters"]
+
     def log(self):
         return f"--- {self.log_file}\n{tail(self.log_file, 100)}"
 

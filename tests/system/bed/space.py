@@ -10,7 +10,6 @@ Where a container forbids a private process table or network, the test does
 without those two (servers then die through PR_SET_PDEATHSIG, ports are
 picked free). Without a private mount table there is no test.
 """
-import ctypes
 import fcntl
 import os
 import signal
@@ -42,12 +41,6 @@ def flags():
     return chosen
 
 
-def die_with_parent():
-    """Ask for SIGKILL when the process that started this one ends."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-
-
 def inside():
     return MARK in os.environ
 
@@ -62,6 +55,10 @@ def run_inside(argv, deadline):
         print("system tests: need root, for mounts of their own; "
               "run: sudo ./bootstrap test", file=sys.stderr)
         return 77
+    if not can([]):
+        print("system tests: no mount namespace can be made here; in a "
+              "container they want --cap-add SYS_ADMIN", file=sys.stderr)
+        return 1
     chosen = flags()
     env = dict(os.environ, **{MARK: " ".join(chosen)})
     child = subprocess.Popen(
