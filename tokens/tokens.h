@@ -4,9 +4,9 @@
  * it ends, remember what a server said of it.
  *
  * The only header of this folder that other folders may include. It opens no
- * network socket. A store belongs to one mount and has one thread of its
- * own, the only one that reads token files, because a file that a user named
- * may stall.
+ * network socket. A store belongs to one mount and has two threads of its
+ * own: one is the only one that reads token files, because a file that a user
+ * named may stall; the other answers those who wait, in time even then.
  *
  * Threads: every function may be called from any thread; none of them waits
  * for a file or a lock held over I/O.
@@ -52,7 +52,8 @@ struct tokens_config {
  * returns (at most 2 s are waited for a stalled file), so that
  * tokens_describe() tells a start what was found.
  *
- * Environment variables are read now, from this process's environment.
+ * Environment variables are read now, from this process's environment;
+ * tokens_forget_environment() then wipes the token from it.
  *
  * @retval 0        made, whether or not a token was found.
  * @retval -EINVAL  a configured value is unusable (relative path, ...).
@@ -61,7 +62,12 @@ struct tokens_config {
 NODISCARD int tokens_new(
     struct tokens **out, const struct tokens_config *config, struct err *err);
 
-/** Answer what still waits with -ECANCELED, stop the thread, free. */
+/** Overwrite and unset BEARER_TOKEN, so that /proc/PID/environ does not show
+ *  it. For a process that has made its store, starts no program that wants
+ *  the variable, and while no other thread reads the environment. */
+void tokens_forget_environment(void);
+
+/** Answer what still waits with -ECANCELED, stop the threads, free. */
 void tokens_free(struct tokens *tokens);
 DEFINE_FREEP(tokens, tokens_free)
 
@@ -88,7 +94,8 @@ typedef void (*tokens_fn)(
 
 /**
  * Ask for a token. `answer` is called exactly once: before this returns when
- * a good one is at hand, else on the store's thread.
+ * a good one is at hand or when waiting cannot help, else on the store's
+ * thread.
  */
 void tokens_want(struct tokens *tokens, const struct tokens_query *query,
     tokens_fn answer, void *arg);
@@ -135,7 +142,9 @@ unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
 
 /** Append a JSON object on the token in use to `out`: "state" (valid,
  *  missing, expired, not_yet_valid), "source", "issuer", "subject",
- *  "scope", "expires_at", "left_s", "problem". Never the token. */
+ *  "scope", "expires_at" (RFC 3339), "left_s" (a number), "problem" (with its
+ *  remedy; also of a source that was passed over); null for what is not
+ *  known. Never the token. */
 int tokens_describe(struct tokens *tokens, struct buf *out);
 
 /** The same for a person: "token: valid for 12 min, from /run/..." lines. */

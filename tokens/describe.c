@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokens/describe.c - the token in use, told to programs and to people.
+ * Never its text.
+ */
+#include "base/clock.h"
+#include "tokens/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const char *state_of(const struct token *token, uint64_t now_s)
+{
+	if (token == NULL)
+		return "missing";
+	switch (token_phase_at(token, now_s)) {
+	case TOKEN_EARLY:
+		return "not_yet_valid";
+	case TOKEN_ENDED:
+		return "expired";
+	case TOKEN_GOOD:
+	default:
+		return "valid";
+	}
+}
+
+static void put_field(struct buf *out, const char *name, const char *text)
+{
+	(void)buf_printf(out, ",\"%s\":", name);
+	(void)buf_json(out, text);
+}
+
+/* "expires_at" and "left_s"; null when the token does not say. */
+static void put_end(struct buf *out, const struct token *token, uint64_t now_s)
+{
+	uint64_t end = token != NULL ? token->claims.expires_s : UINT64_MAX;
+	char stamp[CLOCK_STAMP_BYTES];
+
+	if (end == UINT64_MAX) {
+		(void)buf_printf(out, ",\"expires_at\":null,\"left_s\":null");
+		return;
+	}
+	clock_stamp(stamp, end);
+	put_field(out, "expires_at", stamp);
+	(void)buf_printf(
+	    out, ",\"left_s\":%" PRIu64, end > now_s ? end - now_s : 0);
+}
+
+int tokens_describe(struct tokens *tokens, struct buf *out)
+{
+	static const struct jwt_claims silent;
+	const struct jwt_claims *claims = &silent;
+	struct finding now;
+	uint64_t now_s = clock_wall_s(tokens->clock);
+
+	store_copy(tokens, &now);
+	if (now.token != NULL)
+		claims = &now.token->claims;
+	(void)buf_printf(out, "{\"state\":\"%s\"", state_of(now.token, now_s));
+	put_field(out, "source", now.token != NULL ? now.source : NULL);
+	put_field(out, "issuer", claims->issuer);
+	put_field(out, "subject", claims->subject);
+	put_field(out, "scope", claims->scope);
+	put_end(out, now.token, now_s);
+	put_field(
+	    out, "problem", now.problem.code != 0 ? now.problem.text : NULL);
+	(void)buf_printf(out, "}");
+	token_put(now.token);
+	return buf_code(out);
+}
+
+/* "12 min", "3 h 5 min", "40 s". */
+static void put_duration(struct buf *out, uint64_t seconds)
+{
+	if (seconds >= 2 * 86400)
+		(void)buf_printf(out, "%" PRIu64 " days", seconds / 86400);
+	else if (seconds >= 3600)
+		(void)buf_printf(out, "%" PRIu64 " h %" PRIu64 " min",
+		    seconds / 3600, seconds / 60 % 60);
+	else if (seconds >= 60)
+		(void)buf_printf(out, "%" PRIu64 " min", seconds / 60);
+	else
+		(void)buf_printf(out, "%" PRIu64 " s", seconds);
+}
+
+/* Text from outside for a terminal: control bytes become '?'. */
+static void put_text(struct buf *out, const char *label, const char *text)
+{
+	if (text == NULL)
+		return;
+	(void)buf_printf(out, "  %s: ", label);
+	for (const char *p = text; *p != '\0'; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		(void)buf_append(out, c < 0x20 || c == 0x7f ? "?" : p, 1);
+	}
+	(void)buf_append(out, "\n", 1);
+}
+
+static void put_state(
+    struct buf *out, const struct token *token, uint64_t now_s)
+{
+	char stamp[CLOCK_STAMP_BYTES];
+
+	switch (token_phase_at(token, now_s)) {
+	case TOKEN_ENDED:
+		clock_stamp(stamp, token->claims.expires_s);
+		(void)buf_printf(out, "token: ended at %s\n", stamp);
+		return;
+	case TOKEN_EARLY:
+		clock_stamp(stamp, token->claims.not_before_s);
+		(void)buf_printf(out, "token: not valid before %s\n", stamp);
+		return;
+	case TOKEN_GOOD:
+	default:
+		break;
+	}
+	if (token->claims.expires_s == UINT64_MAX) {
+		(void)buf_printf(out,
+		    "token: in use; it does not say when "
+		    "it ends\n");
+		return;
+	}
+	(void)buf_printf(out, "token: valid for ");
+	put_duration(out, token->claims.expires_s - now_s);
+	(void)buf_append(out, "\n", 1);
+}
+
+int tokens_describe_text(struct tokens *tokens, struct buf *out)
+{
+	struct finding now;
+
+	store_copy(tokens, &now);
+	if (now.token == NULL) {
+		(void)buf_printf(out, "token: none\n");
+	} else {
+		put_state(out, now.token, clock_wall_s(tokens->clock));
+		put_text(out, "from", now.source);
+		put_text(out, "issuer", now.token->claims.issuer);
+		put_text(out, "subject", now.token->claims.subject);
+		put_text(out, "scope", now.token->claims.scope);
+	}
+	if (now.problem.code != 0)
+		put_text(out, "problem", now.problem.text);
+	token_put(now.token);
+	return buf_code(out);
+}
+
+int tokens_source(struct tokens *tokens, struct buf *out)
+{
+	struct finding now;
+	bool found;
+
+	store_copy(tokens, &now);
+	found = now.token != NULL;
+	token_put(now.token);
+	return found ? buf_append(out, now.source, strlen(now.source))
+	             : -ENOKEY;
+}
+
+int tokens_state(struct tokens *tokens, struct err *err)
+{
+	struct finding now;
+	int code;
+
+	store_enter(tokens);
+	code = store_code(tokens);
+	store_leave(tokens);
+	if (code == 0)
+		return 0;
+	store_copy(tokens, &now);
+	store_explain(&now, code, clock_wall_s(tokens->clock), err);
+	token_put(now.token);
+	return code;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokens/scope.c - see scope.h. */
+#include "tokens/scope.h"
+
+#include "base/path.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	READS = 1u << TOKENS_READ,
+	CREATES = 1u << TOKENS_CREATE,
+	MODIFIES = 1u << TOKENS_MODIFY,
+};
+
+/* What a scope's first word allows. `path_needed`: WLCG, section 2.2.1,
+ * rejects storage.* without a path; for SciTokens it is "/". */
+static const struct vocabulary {
+	const char *word;
+	unsigned rights;
+	bool path_needed;
+} vocabulary[] = {
+    {"read", READS, false},
+    {"write", CREATES | MODIFIES, false},
+    {"storage.read", READS, true},
+    {"storage.create", CREATES, true},
+    {"storage.modify", CREATES | MODIFIES, true},
+    {"storage.stage", 0, true},
+    {"storage.poll", 0, true},
+};
+
+static const struct vocabulary *find_word(const char *word, size_t size_bytes)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(vocabulary); i++) {
+		if (strlen(vocabulary[i].word) == size_bytes &&
+		    memcmp(vocabulary[i].word, word, size_bytes) == 0)
+			return &vocabulary[i];
+	}
+	return NULL;
+}
+
+/* Decode one component until nothing is left to decode; false when it may
+ * not stand in a path or could mean two things. */
+static bool decode_component(
+    char out[PATH_NAME_BYTES_MAX + 1], const char *text, size_t size_bytes)
+{
+	char from[PATH_BYTES_MAX];
+	int n = (int)size_bytes;
+
+	if (size_bytes >= sizeof(from))
+		return false;
+	memcpy(from, text, size_bytes);
+	for (int pass = 0; pass < SCOPE_DECODE_PASSES; pass++) {
+		char decoded[PATH_BYTES_MAX];
+
+		n = path_decode(decoded, from, (size_t)n);
+		if (n < 0)
+			return false;
+		memcpy(from, decoded, (size_t)n + 1);
+	}
+	if (memchr(from, '%', (size_t)n) != NULL ||
+	    memchr(from, '\\', (size_t)n) != NULL || strcmp(from, "..") == 0)
+		return false;
+	if (strcmp(from, ".") == 0)
+		from[n = 0] = '\0';
+	if (n > 0 && !path_name_ok(from, (size_t)n))
+		return false;
+	memcpy(out, from, (size_t)n + 1);
+	return true;
+}
+
+/* Normalise a scope's path; false when it cannot be trusted. */
+static bool normalise(
+    char out[PATH_BYTES_MAX], const char *text, size_t size_bytes)
+{
+	const char *end = text + size_bytes;
+
+	if (size_bytes == 0 || text[0] != '/')
+		return false;
+	(void)memcpy(out, "/", 2);
+	while (text < end) {
+		char name[PATH_NAME_BYTES_MAX + 1];
+		const char *next = memchr(text, '/', (size_t)(end - text));
+
+		if (next == NULL)
+			next = end;
+		if (!decode_component(name, text, (size_t)(next - text)))
+			return false;
+		if (name[0] != '\0' && path_join(out, out, name) < 0)
+			return false;
+		text = next < end ? next + 1 : end;
+	}
+	return true;
+}
+
+/* Add one scope of the claim. */
+static int add(struct scope_list *list, const char *text, size_t size_bytes)
+{
+	char path[PATH_BYTES_MAX] = "/";
+	const char *colon = memchr(text, ':', size_bytes);
+	size_t word_bytes = colon != NULL ? (size_t)(colon - text) : size_bytes;
+	const struct vocabulary *word = find_word(text, word_bytes);
+	struct scope *scope;
+
+	if (word == NULL)
+		return 0;
+	if ((colon == NULL && word->path_needed) ||
+	    (colon != NULL &&
+	        !normalise(path, colon + 1, size_bytes - word_bytes - 1))) {
+		list->bad_count++;
+		return 0;
+	}
+	scope = &list->scopes[list->count];
+	scope->rights = word->rights;
+	scope->path = strdup(path);
+	if (scope->path == NULL)
+		return -ENOMEM;
+	list->count++;
+	return 0;
+}
+
+static size_t count_words(const char *claim)
+{
+	size_t count = 0;
+
+	for (const char *p = claim; *p != '\0'; p++)
+		count += *p != ' ' && (p == claim || p[-1] == ' ');
+	return count;
+}
+
+int scope_list_parse(struct scope_list *out, const char *claim)
+{
+	const char *at = claim != NULL ? claim : "";
+	size_t count = count_words(at);
+
+	*out = (struct scope_list){0};
+	if (count == 0)
+		return 0;
+	if (count > SCOPE_COUNT_MAX)
+		return -EINVAL;
+	out->scopes = calloc(count, sizeof(*out->scopes));
+	if (out->scopes == NULL)
+		return -ENOMEM;
+	while (*(at += strspn(at, " ")) != '\0') {
+		size_t n = strcspn(at, " ");
+		int code = add(out, at, n);
+
+		if (code < 0) {
+			scope_list_fini(out);
+			return code;
+		}
+		at += n;
+	}
+	return 0;
+}
+
+void scope_list_fini(struct scope_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->scopes[i].path);
+	free(list->scopes);
+	*list = (struct scope_list){0};
+}
+
+/* The server's path of a scope; false when it is longer than any path. */
+static bool full_path(
+    char out[PATH_BYTES_MAX], const char *base_path, const char *path)
+{
+	if (path[1] == '\0') {
+		(void)memcpy(out, base_path, strlen(base_path) + 1);
+		return true;
+	}
+	return path_join(out, base_path, path + 1) == 0;
+}
+
+bool scope_allows(const struct scope_list *list, const char *base_path,
+    enum tokens_right right, const char *path)
+{
+	char full[PATH_BYTES_MAX];
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct scope *scope = &list->scopes[i];
+
+		if ((scope->rights & 1u << right) != 0 &&
+		    full_path(full, base_path, scope->path) &&
+		    path_is_within(path, full))
+			return true;
+	}
+	return false;
+}
+
+/* The name below `path` on the way to scope `index`; false when there is
+ * none. */
+static bool step(char out[PATH_NAME_BYTES_MAX + 1],
+    const struct scope_list *list, size_t index, const char *base_path,
+    const char *path)
+{
+	char full[PATH_BYTES_MAX];
+	const char *rest;
+	size_t n;
+
+	if (!full_path(full, base_path, list->scopes[index].path) ||
+	    !path_is_within(full, path))
+		return false;
+	rest = full + (path[1] == '\0' ? 0 : strlen(path));
+	if (*rest == '/')
+		rest++;
+	n = strcspn(rest, "/");
+	if (n == 0)
+		return false;
+	memcpy(out, rest, n);
+	out[n] = '\0';
+	return true;
+}
+
+unsigned scope_reach(const struct scope_list *list, const char *base_path,
+    const char *path, void (*name)(void *arg, const char *name), void *arg)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		char found[PATH_NAME_BYTES_MAX + 1];
+		char other[PATH_NAME_BYTES_MAX + 1];
+		bool again = false;
+
+		if (!step(found, list, i, base_path, path))
+			continue;
+		for (size_t j = 0; j < i && !again; j++)
+			again = step(other, list, j, base_path, path) &&
+			    strcmp(found, other) == 0;
+		if (again)
+			continue;
+		if (name != NULL)
+			name(arg, found);
+		count++;
+	}
+	return count;
+}
+
+const char *scope_guess_base(
+    const struct scope_list *list, const char *source_path)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const char *path = list->scopes[i].path;
+
+		if (path_is_within(path, source_path) ||
+		    path_is_within(source_path, path))
+			return "/";
+	}
+	return source_path;
+}

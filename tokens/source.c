@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokens/source.c - see source.h. */
+#include "tokens/source.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct source *source_new(const char *name, bool is_file)
+{
+	AUTO(source) source = calloc(1, sizeof(*source));
+
+	if (source == NULL)
+		return NULL;
+	source->is_file = is_file;
+	source->name = strdup(name);
+	return source->name != NULL ? STEAL(source) : NULL;
+}
+
+void source_free(struct source *source)
+{
+	if (source == NULL)
+		return;
+	token_put(source->latest);
+	token_put(source->good);
+	free(source->name);
+	free(source);
+}
+
+/* The same text stays the same token, so that what servers said of it is not
+ * forgotten. */
+static void take_token(struct source *source, struct token *token)
+{
+	if (source->latest != NULL &&
+	    secret_equal(source->latest->text, token->text)) {
+		token_put(token);
+		return;
+	}
+	if (source->good != NULL &&
+	    secret_equal(source->good->text, token->text)) {
+		token_put(token);
+		token = token_get(source->good);
+	}
+	token_put(source->latest);
+	source->latest = token;
+}
+
+static void take_text(struct source *source, const struct file_look *look)
+{
+	struct token *token = NULL;
+	int code =
+	    token_read(&token, look->bytes, look->size_bytes, &source->problem);
+
+	if (code == -ENODATA) {
+		(void)err_set(
+		    &source->problem, code, "'%s' is empty", source->name);
+		return;
+	}
+	if (code < 0) {
+		(void)err_wrap(&source->problem, "'%s'", source->name);
+		return;
+	}
+	source->problem.code = 0;
+	take_token(source, token);
+}
+
+void source_look(struct source *source, struct file_look *look,
+    const struct file_rules *rules)
+{
+	bool force = look->force;
+	int code;
+
+	if (!source->is_file)
+		return;
+	look->stamp = source->stamp;
+	/* Trouble is looked at afresh: it may have been cured in a way that
+	 * no stamp shows. */
+	look->force = force || source->problem.code != 0;
+	code = file_look(look, source->name, rules, &source->problem);
+	look->force = force;
+	if (code < 0) {
+		source->stamp.settled = false;
+		return;
+	}
+	source->stamp = look->stamp;
+	if (!look->unchanged)
+		take_text(source, look);
+	secret_wipe(look->bytes, look->size_bytes);
+}
+
+struct token *source_best(const struct source *source, uint64_t now_s)
+{
+	bool fresh = source->problem.code == 0 && source->latest != NULL;
+
+	if (fresh && token_phase_at(source->latest, now_s) == TOKEN_GOOD)
+		return source->latest;
+	if (source->good != NULL &&
+	    (!fresh || token_phase_at(source->good, now_s) == TOKEN_GOOD))
+		return source->good;
+	return fresh ? source->latest : NULL;
+}
+
+bool source_is_absent(const struct err *problem)
+{
+	return problem->code == -ENOENT || problem->code == -ENODATA;
+}
+
+/* One line when a kind of trouble begins. */
+static void tell(struct source *source, const struct token *token,
+    uint64_t now_s, const struct err *problem)
+{
+	bool serves =
+	    token != NULL && token_phase_at(token, now_s) == TOKEN_GOOD;
+
+	if (problem->code == source->told)
+		return;
+	source->told = problem->code;
+	if (problem->code == 0 || (source_is_absent(problem) && !serves))
+		return;
+	if (serves)
+		log_line(LOG_LEVEL_WARN, LOG_TOKENS,
+		    "token source unusable, its last token serves",
+		    "source=%s why=%s left_s=%llu", LOG_TEXT(source->name),
+		    LOG_TEXT(problem->text),
+		    (unsigned long long)(token->claims.expires_s - now_s));
+	else
+		log_line(LOG_LEVEL_WARN, LOG_TOKENS, "token passed over",
+		    "source=%s why=%s", LOG_TEXT(source->name),
+		    LOG_TEXT(problem->text));
+}
+
+/* That a token is not good now. */
+static void judge_phase(const struct source *source, const struct token *token,
+    uint64_t now_s, struct err *out)
+{
+	char stamp[CLOCK_STAMP_BYTES];
+
+	switch (token_phase_at(token, now_s)) {
+	case TOKEN_ENDED:
+		clock_stamp(stamp, token->claims.expires_s);
+		(void)err_set(out, -EKEYEXPIRED,
+		    "the token in '%s' ended at %s; get a new one, for "
+		    "instance with htgettoken or oidc-token",
+		    source->name, stamp);
+		break;
+	case TOKEN_EARLY:
+		clock_stamp(stamp, token->claims.not_before_s);
+		(void)err_set(out, -EKEYREJECTED,
+		    "the token in '%s' is not valid before %s; check the "
+		    "clock of this machine",
+		    source->name, stamp);
+		break;
+	case TOKEN_GOOD:
+	default:
+		break;
+	}
+}
+
+void source_judge(struct source *source, const struct token *token,
+    uint64_t now_s, struct err *out)
+{
+	*out = source->problem;
+	if (out->code == 0 && token != NULL)
+		judge_phase(source, token, now_s, out);
+	tell(source, token, now_s, out);
+}
+
+void source_choose(struct source *source, struct token *token)
+{
+	source->chosen = token != NULL;
+	if (source->good == token)
+		return;
+	token_put(source->good);
+	source->good = token != NULL ? token_get(token) : NULL;
+}

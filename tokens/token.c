@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokens/token.c - see token.h. */
+#include "tokens/token.h"
+
+#include "base/secret.h"
+#include "tokens/json.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct token *token_get(struct token *token)
+{
+	(void)atomic_fetch_add(&token->references, 1);
+	return token;
+}
+
+void token_put(struct token *token)
+{
+	unsigned before;
+
+	if (token == NULL)
+		return;
+	before = atomic_fetch_sub(&token->references, 1);
+	assert(before > 0);
+	if (before > 1)
+		return;
+	secret_put(token->text);
+	jwt_claims_fini(&token->claims);
+	free(token);
+}
+
+uint64_t token_id(const struct token *token)
+{
+	return token->id;
+}
+
+uint64_t token_expires_s(const struct token *token)
+{
+	return token->claims.expires_s;
+}
+
+const struct secret *token_text(const struct token *token)
+{
+	return token->text;
+}
+
+enum token_phase token_phase_at(const struct token *token, uint64_t now_s)
+{
+	if (now_s >= token->claims.expires_s)
+		return TOKEN_ENDED;
+	if (now_s < token->claims.not_before_s)
+		return TOKEN_EARLY;
+	return TOKEN_GOOD;
+}
+
+/* isspace() of the C locale, which WLCG Bearer Token Discovery names. */
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void strip(const char **text, size_t *size_bytes)
+{
+	while (*size_bytes > 0 && is_space((*text)[0])) {
+		(*text)++;
+		(*size_bytes)--;
+	}
+	while (*size_bytes > 0 && is_space((*text)[*size_bytes - 1]))
+		(*size_bytes)--;
+}
+
+/* b64token of RFC 6750, section 2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" /
+ * "~" / "+" / "/" ) *"=" */
+static bool is_b64token(const char *text, size_t size_bytes)
+{
+	size_t n = size_bytes;
+
+	while (n > 0 && text[n - 1] == '=')
+		n--;
+	if (n == 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		char c = text[i];
+
+		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		    (c >= '0' && c <= '9'))
+			continue;
+		if (c == '\0' || strchr("-._~+/", c) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Make a token of a text that is stripped. */
+static int make(
+    struct token **out, const char *text, size_t size_bytes, struct err *err)
+{
+	static atomic_uint_fast64_t last_id;
+	AUTO(token) token = NULL;
+	int code;
+
+	if (size_bytes == 0)
+		return err_set(err, -ENODATA, "no token in it");
+	if (!is_b64token(text, size_bytes))
+		return err_set(err, -EINVAL,
+		    "not a token: a character that no bearer token has");
+	token = calloc(1, sizeof(*token));
+	if (token == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	atomic_init(&token->references, 1);
+	jwt_claims_init(&token->claims);
+	token->id = atomic_fetch_add(&last_id, 1) + 1;
+	token->text = secret_new(text, size_bytes);
+	if (token->text == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	code = jwt_parse(&token->claims, text, size_bytes, err);
+	if (code == -ENOMEM)
+		return err_set(err, code, "out of memory");
+	if (code < 0 && code != -ENOMSG)
+		return code;
+	*out = STEAL(token);
+	return 0;
+}
+
+/* HTCondor's way: {"access_token": "...", ...}. */
+static int read_object(
+    struct token **out, const char *text, size_t size_bytes, struct err *err)
+{
+	__attribute__((cleanup(json_freep))) cJSON *object = NULL;
+	const cJSON *item = NULL;
+	const char *inner;
+	size_t inner_bytes;
+	int code = json_parse_object(&object, text, size_bytes);
+
+	if (code == -ENOMEM)
+		return err_set(err, code, "out of memory");
+	if (code < 0)
+		return err_set(
+		    err, code, "begins as JSON and is cut short or garbled");
+	if (json_member(&item, object, "access_token") < 0 ||
+	    !cJSON_IsString(item))
+		return err_set(
+		    err, -EINVAL, "JSON without one text \"access_token\"");
+	inner = item->valuestring;
+	inner_bytes = strlen(inner);
+	strip(&inner, &inner_bytes);
+	code = make(out, inner, inner_bytes, err);
+	secret_wipe(item->valuestring, strlen(item->valuestring));
+	return code;
+}
+
+int token_read(
+    struct token **out, const char *text, size_t size_bytes, struct err *err)
+{
+	*out = NULL;
+	if (size_bytes > TOKENS_TEXT_BYTES_MAX)
+		return err_set(err, -EMSGSIZE, "longer than %d KiB",
+		    TOKENS_TEXT_BYTES_MAX / 1024);
+	strip(&text, &size_bytes);
+	if (size_bytes > 0 && text[0] == '{')
+		return read_object(out, text, size_bytes, err);
+	return make(out, text, size_bytes, err);
+}
+
+int token_parse(
+    struct token **out, const char *text, size_t size_bytes, struct err *err)
+{
+	int code = token_read(out, text, size_bytes, err);
+
+	if (code == -ENODATA)
+		return err_set(err, -EINVAL, "no token in it");
+	return code;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokens/token.h - a token as this folder sees it: its text, and what it
+ * says of itself. What others see of it stands in tokens.h.
+ *
+ * Threads: immutable once made; the references are atomic.
+ */
+#ifndef TOKENS_TOKEN_H
+#define TOKENS_TOKEN_H
+
+#include "tokens/jwt.h"
+#include "tokens/tokens.h"
+
+#include <stdatomic.h>
+
+struct token {
+	atomic_uint references;
+	uint64_t id;
+	struct secret *text;
+	struct jwt_claims claims; /* all silent for an opaque token */
+};
+
+/** Where a moment lies in a token's life. */
+enum token_phase { TOKEN_EARLY, TOKEN_GOOD, TOKEN_ENDED };
+
+/** RFC 7519, sections 4.1.4 and 4.1.5, without any leeway: a token that the
+ *  clock of this machine calls ended is not sent. */
+enum token_phase token_phase_at(const struct token *token, uint64_t now_s);
+
+/**
+ * As token_parse(), but a text that holds no token at all (nothing but white
+ * space, an empty access_token) is told from a garbled one.
+ *
+ * @retval -ENODATA  there is no token in the text.
+ */
+NODISCARD int token_read(
+    struct token **out, const char *text, size_t size_bytes, struct err *err);
+
+#endif
