@@ -3,6 +3,7 @@
 """Is the bed itself sound? Each server answers right with and without a
 token, and the lying server lies as asked. The other system tests mean
 nothing where this one fails."""
+import glob
 import gzip
 import http.client
 import json
@@ -10,11 +11,12 @@ import os
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import time
-import unittest
 
 import bed
-from bed import content, space
+from bed import content, procs, space
 
 
 class Servers(bed.Case):
@@ -391,15 +393,70 @@ class Lies(bed.Case):
             self.ask()
 
 
+HUNG = """
+import sys, time
+sys.path.insert(0, {here!r})
+import bed
+
+class Hung(bed.Case):
+    def test_that_never_ends(self):
+        self.bed.nginx
+        print("it hangs now", flush=True)
+        time.sleep(3600)
+
+bed.main(deadline={deadline})
+"""
+
+
 class Space(bed.Case):
+    """What keeps a hung or killed test from harming the next one."""
+
     def test_that_the_space_is_private(self):
         flags = os.environ[space.MARK].split()
         self.assertIn("--mount", flags)
         if "--pid" in flags:
             self.assertEqual(os.getpid(), 1)
 
+    def nested(self, deadline):
+        """A test file in a space of its own that hangs."""
+        script = self.dir + "/hung.py"
+        with open(script, "w") as file:
+            file.write(HUNG.format(here=os.path.dirname(
+                os.path.abspath(__file__)), deadline=deadline))
+        env = {name: value for name, value in os.environ.items()
+               if not name.startswith("BED_")}
+        child = subprocess.Popen(
+            [sys.executable, "-B", script], env=env, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        self.addCleanup(child.communicate)
+        self.addCleanup(child.kill)
+        return child
+
+    def others(self):
+        return {path for path in glob.glob("/proc/[0-9]*")
+                if not procs.gone(int(path.split("/")[2]))}
+
+    def test_that_a_test_file_that_hangs_ends_and_tells_where(self):
+        before = self.others()
+        child = self.nested(3)
+        _, err = child.communicate(timeout=120)
+        self.assertEqual(child.returncode, 124)
+        self.assertIn("in test_that_never_ends", err)
+        bed.wait_for(lambda: not self.others() - before,
+                     "everything that it started to end")
+
+    def test_that_a_killed_test_file_leaves_no_process(self):
+        before = self.others()
+        child = self.nested(600)
+        self.assertIn("it hangs now", child.stdout.readline())
+        self.assertGreater(len(self.others() - before), 2)
+        child.kill()
+        bed.wait_for(lambda: not self.others() - before - {
+            f"/proc/{child.pid}"}, "everything that it started to end")
+
     def test_that_a_stopped_process_is_gone(self):
-        proc = bed.procs.Proc(["sleep", "600"], self.dir + "/log")
+        proc = procs.Proc(["sleep", "600"], self.dir + "/log")
         self.assertTrue(proc.running())
         proc.stop()
         self.assertFalse(proc.running())

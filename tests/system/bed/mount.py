@@ -8,6 +8,8 @@ does not answer stops a whole Python process, its threads included.
 import glob
 import json
 import os
+import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -22,17 +24,27 @@ def binary():
     return os.environ.get("BEARERFS") or ROOT + "/build/release/bearerfs"
 
 
-def run(argv, deadline=60, check=True, env=None, stdin=None, text=True):
+def as_user(user):
+    return ["setpriv", f"--reuid={user}", "--init-groups", "--regid",
+            str(pwd.getpwnam(user).pw_gid), "--"] if user else []
+
+
+def run(argv, deadline=60, check=True, env=None, stdin=None, text=True,
+        user=None):
     """Run a command with an end, and give its CompletedProcess.
 
     @param stdin  str or bytes to feed it
+    @param text   False: output is bytes
+    @param user   run as this user
     Raises Failed when it takes longer than `deadline` (scaled for
     sanitizers), or fails while `check` is set.
     """
+    coding = {"encoding": "utf-8", "errors": "surrogateescape"} \
+        if text else {}
     child = subprocess.Popen(
-        argv, env=env, text=text, stdout=subprocess.PIPE,
+        as_user(user) + list(argv), env=env, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, stdin=subprocess.PIPE if stdin is not None
-        else subprocess.DEVNULL)
+        else subprocess.DEVNULL, **coding)
     try:
         out, err = child.communicate(stdin, deadline * max(1.0, slow))
     except subprocess.TimeoutExpired:
@@ -58,11 +70,13 @@ class Mount:
     """
 
     def __init__(self, bed, folder, source, token=None, env=None,
-                 daemon=False, commands=None, **options):
+                 daemon=False, user=None, words=(), **options):
         """
         @param token    text for a token file of its own; None: no token_file
         @param daemon   let it detach, rather than run with -f
         @param env      more environment for it
+        @param user     make it as this user, through fusermount3
+        @param words    arguments before SOURCE: ["mount"]
         @param options  for -o: True is a bare name, None leaves one of the
                         defaults (ca_file, cache_dir) out
         """
@@ -70,6 +84,7 @@ class Mount:
         self.folder = folder
         self.source = source
         self.daemon = daemon
+        self.user = user
         self.path = os.path.join(folder, "mnt")
         self.log_file = os.path.join(folder, "log")
         self.token_file = os.path.join(folder, "token")
@@ -87,8 +102,14 @@ class Mount:
         if daemon:
             self.options["log_file"] = self.log_file
         self.options.update(options)
-        self.argv = [binary()] + (commands or []) + [
-            source, self.path, "-o", self.option_text()]
+        self.binary = binary()
+        if user:
+            # The tree may lie where this user cannot look.
+            self.binary = shutil.copy(self.binary, folder + "/bearerfs")
+            for name in ("mnt", "cache", "home", "run", "."):
+                shutil.chown(os.path.join(folder, name), user)
+        self.argv = [self.binary, *words, source, self.path, "-o",
+                     self.option_text()]
         if not daemon:
             self.argv.append("-f")
         self.env = self.environment(env or {})
@@ -126,16 +147,19 @@ class Mount:
                           os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
                   "w") as file:
             file.write(text + "\n")
+        if self.user:
+            shutil.chown(self.token_file + ".new", self.user)
         os.rename(self.token_file + ".new", self.token_file)
 
     # Life.
 
     def start(self):
         if self.daemon:
-            run(self.argv, READY, env=self.env)
+            run(self.argv, READY, env=self.env, user=self.user)
             self.pid = self.find()
         else:
-            self.proc = Proc(self.argv, self.log_file, env=self.env)
+            self.proc = Proc(self.argv, self.log_file, env=self.env,
+                             user=self.user)
             self.pid = self.proc.pid
             wait_for(lambda: self.device() or not self.proc.running(),
                      "the mount to appear\n" + self.log())
@@ -232,7 +256,8 @@ class Mount:
 
     def command(self, *words, check=True, deadline=30):
         """`bearerfs WORDS...` in this mount's environment."""
-        return run([binary(), *words], deadline, check, env=self.env)
+        return run([self.binary, *words], deadline, check, env=self.env,
+                   user=self.user)
 
     def status(self):
         return json.loads(

@@ -6,6 +6,7 @@ stopped by its pid. Start processes from the main thread only:
 PR_SET_PDEATHSIG means the death of the thread that started them.
 """
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -83,7 +84,8 @@ class Proc:
         """
         die = ["setpriv", "--pdeathsig", "KILL"]
         if user:
-            die += [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            die += [f"--reuid={user}", "--init-groups",
+                    f"--regid={pwd.getpwnam(user).pw_gid}"]
         argv = die + ["--"] + list(argv)
         if bundle:
             argv = ["unshare", "--mount", "--propagation", "private", "sh",
