@@ -63,4 +63,17 @@ DEFINE_FREEP(fs, fs_free)
 /** Whether the kernel has said INIT, so that the mount answers. */
 bool fs_is_ready(const struct fs *fs);
 
+/**
+ * Give up what a mounted daemon does not need: core files and being traced
+ * (its memory holds tokens), and new privileges by setuid programs. May be
+ * called before fs_new(), and should be called before the first thread
+ * starts: threads inherit it. What cannot be given up is logged.
+ *
+ * A process that may not mount by itself mounts and unmounts through
+ * fusermount3, which is setuid: it keeps that one way.
+ *
+ * The limit of open files is raised to what the system allows it.
+ */
+void fs_sandbox(void);
+
 #endif

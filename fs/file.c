@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs/file.c - open, read, flush, release.
+ *
+ * A handle is pinned to the version that its node is. Data are always kept
+ * by the kernel (keep_cache): they belong to the node's version and cannot
+ * become wrong, and an open that dropped them would wait for the READs that
+ * still fill them, unkillably.
+ *
+ * A READ is answered on whatever thread the cache calls back on. The handle
+ * counts the READs that the cache has not given back: one may have been
+ * answered EINTR, and RELEASE may come before the cache is done with it. The
+ * cache's file is closed when both have happened.
+ *
+ * Threads: the FUSE thread, but for open_answer() and read_answer().
+ */
+#include "base/clock.h"
+#include "base/stats.h"
+#include "fs/reply.h"
+#include "fs/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+enum {
+	FILE_MAGIC = 0x66696c65,
+	/* A close is a hint that nobody wants the handle's stalled READs any
+	 * more; younger ones may belong to a process that shares it. */
+	FLUSH_STALLED_MS = 1000,
+};
+
+struct read_wait {
+	struct fs_wait wait;
+	struct fs_file *file;
+	struct read_wait *next; /* among those of the file */
+	struct read_wait *previous;
+	uint64_t since_ms;
+};
+
+struct fs_file {
+	uint32_t magic; /* fh travels through the kernel as a number */
+	bool released;
+	struct fs *fs;
+	struct fs_node *node; /* pinned */
+	struct cache_file *cache;
+	struct read_wait *reads; /* the cache has not given back */
+	struct fs_file *next;    /* among the mount's */
+	struct fs_file *previous;
+};
+
+struct open_wait {
+	struct fs_wait wait;
+	struct fs *fs;
+	struct fs_node *node; /* pinned */
+	int flags;
+	int code;
+	struct cache_file *cache;
+	struct cache_attr attr;
+};
+
+static struct fs_file *file_of(const struct fuse_file_info *info)
+{
+	struct fs_file *file = (struct fs_file *)(uintptr_t)info->fh;
+
+	assert(file != NULL && file->magic == FILE_MAGIC);
+	return file;
+}
+
+static struct fs_file *file_new(struct fs *fs, struct fs_node *node,
+    struct cache_file *cache) REQUIRES(fuse_thread)
+{
+	struct fs_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	file->magic = FILE_MAGIC;
+	file->fs = fs;
+	file->node = node;
+	file->cache = cache;
+	file->next = fs->files;
+	if (file->next)
+		file->next->previous = file;
+	fs->files = file;
+	node_pin(node);
+	node->open_count++;
+	return file;
+}
+
+static void file_free(struct fs_file *file) REQUIRES(fuse_thread)
+{
+	struct fs *fs = file->fs;
+
+	assert(file->reads == NULL);
+	if (file->previous)
+		file->previous->next = file->next;
+	else
+		fs->files = file->next;
+	if (file->next)
+		file->next->previous = file->previous;
+	cache_close(file->cache);
+	file->node->open_count--;
+	node_unpin(&fs->nodes, file->node);
+	file->magic = 0;
+	free(file);
+}
+
+void files_close_all(struct fs *fs)
+{
+	while (fs->files)
+		file_free(fs->files);
+}
+
+static void open_answer(
+    void *arg, int code, struct cache_file *file, const struct cache_attr *attr)
+{
+	struct open_wait *ask = arg;
+
+	assert(code <= 0 && (code < 0 || (file != NULL && attr != NULL)));
+	ask->code = code;
+	if (code == 0) {
+		ask->cache = file;
+		ask->attr = *attr;
+	}
+	wait_return(&ask->wait);
+}
+
+/* Give the kernel a handle; `ask->cache` is taken when that works. */
+static int open_reply(struct open_wait *ask) REQUIRES(fuse_thread)
+{
+	struct fuse_file_info info = {.flags = ask->flags, .keep_cache = 1};
+	struct fs_file *file;
+
+	if (ask->code < 0)
+		return ask->code;
+	/* The kernel walked to a version that is no more: see attr.c. */
+	if (!node_is(ask->node, &ask->attr))
+		return -ESTALE;
+	file = file_new(ask->fs, ask->node, ask->cache);
+	if (!file)
+		return -ENOMEM;
+	ask->cache = NULL;
+	info.fh = (uint64_t)(uintptr_t)file;
+	if (reply_open(ask->wait.req, &info) < 0)
+		file_free(file);
+	return 0;
+}
+
+static void open_finish(struct fs_wait *wait)
+{
+	struct open_wait *ask = CONTAINER_OF(wait, struct open_wait, wait);
+
+	mail_assert_here(wait->mail);
+	if (wait_claim(wait)) {
+		int code = open_reply(ask);
+
+		if (code < 0)
+			reply_error(wait->req, code);
+	}
+	if (ask->cache)
+		cache_close(ask->cache);
+	node_unpin(&ask->fs->nodes, ask->node);
+	free(ask);
+}
+
+static int may_open(const struct fs_node *node, int flags)
+{
+	if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))
+		return -EROFS;
+	if (node->kind != CACHE_FILE)
+		return -EISDIR;
+	return node->nameless ? -ESTALE : 0;
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct ident ident = ident_of(req);
+	struct fs_node *node = node_of(&fs->nodes, ino);
+	char path[PATH_BYTES_MAX];
+	struct open_wait *ask = NULL;
+	int code = may_open(node, info->flags);
+
+	if (code == 0)
+		code = node_path(node, path);
+	if (code == 0) {
+		ask = calloc(1, sizeof(*ask));
+		code = ask ? 0 : -ENOMEM;
+	}
+	if (code < 0) {
+		reply_error(req, code);
+		return;
+	}
+	ask->fs = fs;
+	ask->node = node;
+	ask->flags = info->flags;
+	if (!wait_begin(&ask->wait, &fs->mail, req, open_finish)) {
+		free(ask);
+		return;
+	}
+	node_pin(node);
+	cache_open(fs->config.cache, &ident, path, open_answer, ask);
+}
+
+static void read_answer(
+    void *arg, int code, const struct iovec *vectors, int vector_count)
+{
+	struct read_wait *read = arg;
+
+	assert(code <= 0);
+	if (wait_claim(&read->wait)) {
+		if (code < 0)
+			reply_error(read->wait.req, code);
+		else
+			reply_vectors(read->wait.req, vectors, vector_count);
+	}
+	wait_return_idle(&read->wait);
+}
+
+static void read_finish(struct fs_wait *wait)
+{
+	struct read_wait *read = CONTAINER_OF(wait, struct read_wait, wait);
+	struct fs_file *file = read->file;
+
+	mail_assert_here(wait->mail);
+	if (read->previous)
+		read->previous->next = read->next;
+	else
+		file->reads = read->next;
+	if (read->next)
+		read->next->previous = read->previous;
+	free(read);
+	if (file->released && !file->reads) {
+		(void)atomic_fetch_sub(&file->fs->mail.lingering, 1);
+		file_free(file);
+	}
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
+    struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct ident ident = ident_of(req);
+	struct fs_file *file = file_of(info);
+	struct read_wait *read;
+
+	(void)ino;
+	stats_add(STATS_fs_reads, 1);
+	if (offset < 0 || size_bytes > CACHE_READ_BYTES_MAX) {
+		reply_error(req, -EINVAL);
+		return;
+	}
+	read = malloc(sizeof(*read));
+	if (!read) {
+		reply_error(req, -ENOMEM);
+		return;
+	}
+	if (!wait_begin(&read->wait, &fs->mail, req, read_finish)) {
+		free(read);
+		return;
+	}
+	read->file = file;
+	read->since_ms = clock_now_ms(fs->config.clock);
+	read->previous = NULL;
+	read->next = file->reads;
+	if (read->next)
+		read->next->previous = read;
+	file->reads = read;
+	cache_read(file->cache, &ident, (uint64_t)offset, size_bytes,
+	    read_answer, read);
+}
+
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_file *file = file_of(info);
+	uint64_t now_ms = clock_now_ms(fs->config.clock);
+
+	(void)ino;
+	for (struct read_wait *read = file->reads; read; read = read->next) {
+		if (now_ms - read->since_ms <= FLUSH_STALLED_MS)
+			continue;
+		if (!wait_claim(&read->wait))
+			continue;
+		stats_add(STATS_fs_interrupted, 1);
+		reply_error(read->wait.req, -EINTR);
+	}
+	reply_error(req, 0);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_file *file = file_of(info);
+
+	(void)ino;
+	file->released = true;
+	if (file->reads)
+		(void)atomic_fetch_add(&fs->mail.lingering, 1);
+	else
+		file_free(file);
+	reply_error(req, 0);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/reply.c - see reply.h. */
+#include "fs/reply.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stats.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+enum {
+	/* The kernel drops a reply with a larger one and its caller waits for
+	 * ever (fuse_dev_do_write). */
+	ERRNO_MAX = 511,
+	SECTOR_BYTES = 512,
+	/* Longer is not told from "for ever" and would overflow jiffies. */
+	TIMEOUT_S_MAX = 30 * 24 * 3600,
+};
+
+/*
+ * The one place where our errnos become the kernel's.
+ *
+ * ENOSYS means "never ask again" to it, for all files. ECANCELED is ours for
+ * "unmounting"; what comes after the unmount is ENOTCONN, so that comes now.
+ */
+static int errno_for_kernel(int code)
+{
+	assert(code <= 0);
+	if (code == -ECANCELED)
+		return ENOTCONN;
+	if (code == -ENOSYS)
+		return EOPNOTSUPP;
+	if (code < -ERRNO_MAX)
+		return EIO;
+	return -code;
+}
+
+/* What libfuse told about a reply: only news is worth a line. */
+static int told(int code)
+{
+	static struct log_limit limit;
+
+	if (code < 0 && code != -ENOENT && code != -ENODEV)
+		log_limited(&limit, 10000, LOG_LEVEL_WARN, LOG_FS,
+		    "the kernel refused a reply", "errno=%s", err_name(code));
+	return code;
+}
+
+void reply_error(fuse_req_t req, int code)
+{
+	(void)told(fuse_reply_err(req, errno_for_kernel(code)));
+}
+
+void reply_nothing(fuse_req_t req)
+{
+	fuse_reply_none(req);
+}
+
+static double seconds_left(const struct fs *fs, uint64_t until_ms)
+{
+	uint64_t now_ms = clock_now_ms(fs->config.clock);
+	uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+
+	if (left_ms > (uint64_t)TIMEOUT_S_MAX * 1000)
+		return TIMEOUT_S_MAX;
+	return (double)left_ms / 1000;
+}
+
+static void fill_stat(const struct fs *fs, struct stat *out, uint64_t number,
+    const struct cache_attr *attr)
+{
+	mode_t mode =
+	    attr->kind == CACHE_DIRECTORY ? S_IFDIR | 0555 : S_IFREG | 0444;
+
+	*out = (struct stat){
+	    .st_ino = number,
+	    .st_mode = mode & ~(fs->config.umask & 0777),
+	    .st_nlink = attr->kind == CACHE_DIRECTORY ? 2 : 1,
+	    .st_uid = fs->config.uid,
+	    .st_gid = fs->config.gid,
+	    .st_blksize = CACHE_BLOCK_BYTES,
+	};
+	/* off_t: a length that no file can have is shown as the longest. */
+	out->st_size =
+	    attr->size_bytes > INT64_MAX ? INT64_MAX : (off_t)attr->size_bytes;
+	out->st_blocks =
+	    out->st_size / SECTOR_BYTES + (out->st_size % SECTOR_BYTES != 0);
+	out->st_mtim.tv_sec = attr->mtime_s;
+	out->st_atim = out->st_mtim;
+	out->st_ctim = out->st_mtim;
+}
+
+void fill_entry(const struct fs *fs, struct fuse_entry_param *entry,
+    uint64_t number, const struct cache_attr *attr)
+{
+	*entry = (struct fuse_entry_param){
+	    .attr_timeout = seconds_left(fs, attr->fresh_until_ms),
+	};
+	entry->entry_timeout = entry->attr_timeout;
+	fill_stat(fs, &entry->attr, number, attr);
+}
+
+void reply_entry(struct fs *fs, fuse_req_t req, struct fs_node *node,
+    const struct cache_attr *attr)
+{
+	struct fuse_entry_param entry;
+
+	fill_entry(fs, &entry, node->number, attr);
+	entry.ino = node_id(&fs->nodes, node);
+	if (told(fuse_reply_entry(req, &entry)) < 0)
+		node_forget(&fs->nodes, node, 1);
+}
+
+void reply_absent(const struct fs *fs, fuse_req_t req, uint64_t fresh_until_ms)
+{
+	struct fuse_entry_param entry = {
+	    .entry_timeout = seconds_left(fs, fresh_until_ms),
+	};
+
+	if (entry.entry_timeout > 0)
+		(void)told(fuse_reply_entry(req, &entry));
+	else
+		reply_error(req, -ENOENT);
+}
+
+void reply_attr(const struct fs *fs, fuse_req_t req, const struct fs_node *node,
+    const struct cache_attr *attr)
+{
+	struct stat stat;
+
+	fill_stat(fs, &stat, node->number, attr);
+	(void)told(fuse_reply_attr(
+	    req, &stat, seconds_left(fs, attr->fresh_until_ms)));
+}
+
+int reply_open(fuse_req_t req, const struct fuse_file_info *info)
+{
+	return told(fuse_reply_open(req, info));
+}
+
+void reply_vectors(
+    fuse_req_t req, const struct iovec *vectors, int vector_count)
+{
+	size_t size_bytes = 0;
+
+	for (int i = 0; i < vector_count; i++)
+		size_bytes += vectors[i].iov_len;
+	stats_add(STATS_fs_read_bytes, (int64_t)size_bytes);
+	(void)told(fuse_reply_iov(req, vectors, vector_count));
+}
+
+int reply_bytes(fuse_req_t req, const void *bytes, size_t size_bytes)
+{
+	return told(fuse_reply_buf(req, bytes, size_bytes));
+}
+
+void reply_statfs(fuse_req_t req, const struct statvfs *space)
+{
+	(void)told(fuse_reply_statfs(req, space));
+}
+
+void reply_xattr(
+    fuse_req_t req, const void *value, size_t size_bytes, size_t room_bytes)
+{
+	if (room_bytes == 0)
+		(void)told(fuse_reply_xattr(req, size_bytes));
+	else if (room_bytes < size_bytes)
+		reply_error(req, -ERANGE);
+	else
+		(void)told(fuse_reply_buf(req, value, size_bytes));
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/wait.c - see wait.h. */
+#include "fs/wait.h"
+
+#include "base/stats.h"
+#include "fs/reply.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Whose FUSE thread this thread is. */
+static _Thread_local const struct fs_mail *here;
+
+int mail_init(struct fs_mail *mail)
+{
+	atomic_init(&mail->head, NULL);
+	atomic_init(&mail->ringing, false);
+	atomic_init(&mail->lingering, 0);
+	mail->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return mail->wake_fd < 0 ? -errno : 0;
+}
+
+void mail_fini(struct fs_mail *mail)
+{
+	assert(atomic_load(&mail->head) == NULL);
+	(void)close(mail->wake_fd);
+}
+
+UNCHECKED void mail_enter(struct fs_mail *mail)
+{
+	assert(here == NULL);
+	here = mail;
+}
+
+UNCHECKED void mail_leave(struct fs_mail *mail)
+{
+	assert(here == mail);
+	here = NULL;
+}
+
+UNCHECKED void mail_assert_here(const struct fs_mail *mail)
+{
+	assert(here == mail);
+}
+
+void mail_drain(struct fs_mail *mail)
+{
+	struct fs_wait *wait;
+	struct fs_wait *first = NULL;
+
+	/* The usual case costs one load. */
+	if (!atomic_load(&mail->head))
+		return;
+	wait = atomic_exchange(&mail->head, NULL);
+	while (wait) { /* answers in the order in which they came */
+		struct fs_wait *next = wait->next;
+
+		wait->next = first;
+		first = wait;
+		wait = next;
+	}
+	while (first) {
+		wait = first;
+		first = wait->next;
+		wait->finish(wait);
+	}
+}
+
+void mail_ring(struct fs_mail *mail)
+{
+	const uint64_t one = 1;
+	int saved = errno; /* a signal handler may be calling */
+
+	/* It cannot fail but with EAGAIN, when the count is at its end: then
+	 * the FUSE thread has been woken already. */
+	if (!atomic_exchange(&mail->ringing, true) &&
+	    write(mail->wake_fd, &one, sizeof(one)) < 0)
+		assert(errno == EAGAIN);
+	errno = saved;
+}
+
+void mail_answer_ring(struct fs_mail *mail)
+{
+	uint64_t count;
+
+	if (read(mail->wake_fd, &count, sizeof(count)) < 0)
+		assert(errno == EAGAIN || errno == EINTR);
+	/* Before the drain that follows: what is pushed after it rings. */
+	atomic_store(&mail->ringing, false);
+}
+
+/* Called by libfuse, with its lock held, on the FUSE thread. */
+static void interrupted(fuse_req_t req, void *data)
+{
+	struct fs_wait *wait = data;
+
+	assert(here == wait->mail);
+	if (!wait_claim(wait))
+		return;
+	stats_add(STATS_fs_interrupted, 1);
+	reply_error(req, -EINTR);
+}
+
+bool wait_begin(struct fs_wait *wait, struct fs_mail *mail, fuse_req_t req,
+    fs_finish_fn finish)
+{
+	wait->mail = mail;
+	wait->req = req;
+	wait->finish = finish;
+	wait->next = NULL;
+	atomic_init(&wait->claimed, false);
+	/* The INTERRUPT came before its request: libfuse would call back from
+	 * within the registration and then use what the reply has freed. */
+	if (fuse_req_interrupted(req)) {
+		stats_add(STATS_fs_interrupted, 1);
+		reply_error(req, -EINTR);
+		return false;
+	}
+	stats_add(STATS_fs_waiting, 1);
+	fuse_req_interrupt_func(req, interrupted, wait);
+	return true;
+}
+
+bool wait_claim(struct fs_wait *wait)
+{
+	if (atomic_exchange(&wait->claimed, true))
+		return false;
+	stats_add(STATS_fs_waiting, -1);
+	return true;
+}
+
+bool wait_is_claimed(const struct fs_wait *wait)
+{
+	return atomic_load(&wait->claimed);
+}
+
+static void push(struct fs_mail *mail, struct fs_wait *wait)
+{
+	struct fs_wait *head = atomic_load(&mail->head);
+
+	do
+		wait->next = head;
+	while (!atomic_compare_exchange_weak(&mail->head, &head, wait));
+}
+
+void wait_return(struct fs_wait *wait)
+{
+	struct fs_mail *mail = wait->mail;
+
+	if (here == mail) {
+		wait->finish(wait);
+		return;
+	}
+	push(mail, wait); /* from here on it may be gone */
+	mail_ring(mail);
+}
+
+void wait_return_idle(struct fs_wait *wait)
+{
+	struct fs_mail *mail = wait->mail;
+
+	assert(wait_is_claimed(wait));
+	if (here == mail) {
+		wait->finish(wait);
+		return;
+	}
+	push(mail, wait);
+	/* Pushed first, looked at second; the FUSE thread counts first and
+	 * drains second: one of the two sees the other. */
+	if (atomic_load(&mail->lingering) > 0)
+		mail_ring(mail);
+}
