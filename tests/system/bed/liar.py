@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process behind bed/lying.py."""
+"""The process behind bed/lying.py: records, orders from the test, lies."""
 import base64
-import email.utils
 import gzip
 import http.server
 import json
@@ -14,23 +13,18 @@ import struct
 import sys
 import threading
 import time
-import urllib.parse
-from xml.sax.saxutils import escape
 
-PIECE = 256 * 1024
+from bed.honest import PIECE, Honest, Plan
 
 
 class State:
     """What is shared by the connections, under one lock."""
 
-    def __init__(self, root):
-        self.root = os.path.realpath(root)
+    def __init__(self):
         self.lock = threading.Lock()
         self.lies = []
         self.requests = []
         self.connections = 0
-        self.config = {"accept": None, "open": False, "etag": True,
-                       "conditions": True, "dav": True, "dates": True}
         self.release = threading.Event()
 
     def record(self, entry):
@@ -63,7 +57,7 @@ class State:
                 self.release.set()
                 self.release = threading.Event()
             elif what == "config":
-                self.config.update(order["settings"])
+                Honest.config.update(order["settings"])
             elif what == "requests":
                 return self.requests[order["since"]:]
             elif what == "count":
@@ -90,47 +84,8 @@ def as_bytes(value):
     return (value or "").encode()
 
 
-class Plan:
-    """An answer before it is sent: headers, and a body that is bytes or a
-    piece of a file."""
-
-    def __init__(self, status, headers=None, body=b"", file=None, start=0,
-                 size=None):
-        self.status = status
-        self.headers = dict(headers or {})
-        self.file = file
-        self.start = start
-        self.body = body
-        self.size = len(body) if size is None else size
-        self.headers.setdefault("Content-Length", str(self.size))
-
-    def pieces(self, step=PIECE):
-        if self.file is None:
-            for at in range(0, self.size, step):
-                yield self.body[at:at + step]
-            return
-        left = self.size
-        with open(self.file, "rb") as file:
-            file.seek(self.start)
-            while left:
-                got = file.read(min(step, left))
-                if not got:
-                    return
-                left -= len(got)
-                yield got
-
-    def whole(self):
-        return b"".join(self.pieces())
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "Liar"
-    timeout = 600
+class Handler(Honest):
     state = None
-
-    def log_message(self, *args):
-        pass
 
     def setup(self):
         super().setup()
@@ -143,9 +98,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = {k.lower(): v for k, v in self.headers.items()}
         found = re.fullmatch(r"[Bb]earer +(.*)",
                              headers.get("authorization", ""))
+        self.token = found[1] if found else None
+        self.sent = 0
         self.entry = {
             "time": time.time(), "method": self.command, "path": self.path,
-            "headers": headers, "token": found[1] if found else None,
+            "headers": headers, "token": self.token,
             "connection": self.number, "lie": None, "status": None,
             "sent": 0, "tls": isinstance(self.connection, ssl.SSLSocket)}
         lie = self.state.record(self.entry)
@@ -168,138 +125,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
             left -= len(got)
 
-    # The honest part.
-
-    def plan(self, whole=False):
-        config = self.state.config
-        token = self.entry["token"]
-        if not config["open"] and (token is None or (
-                config["accept"] is not None and
-                token not in config["accept"])):
-            code = "" if token is None else ', error="invalid_token"'
-            return Plan(401, {"WWW-Authenticate":
-                              'Bearer realm="lying"' + code})
-        if self.command == "OPTIONS":
-            return Plan(200, {"DAV": "1", "Allow":
-                              "GET, HEAD, OPTIONS, PROPFIND"})
-        name = urllib.parse.unquote_to_bytes(
-            self.path.partition("?")[0].lstrip("/"))
-        path = os.path.join(os.fsencode(self.state.root), name)
-        try:
-            stat = os.stat(path)
-        except (OSError, ValueError):
-            return Plan(404)
-        if self.command == "PROPFIND":
-            return self.propfind(path, stat) if config["dav"] else Plan(405)
-        if self.command == "PUT":
-            return Plan(405)
-        if os.path.isdir(path):
-            return Plan(403)
-        return self.get(path, stat, whole)
-
-    def etag(self, stat):
-        kind = self.state.config["etag"]
-        if not kind:
-            return None
-        text = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-        return "W/" + text if kind == "weak" else text
-
-    def get(self, path, stat, whole):
-        etag = self.etag(stat)
-        headers = {"Content-Type": "application/octet-stream",
-                   "Accept-Ranges": "bytes"}
-        if etag:
-            headers["ETag"] = etag
-        if self.state.config["dates"]:
-            headers["Last-Modified"] = email.utils.formatdate(
-                stat.st_mtime, usegmt=True)
-        size = stat.st_size
-        span = (0, size)
-        if self.state.config["conditions"]:
-            if etag is not None and \
-                    self.headers.get("If-Match", etag) not in (etag, "*"):
-                return Plan(412)
-            if etag is not None and \
-                    self.headers.get("If-None-Match") == etag:
-                return Plan(304, headers)
-            if self.headers.get("If-Range", etag) != etag:
-                whole = True
-        asked = re.fullmatch(r"bytes=(\d*)-(\d*)",
-                             self.headers.get("Range", ""))
-        if whole or not asked or asked[0] == "bytes=-" or \
-                self.command != "GET":
-            return Plan(200, headers, file=path, size=size)
-        if asked[1] == "":
-            span = (max(0, size - int(asked[2])), size)
-        else:
-            end = int(asked[2]) + 1 if asked[2] else size
-            span = (int(asked[1]), min(end, size))
-        if span[0] >= span[1]:
-            return Plan(416, {"Content-Range": f"bytes */{size}"})
-        headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{size}"
-        return Plan(206, headers, file=path, start=span[0],
-                    size=span[1] - span[0])
-
-    def propfind(self, path, stat):
-        url = self.path.partition("?")[0]
-        rows = [self.response(url, path, stat)]
-        if self.headers.get("Depth") == "1" and os.path.isdir(path):
-            base = url.rstrip("/") + "/"
-            with os.scandir(path) as found:
-                for entry in found:
-                    rows.append(self.response(
-                        base + urllib.parse.quote(entry.name), entry.path,
-                        entry.stat()))
-        body = '<?xml version="1.0" encoding="utf-8"?>\n' \
-            '<D:multistatus xmlns:D="DAV:">' + "".join(rows) + \
-            "</D:multistatus>"
-        return Plan(207, {"Content-Type": "application/xml; charset=utf-8"},
-                    body.encode())
-
-    def response(self, url, path, stat):
-        props = ""
-        if os.path.isdir(path):
-            url = url.rstrip("/") + "/"
-            props += "<D:resourcetype><D:collection/></D:resourcetype>"
-        else:
-            props += "<D:resourcetype/><D:getcontentlength>" \
-                f"{stat.st_size}</D:getcontentlength>"
-            if self.etag(stat):
-                props += f"<D:getetag>{escape(self.etag(stat))}</D:getetag>"
-        if self.state.config["dates"]:
-            when = email.utils.formatdate(stat.st_mtime, usegmt=True)
-            props += f"<D:getlastmodified>{when}</D:getlastmodified>"
-        return f"<D:response><D:href>{escape(url)}</D:href><D:propstat>" \
-            f"<D:prop>{props}</D:prop><D:status>HTTP/1.1 200 OK</D:status>" \
-            "</D:propstat></D:response>"
-
-    # Sending.
-
     def head(self, plan):
         self.entry["status"] = plan.status
-        self.send_response(plan.status)
-        for name, value in plan.headers.items():
-            if value is not None:
-                self.send_header(name, value)
-        self.end_headers()
-
-    def send(self, plan, stop=None, step=PIECE, every=0):
-        """@param stop  send so many bytes of the body and return False"""
-        self.head(plan)
-        if self.command == "HEAD":
-            return stop is None
-        for piece in plan.pieces(step):
-            if stop is not None and self.entry["sent"] + len(piece) > stop:
-                self.push(piece[:stop - self.entry["sent"]])
-                return False
-            self.push(piece)
-            if every:
-                self.wait(every)
-        return stop is None
+        super().head(plan)
 
     def push(self, data):
-        self.wfile.write(data)
-        self.entry["sent"] += len(data)
+        super().push(data)
+        self.entry["sent"] = self.sent
 
     def wait(self, seconds):
         """Until then, or the client goes, or honest(): then raise."""
@@ -315,8 +147,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def drop(self):
         self.close_connection = True
-
-    # The lies.
 
     def lie_truncate(self, at=0):
         self.send(self.plan(), at)
@@ -480,7 +310,8 @@ def obey(state, path):
 
 
 def main(root, port, http_port, cert, key, control):
-    Handler.state = state = State(root)
+    Honest.root = os.path.realpath(root)
+    Handler.state = state = State()
     secure = Listener(("127.0.0.1", int(port)), Handler, False)
     secure.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     secure.tls.load_cert_chain(cert, key)
