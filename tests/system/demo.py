@@ -166,7 +166,8 @@ class Demo:
         got = mount.run([*PYTHON, READ_HDF5, path], 120).stdout
         show(got)
         fetched = one.counters()["cache_fetched_bytes"] - before
-        say(f"    h5py read one second out of {size_text(os.path.getsize(path))}"
+        whole = size_text(os.path.getsize(path))
+        say(f"    h5py read one second out of {whole}"
             f": {size_text(fetched)} were fetched for it.")
 
     def status(self, one):
