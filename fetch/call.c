@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/call.c - see call.h: making, queueing, sending, ending a call.
+ * call_judge.c has what follows from an answer.
+ *
+ * Calls are answered outside of libcurl's callbacks only, so that an answer
+ * may free everything that belongs to it.
+ *
+ * Threads: the fetch thread, but call_new() and call_post().
+ */
+#include "fetch/call.h"
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/stats.h"
+#include "fetch/confirm.h"
+#include "fetch/engine.h"
+#include "fetch/request.h"
+#include "fetch/source.h"
+#include "tokens/tokens.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void deliver(struct post *post, struct fetch *fetch)
+{
+	fetch_assert_thread(fetch);
+	call_start(CONTAINER_OF(post, struct call, post));
+}
+
+struct call *call_new(struct fetch *fetch, const struct call_kind *kind,
+    const struct call_ask *ask)
+{
+	size_t path_bytes = strlen(ask->path) + 1;
+	uint64_t now_ms = clock_now_ms(fetch->clock);
+	uint64_t longest_ms = now_ms + fetch->timeout_ms;
+	struct call *call = calloc(1, kind->size_bytes + path_bytes);
+	char *path;
+
+	if (call == NULL)
+		return NULL;
+	path = (char *)call + kind->size_bytes;
+	memcpy(path, ask->path, path_bytes);
+	call->post.deliver = deliver;
+	call->fetch = fetch;
+	call->kind = kind;
+	call->path = path;
+	if (ask->ident != NULL)
+		call->ident = *ask->ident;
+	call->demand = ask->demand;
+	call->deadline_ms = ask->deadline_ms;
+	if (call->deadline_ms == 0 || call->deadline_ms > longest_ms)
+		call->deadline_ms = longest_ms;
+	buf_init(&call->target, FETCH_URL_BYTES_MAX);
+	return call;
+}
+
+static void call_free(struct call *call)
+{
+	if (call->kind->fini != NULL)
+		call->kind->fini(call);
+	token_put(call->token);
+	buf_fini(&call->target);
+	free(call);
+}
+
+uint64_t call_post(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+	uint64_t number = atomic_fetch_add(&fetch->last_number, 1) + 1;
+
+	call->number = number;
+	if (!mailbox_send(fetch->mailbox, &call->post)) {
+		(void)err_set(&call->err, -ECANCELED, "unmounting");
+		call->kind->answer(call, -ECANCELED, &call->err);
+		call_free(call);
+	}
+	return number;
+}
+
+void call_start(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+
+	TAILQ_INSERT_TAIL(&fetch->calls, call, all_link);
+	fetch->call_count++;
+	if (fetch->call_count > FETCH_CALLS_MAX) {
+		(void)err_set(&call->err, -EIO,
+		    "more than %d questions wait for the server",
+		    (int)FETCH_CALLS_MAX);
+		call_answer(call, -EIO);
+		return;
+	}
+	if (profile_name_ok(&fetch->profile, call->path) < 0) {
+		(void)err_set(&call->err, -EINVAL,
+		    "this server cannot carry a '?' in a name");
+		call_answer(call, -EINVAL);
+		return;
+	}
+	call_queue(call, false);
+}
+
+void call_queue(struct call *call, bool first)
+{
+	struct call_list *queue =
+	    call->demand ? &call->fetch->demand : &call->fetch->ahead;
+
+	call->state = CALL_QUEUED;
+	if (first)
+		TAILQ_INSERT_HEAD(queue, call, queue_link);
+	else
+		TAILQ_INSERT_TAIL(queue, call, queue_link);
+}
+
+static void unqueue(struct call *call)
+{
+	struct call_list *queue =
+	    call->demand ? &call->fetch->demand : &call->fetch->ahead;
+
+	TAILQ_REMOVE(queue, call, queue_link);
+	call->state = CALL_NEW;
+}
+
+void call_drop_request(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+
+	loop_remove(fetch, call->request);
+	request_give_back(STEAL(call->request));
+	origin_ended(&fetch->origin, call->demand);
+	call->state = CALL_NEW;
+}
+
+void call_answer(struct call *call, int code)
+{
+	struct fetch *fetch = call->fetch;
+
+	assert(code <= 0);
+	switch (call->state) {
+	case CALL_NEW:
+		break;
+	case CALL_QUEUED:
+		unqueue(call);
+		break;
+	case CALL_TOKEN:
+		call_forget_token(call);
+		break;
+	case CALL_ACTIVE:
+		call_drop_request(call);
+		break;
+	case CALL_DELAYED:
+		fetch->delayed_count--;
+		break;
+	case CALL_CONFIRMING:
+		confirm_forget(call);
+		break;
+	}
+	if (fetch->tick_next == call)
+		fetch->tick_next = TAILQ_NEXT(call, all_link);
+	TAILQ_REMOVE(&fetch->calls, call, all_link);
+	fetch->call_count--;
+	if (code == 0)
+		call->err = (struct err)ERR_INIT;
+	call->err.code = code;
+	call->kind->answer(call, code, &call->err);
+	call_free(call);
+}
+
+/* Whether the next attempt carries a token. */
+static bool needs_token(const struct call *call)
+{
+	return call->fetch->source.tls &&
+	    (call->target.size_bytes == 0 || call->target_may);
+}
+
+static int fill_url(struct call *call, struct request *request)
+{
+	if (call->target.size_bytes > 0)
+		return buf_append(
+		    &request->url, call->target.bytes, call->target.size_bytes);
+	return source_url(
+	    &request->url, &call->fetch->source, call->path, call->slash);
+}
+
+/* Everything the attempt needs is at hand. */
+static void send_request(struct call *call) REQUIRES(fetch_thread);
+
+static void send_request(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+	struct request *request = request_take(fetch);
+	struct request_plan plan = {.method = REQUEST_GET};
+	struct secret *authorization = NULL;
+	int code;
+
+	if (request == NULL)
+		goto no_memory;
+	code = call->kind->ask(call, &plan);
+	if (code != 0) {
+		request_give_back(request);
+		call_answer(call, code);
+		return;
+	}
+	if (needs_token(call)) {
+		authorization = call_authorization(call);
+		if (authorization == NULL)
+			goto no_memory;
+	}
+	request->call = call;
+	if (fill_url(call, request) < 0 ||
+	    request_fill(request, &plan, authorization) < 0 ||
+	    loop_add(fetch, request) < 0)
+		goto no_memory;
+	call->request = request;
+	call->state = CALL_ACTIVE;
+	call->attempts++;
+	origin_began(&fetch->origin, call->demand, fetch->now_ms);
+	return;
+
+no_memory:
+	if (request != NULL)
+		request_give_back(request);
+	(void)err_set(&call->err, -ENOMEM, "out of memory");
+	call_answer(call, -ENOMEM);
+}
+
+static struct call *next_call(const struct fetch *fetch)
+{
+	struct call *call = TAILQ_FIRST(&fetch->demand);
+
+	if (call == NULL)
+		call = TAILQ_FIRST(&fetch->ahead);
+	if (call == NULL ||
+	    !origin_may_start(&fetch->origin, call->demand, fetch->now_ms))
+		return NULL;
+	return call;
+}
+
+void call_dispatch(struct fetch *fetch)
+{
+	struct call *call;
+
+	while ((call = next_call(fetch)) != NULL) {
+		unqueue(call);
+		if (needs_token(call) && call->token == NULL)
+			call_want_token(call);
+		else
+			send_request(call);
+	}
+}
+
+/* A call whose time is over: why it has no answer. */
+static int overdue(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+	bool silent = call->state == CALL_ACTIVE;
+	curl_off_t connected_us = 0;
+	int code = -ETIMEDOUT;
+
+	if (silent) {
+		(void)curl_easy_getinfo(call->request->easy,
+		    CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+		if (connected_us == 0)
+			return err_set(&call->err, -EHOSTUNREACH,
+			    "%s cannot be connected to", fetch->source.origin);
+		return err_set(&call->err, -ETIMEDOUT,
+		    "%s does not answer in time", fetch->source.origin);
+	}
+	if (call->failed) {
+		code = retry_code(call->reason);
+		call->err.code = code;
+		return err_wrap(&call->err, "no answer in time");
+	}
+	if (fetch->origin.down)
+		return err_set(&call->err, -EHOSTUNREACH,
+		    "%s cannot be connected to", fetch->source.origin);
+	return err_set(&call->err, code, "%s does not answer in time",
+	    fetch->source.origin);
+}
+
+static bool is_silent(const struct call *call)
+{
+	struct request *request = call->request;
+	uint64_t now_ms = call->fetch->now_ms;
+	uint64_t limit_ms =
+	    request->response.ended ? FETCH_SILENT_MS : call->kind->silent_ms;
+
+	if (now_ms - request->heard_ms >= limit_ms)
+		return true;
+	if (!request->response.ended ||
+	    now_ms - request->window_ms < FETCH_SLOW_WINDOW_MS)
+		return false;
+	if (request->window_bytes < FETCH_SLOW_BYTES)
+		return true;
+	request->window_ms = now_ms;
+	request->window_bytes = 0;
+	return false;
+}
+
+/* One call at a tick. */
+static void look_at(struct call *call) REQUIRES(fetch_thread);
+
+static void look_at(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+
+	if (fetch->now_ms >= call->deadline_ms) {
+		call_answer(call, overdue(call));
+	} else if (call->state == CALL_DELAYED &&
+	    fetch->now_ms >= call->resume_ms) {
+		fetch->delayed_count--;
+		call_queue(call, false);
+	} else if (call->state == CALL_ACTIVE && is_silent(call)) {
+		struct verdict verdict = call_again(
+		    call, RETRY_SILENT, "the server has gone silent");
+
+		call_drop_request(call);
+		call_judge(call, verdict);
+	}
+}
+
+void call_tick(struct fetch *fetch)
+{
+	struct call *call = TAILQ_FIRST(&fetch->calls);
+
+	/* An answer may end other calls: they then move `tick_next`. */
+	while (call != NULL) {
+		fetch->tick_next = TAILQ_NEXT(call, all_link);
+		look_at(call);
+		call = fetch->tick_next;
+	}
+}
+
+void call_wake_delayed(struct fetch *fetch)
+{
+	struct call *call;
+
+	TAILQ_FOREACH(call, &fetch->calls, all_link)
+	{
+		if (call->state == CALL_DELAYED &&
+		    call->reason == RETRY_CONNECT)
+			call->resume_ms = fetch->now_ms;
+	}
+}
+
+uint64_t call_next_ms(const struct fetch *fetch)
+{
+	uint64_t next_ms = UINT64_MAX;
+	const struct call *call;
+
+	if (fetch->origin.hold_until_ms > fetch->now_ms &&
+	    (!TAILQ_EMPTY(&fetch->demand) || !TAILQ_EMPTY(&fetch->ahead)))
+		next_ms = fetch->origin.hold_until_ms;
+	if (fetch->delayed_count == 0)
+		return next_ms;
+	TAILQ_FOREACH(call, &fetch->calls, all_link)
+	{
+		if (call->state == CALL_DELAYED && call->resume_ms < next_ms)
+			next_ms = call->resume_ms;
+	}
+	return next_ms;
+}
+
+void call_cancel(struct fetch *fetch, uint64_t number)
+{
+	struct call *call;
+
+	TAILQ_FOREACH(call, &fetch->calls, all_link)
+	{
+		if (call->number != number)
+			continue;
+		(void)err_set(&call->err, -ECANCELED, "no longer wanted");
+		call_answer(call, -ECANCELED);
+		return;
+	}
+}
+
+void call_cancel_all(struct fetch *fetch)
+{
+	struct call *call;
+
+	while ((call = TAILQ_FIRST(&fetch->calls)) != NULL) {
+		(void)err_set(&call->err, -ECANCELED, "unmounting");
+		call_answer(call, -ECANCELED);
+	}
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/confirm.c - see confirm.h.
+ */
+#include "fetch/confirm.h"
+
+#include "fetch/call.h"
+#include "fetch/engine.h"
+#include "fetch/stat.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One path. `waiting` gets the answer that is on its way, `late` came after
+ * that question had been sent. */
+struct confirm {
+	LIST_ENTRY(confirm) link;
+	struct fetch *fetch;
+	struct call *question; /* NULL: being answered */
+	struct call_list waiting;
+	struct call_list late;
+};
+
+static void on_answer(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err);
+
+static struct confirm *find(const struct fetch *fetch, const char *path)
+{
+	struct confirm *confirm;
+
+	LIST_FOREACH(confirm, &fetch->confirms, link)
+	{
+		const struct call *first = TAILQ_FIRST(&confirm->waiting);
+
+		if (first == NULL)
+			first = TAILQ_FIRST(&confirm->late);
+		if (first != NULL && strcmp(first->path, path) == 0)
+			return confirm;
+	}
+	return NULL;
+}
+
+static void confirm_free(struct confirm *confirm)
+{
+	LIST_REMOVE(confirm, link);
+	free(confirm);
+}
+
+/* Ask for all that wait. The question has the latest of their deadlines;
+ * each of them still keeps its own. */
+static void send_question(struct confirm *confirm) REQUIRES(fetch_thread);
+
+static void send_question(struct confirm *confirm)
+{
+	const struct call *first = TAILQ_FIRST(&confirm->waiting);
+	const struct call *call;
+	struct call_ask ask = {
+	    .ident = &first->ident,
+	    .path = first->path,
+	    .demand = true,
+	};
+
+	TAILQ_FOREACH(call, &confirm->waiting, confirm_link)
+	{
+		if (call->deadline_ms > ask.deadline_ms)
+			ask.deadline_ms = call->deadline_ms;
+	}
+	confirm->question =
+	    stat_call_new(confirm->fetch, &ask, on_answer, confirm);
+	if (confirm->question != NULL) {
+		call_start(confirm->question);
+	} else {
+		struct err err;
+
+		(void)err_set(&err, -ENOMEM, "out of memory");
+		on_answer(confirm, -ENOMEM, NULL, &err);
+	}
+}
+
+static void on_answer(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
+{
+	struct confirm *confirm = arg;
+	struct call_list ended = TAILQ_HEAD_INITIALIZER(ended);
+	struct call *call;
+
+	fetch_assert_thread(confirm->fetch);
+	confirm->question = NULL;
+	TAILQ_CONCAT(&ended, &confirm->waiting, confirm_link);
+	TAILQ_CONCAT(&confirm->waiting, &confirm->late, confirm_link);
+	TAILQ_FOREACH(call, &ended, confirm_link)
+	call->confirm = NULL;
+	if (TAILQ_EMPTY(&confirm->waiting) || code == -ECANCELED) {
+		/* Stopping: those left are answered with all others. */
+		TAILQ_FOREACH(call, &confirm->waiting, confirm_link)
+		call->confirm = NULL;
+		confirm_free(confirm);
+	} else {
+		send_question(confirm);
+	}
+	while ((call = TAILQ_FIRST(&ended)) != NULL) {
+		TAILQ_REMOVE(&ended, call, confirm_link);
+		if (code != 0)
+			call->err = *err;
+		range_confirmed(call, code, stat);
+	}
+}
+
+void confirm_ask(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+	struct confirm *confirm = find(fetch, call->path);
+
+	call->state = CALL_CONFIRMING;
+	if (confirm != NULL) {
+		bool sent = confirm->question->attempts > 0;
+
+		call->confirm = confirm;
+		if (sent)
+			TAILQ_INSERT_TAIL(&confirm->late, call, confirm_link);
+		else
+			TAILQ_INSERT_TAIL(
+			    &confirm->waiting, call, confirm_link);
+		return;
+	}
+	confirm = calloc(1, sizeof(*confirm));
+	if (confirm == NULL) {
+		(void)err_set(&call->err, -ENOMEM, "out of memory");
+		range_confirmed(call, -ENOMEM, NULL);
+		return;
+	}
+	confirm->fetch = fetch;
+	TAILQ_INIT(&confirm->waiting);
+	TAILQ_INIT(&confirm->late);
+	LIST_INSERT_HEAD(&fetch->confirms, confirm, link);
+	TAILQ_INSERT_TAIL(&confirm->waiting, call, confirm_link);
+	call->confirm = confirm;
+	send_question(confirm);
+}
+
+void confirm_forget(struct call *call)
+{
+	struct confirm *confirm = call->confirm;
+	struct call *other;
+
+	if (confirm == NULL)
+		return;
+	call->confirm = NULL;
+	TAILQ_FOREACH(other, &confirm->waiting, confirm_link)
+	{
+		if (other == call) {
+			TAILQ_REMOVE(&confirm->waiting, call, confirm_link);
+			return;
+		}
+	}
+	TAILQ_REMOVE(&confirm->late, call, confirm_link);
+}

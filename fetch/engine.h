@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/engine.h - the parts of a struct fetch, for the files of this folder
+ * that make the engine (fetch.c, loop.c, call.c, request.c, the kinds of
+ * calls). The parsers do not see it.
+ *
+ * Threads: what is set by fetch_new() and never again may be read by all;
+ * the rest belongs to the fetch thread unless it says otherwise.
+ */
+#ifndef FETCH_ENGINE_H
+#define FETCH_ENGINE_H
+
+#include "base/attr.h"
+#include "base/sync.h"
+#include "fetch/fetch.h"
+#include "fetch/loop.h"
+#include "fetch/mailbox.h"
+#include "fetch/origin.h"
+#include "fetch/profile.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct call;
+struct confirm;
+struct secret;
+
+TAILQ_HEAD(call_list, call);
+LIST_HEAD(confirm_list, confirm);
+
+enum {
+	FETCH_CALLS_MAX = 16384, /* on their way; more are refused */
+	/* A server that cannot be connected to in this time is taken to be
+	 * unreachable; the call tries again while it has time. */
+	FETCH_CONNECT_MS = 5000,
+	/* A transfer is given up without a byte for this long... */
+	FETCH_SILENT_MS = 10000,
+	/* ...the first byte of a listing, which a server has to make first. */
+	FETCH_SILENT_LIST_MS = 30000,
+	/* ...or when fewer bytes than this came in such a time. */
+	FETCH_SLOW_WINDOW_MS = 30000,
+	FETCH_SLOW_BYTES = 30 * 1024,
+	FETCH_TICK_MS = 100, /* deadlines and silence are looked at */
+	FETCH_QUOTA_BELIEVED_MS = 60000,
+	FETCH_QUOTA_FAILED_MS = 10000,
+};
+
+/** The Authorization header of the token used last. */
+struct bearer {
+	uint64_t token_id;
+	struct secret *header; /* NULL: none made yet */
+};
+
+/** The answer to fetch_quota(), kept. */
+struct quota_memory {
+	struct fetch_quota quota;
+	int code;
+	uint64_t until_ms;
+	struct call *asking; /* NULL: nobody asks */
+};
+
+struct fetch {
+	const struct clock *clock;
+	struct tokens *tokens;
+	struct fetch_source source;
+	char *ca_file;
+	char *ca_dir;
+	char **redirect_hosts;
+	unsigned redirect_host_count;
+	uint32_t timeout_ms;
+
+	struct mailbox *mailbox;
+	pthread_t thread;
+	bool started;
+	_Atomic uint64_t last_number;
+	atomic_bool untrusted;
+	struct origin origin;
+	struct profile profile; /* but profile_validates() */
+
+	pthread_t loop_thread; /* set by the thread itself */
+	struct loop loop;
+	uint64_t now_ms;        /* of the clock, when the loop woke */
+	struct call_list calls; /* all that are not answered */
+	unsigned call_count;
+	struct call_list demand; /* queued */
+	struct call_list ahead;
+	unsigned delayed_count;
+	struct call *tick_next; /* call_tick() goes on there */
+	struct confirm_list confirms;
+	struct bearer bearer;
+	struct quota_memory quota;
+};
+
+/** State that the caller is the fetch thread (clang's analysis; checked). */
+void fetch_assert_thread(const struct fetch *fetch) ON_THREAD(fetch_thread);
+
+#endif

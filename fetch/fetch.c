@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/fetch.c - making and ending the engine; what others may ask of it.
+ * The calls themselves: range.c, stat.c, list.c, quota.c.
+ *
+ * Threads: every function may be called from any thread; fetch_new(),
+ * fetch_stop() and fetch_free() by one at a time.
+ */
+#include "fetch/fetch.h"
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "fetch/call.h"
+#include "fetch/engine.h"
+#include "fetch/source.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+UNCHECKED void fetch_assert_thread(const struct fetch *fetch)
+{
+	assert(pthread_equal(pthread_self(), fetch->loop_thread));
+}
+
+static int copy_text(char **out, const char *text)
+{
+	if (text == NULL)
+		return 0;
+	*out = strdup(text);
+	return *out == NULL ? -ENOMEM : 0;
+}
+
+static int copy_hosts(struct fetch *fetch, const struct fetch_config *config)
+{
+	unsigned count = config->redirect_host_count;
+
+	if (count == 0)
+		return 0;
+	fetch->redirect_hosts = calloc(count, sizeof(char *));
+	if (fetch->redirect_hosts == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		if (copy_text(&fetch->redirect_hosts[i],
+		        config->redirect_hosts[i]) < 0)
+			return -ENOMEM;
+		fetch->redirect_host_count++;
+	}
+	return 0;
+}
+
+static int copy_config(struct fetch *fetch, const struct fetch_config *config)
+{
+	fetch->clock = config->clock;
+	fetch->tokens = config->tokens;
+	fetch->source = *config->source;
+	fetch->timeout_ms = config->timeout_ms;
+	if (copy_text(&fetch->ca_file, config->ca_file) < 0 ||
+	    copy_text(&fetch->ca_dir, config->ca_dir) < 0)
+		return -ENOMEM;
+	return copy_hosts(fetch, config);
+}
+
+static int start(struct fetch *fetch, struct err *err)
+{
+	sigset_t all;
+	sigset_t before;
+	int code;
+
+	fetch->mailbox = mailbox_new();
+	if (fetch->mailbox == NULL)
+		return err_set(err, -ENOMEM, "out of memory or descriptors");
+	code = loop_init(fetch, err);
+	if (code < 0)
+		return code;
+	/* The thread begins with signals blocked: they are the main's. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	code = pthread_create(&fetch->thread, NULL, loop_main, fetch);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (code != 0)
+		return err_set(
+		    err, -code, "fetch thread: %s", err_message(code));
+	fetch->started = true;
+	return 0;
+}
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+static void init_curl(void)
+{
+	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int fetch_new(
+    struct fetch **out, const struct fetch_config *config, struct err *err)
+{
+	AUTO(fetch) fetch = calloc(1, sizeof(*fetch));
+	int code;
+
+	(void)pthread_once(&curl_once, init_curl);
+	if (curl_ready != CURLE_OK)
+		return err_set(
+		    err, -EIO, "libcurl: %s", curl_easy_strerror(curl_ready));
+	if (fetch == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	fetch->loop.epoll = -1;
+	TAILQ_INIT(&fetch->calls);
+	TAILQ_INIT(&fetch->demand);
+	TAILQ_INIT(&fetch->ahead);
+	LIST_INIT(&fetch->confirms);
+	profile_init(&fetch->profile);
+	origin_init(&fetch->origin, fetch->source.origin);
+	if (copy_config(fetch, config) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	code = start(fetch, err);
+	if (code < 0)
+		return code;
+	*out = STEAL(fetch);
+	return 0;
+}
+
+void fetch_stop(struct fetch *fetch)
+{
+	if (!fetch->started)
+		return;
+	mailbox_close(fetch->mailbox);
+	(void)pthread_join(fetch->thread, NULL);
+	fetch->started = false;
+}
+
+void fetch_free(struct fetch *fetch)
+{
+	if (fetch == NULL)
+		return;
+	fetch_stop(fetch);
+	loop_fini(fetch);
+	secret_put(fetch->bearer.header);
+	origin_fini(&fetch->origin);
+	mailbox_put(fetch->mailbox);
+	for (unsigned i = 0; i < fetch->redirect_host_count; i++)
+		free(fetch->redirect_hosts[i]);
+	free(fetch->redirect_hosts);
+	free(fetch->ca_file);
+	free(fetch->ca_dir);
+	free(fetch);
+}
+
+bool fetch_version_equal(
+    const struct fetch_version *a, const struct fetch_version *b)
+{
+	if (a->size_bytes != b->size_bytes)
+		return false;
+	if (a->etag[0] != '\0' && b->etag[0] != '\0')
+		return strcmp(a->etag, b->etag) == 0;
+	if (a->mtime_s >= 0 && b->mtime_s >= 0)
+		return a->mtime_s == b->mtime_s;
+	return true;
+}
+
+/* A number to cancel, on its way to the loop. */
+struct cancel {
+	struct post post;
+	uint64_t number;
+};
+
+static void deliver_cancel(struct post *post, struct fetch *fetch)
+{
+	struct cancel *cancel = CONTAINER_OF(post, struct cancel, post);
+
+	fetch_assert_thread(fetch);
+	call_cancel(fetch, cancel->number);
+	free(cancel);
+}
+
+void fetch_cancel(struct fetch *fetch, uint64_t number)
+{
+	struct cancel *cancel = malloc(sizeof(*cancel));
+
+	if (cancel == NULL)
+		return; /* the range then ends by itself */
+	*cancel =
+	    (struct cancel){.post.deliver = deliver_cancel, .number = number};
+	if (!mailbox_send(fetch->mailbox, &cancel->post))
+		free(cancel);
+}
+
+bool fetch_validates_bytes(struct fetch *fetch)
+{
+	return profile_validates(&fetch->profile);
+}
+
+bool fetch_untrusted(struct fetch *fetch)
+{
+	return atomic_load(&fetch->untrusted);
+}
+
+uint64_t fetch_silent_ms(struct fetch *fetch)
+{
+	return origin_silent_ms(&fetch->origin, clock_now_ms(fetch->clock));
+}
+
+int fetch_describe(struct fetch *fetch, struct buf *out)
+{
+	(void)buf_append(out, "[", 1);
+	(void)origin_describe(&fetch->origin, out);
+	(void)buf_append(out, "]", 1);
+	return buf_code(out);
+}
+
+int fetch_describe_text(struct fetch *fetch, struct buf *out)
+{
+	return origin_describe_text(&fetch->origin, out);
+}

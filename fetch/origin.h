@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/origin.h - a server as it does: how many requests it is given at
+ * once, whether it answers, and the numbers that `status` shows.
+ *
+ * Threads: the fetch thread alone, but origin_describe*() and
+ * origin_silent_ms(), which any may call.
+ */
+#ifndef FETCH_ORIGIN_H
+#define FETCH_ORIGIN_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/sync.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	ORIGIN_REQUESTS_MAX = 16, /* at once, and so connections */
+	/* Read-ahead leaves room for readers that wait. */
+	ORIGIN_AHEAD_MAX = 12,
+	/* The longest that one 429 stops all requests. */
+	ORIGIN_HOLD_MAX_MS = 30000,
+};
+
+struct origin {
+	const char *url; /* borrowed; "https://host:port" */
+	unsigned active;
+	unsigned ahead_active;
+	uint64_t hold_until_ms;    /* it asked us to slow down (429) */
+	bool down;                 /* could not be connected to */
+	atomic_uint waiting;       /* requests on their way, for silence */
+	_Atomic uint64_t heard_ms; /* of the last bytes, or the first request */
+	_Atomic uint64_t requests;
+	_Atomic uint64_t received_bytes;
+	_Atomic uint64_t latency_us; /* to the first byte, moving average */
+	pthread_mutex_t mutex;
+	int last_status GUARDED_BY(fetch_queue_lock);
+	char last_error[ERR_TEXT_BYTES] GUARDED_BY(fetch_queue_lock);
+	bool shown_down GUARDED_BY(fetch_queue_lock);
+};
+
+void origin_init(struct origin *origin, const char *url);
+void origin_fini(struct origin *origin);
+
+/** Whether one more request may go out now. */
+bool origin_may_start(
+    const struct origin *origin, bool demand, uint64_t now_ms);
+
+/** A request goes out; origin_ended() must follow. */
+void origin_began(struct origin *origin, bool demand, uint64_t now_ms);
+void origin_ended(struct origin *origin, bool demand);
+
+/** It asked for no requests for a while (429 with Retry-After). */
+void origin_hold(struct origin *origin, uint64_t now_ms, uint32_t wait_s);
+
+/** Bytes of an answer have come. */
+void origin_heard(struct origin *origin, uint64_t now_ms);
+
+/** An answer has come, with its status and time to the first byte.
+ *  @return whether the server had been down before. */
+bool origin_answered(struct origin *origin, int status, uint64_t latency_us);
+
+/** An attempt failed; `unreachable`: there was no connection at all. */
+void origin_failed(
+    struct origin *origin, const struct err *err, bool unreachable);
+
+/** As fetch_silent_ms(). */
+uint64_t origin_silent_ms(const struct origin *origin, uint64_t now_ms);
+
+/** Append one JSON object, or one line for a person. */
+int origin_describe(struct origin *origin, struct buf *out);
+int origin_describe_text(struct origin *origin, struct buf *out);
+
+#endif

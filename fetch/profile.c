@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/profile.c - see profile.h.
+ */
+#include "fetch/profile.h"
+
+#include "fetch/response.h"
+
+#include <errno.h>
+#include <string.h>
+
+void profile_init(struct profile *profile)
+{
+	*profile = (struct profile){.dav = PROFILE_DAV_UNKNOWN};
+}
+
+void profile_saw(struct profile *profile, const struct response *response)
+{
+	/* XRootD tells itself by its Server header. A proxy may hide that,
+	 * but not that there is no Date, which nothing else leaves out. */
+	if (response->status >= 200)
+		profile->xrootd = response->xrootd || !response->dated;
+}
+
+bool profile_ask_dav(struct profile *profile, uint64_t now_ms)
+{
+	if (profile->dav == PROFILE_DAV_NO && now_ms >= profile->dav_until_ms)
+		profile->dav = PROFILE_DAV_UNKNOWN;
+	return profile->dav != PROFILE_DAV_NO;
+}
+
+void profile_dav_works(struct profile *profile)
+{
+	profile->dav = PROFILE_DAV_YES;
+	profile->dav_refusals = 0;
+}
+
+void profile_dav_fails(struct profile *profile, uint64_t now_ms)
+{
+	/* One path that a DAV server does not answer for is no proof. */
+	if (profile->dav == PROFILE_DAV_YES &&
+	    ++profile->dav_refusals < PROFILE_DAV_REFUSALS_MAX)
+		return;
+	profile->dav = PROFILE_DAV_NO;
+	profile->dav_refusals = 0;
+	profile->dav_until_ms = now_ms + PROFILE_DAV_BELIEVED_MS;
+}
+
+void profile_data(struct profile *profile, bool validated)
+{
+	if (validated)
+		profile->validates = true;
+	else
+		profile->validates_not = true;
+	atomic_store(
+	    &profile->validated, profile->validates && !profile->validates_not);
+}
+
+bool profile_validates(const struct profile *profile)
+{
+	return atomic_load(&profile->validated);
+}
+
+int profile_name_ok(const struct profile *profile, const char *path)
+{
+	if (profile->xrootd && strchr(path, '?') != NULL)
+		return -EINVAL;
+	return 0;
+}

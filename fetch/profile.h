@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/profile.h - what a host can and cannot do, learned once from its
+ * answers and not asked again with each request.
+ *
+ * Threads: everything on the fetch thread, but profile_validates(), which
+ * any thread may ask.
+ * Sources: measured on XRootD 5.5.3, nginx 1.22, Apache 2.4 (man page,
+ * "Servers").
+ */
+#ifndef FETCH_PROFILE_H
+#define FETCH_PROFILE_H
+
+#include "base/attr.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct response;
+
+enum profile_dav {
+	PROFILE_DAV_UNKNOWN,
+	PROFILE_DAV_YES,
+	PROFILE_DAV_NO, /* attributes by HEAD, listings from index pages */
+};
+
+enum {
+	/* A host without DAV is asked once more after this: a proxy may have
+	 * answered for it. */
+	PROFILE_DAV_BELIEVED_MS = 10 * 60 * 1000,
+	/* Refused PROPFINDs in a row after which a host that had DAV is
+	 * taken to have lost it. */
+	PROFILE_DAV_REFUSALS_MAX = 3,
+};
+
+struct profile {
+	enum profile_dav dav;
+	uint64_t dav_until_ms; /* of PROFILE_DAV_NO */
+	unsigned dav_refusals;
+	bool xrootd; /* hrefs unescaped, '?' cuts a name */
+	bool
+	    times_differ; /* Last-Modified is not the time that PROPFIND tells */
+	bool validates;   /* data has come with a validator */
+	bool validates_not;    /* data has come without: lasting */
+	atomic_bool validated; /* for other threads */
+};
+
+void profile_init(struct profile *profile);
+
+/** Learn what any answer shows. */
+void profile_saw(struct profile *profile, const struct response *response);
+
+/** Whether attributes are to be asked for by PROPFIND. */
+bool profile_ask_dav(struct profile *profile, uint64_t now_ms);
+
+/** A PROPFIND was answered as one should be. */
+void profile_dav_works(struct profile *profile);
+
+/** A PROPFIND was not understood, and HEAD or an index page was. */
+void profile_dav_fails(struct profile *profile, uint64_t now_ms);
+
+/**
+ * Data has come with a validator of the version asked for, or without.
+ *
+ * Once without is for good: bytes that may be used before their range has
+ * ended must never be mixed with bytes that may not.
+ */
+void profile_data(struct profile *profile, bool validated);
+
+/** Whether data comes with validators, as far as is known. Any thread. */
+bool profile_validates(const struct profile *profile);
+
+/** 0, or -EINVAL for a path that this host takes for another: XRootD cuts
+ *  names at a '?', however it is written. */
+NODISCARD int profile_name_ok(const struct profile *profile, const char *path);
+
+#endif

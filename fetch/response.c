@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/response.c - see response.h.
+ */
+#include "fetch/response.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+struct response_verdict response_verdict_of(int status)
+{
+	switch (status) {
+#define STATUS(number, what, error, text)         \
+	case number:                              \
+		return (struct response_verdict){ \
+		    .means = RESPONSE_##what,     \
+		    .code = -(error),             \
+		    .why = (text),                \
+		};
+#include "fetch/status.tbl.h"
+#undef STATUS
+	default:
+		break;
+	}
+	if (status >= 500 && status <= 599)
+		return (struct response_verdict){
+		    RESPONSE_SERVER, -EIO, "an error of the server"};
+	/* 1xx, other 2xx and 3xx, other 4xx, and nonsense. */
+	return (struct response_verdict){
+	    RESPONSE_BAD, -EIO, "an answer to something else"};
+}
+
+void response_clear(struct response *response)
+{
+	/* Not the 8 KiB of `location`: its first byte says that it is empty. */
+	memset(response, 0, offsetof(struct response, location));
+	response->modified_s = -1;
+	response->location[0] = '\0';
+}
+
+static void problem(struct response *response, const char *text)
+{
+	if (response->problem == NULL)
+		response->problem = text;
+}
+
+/* A new answer on the same request: an interim one (1xx) came before it. */
+static int take_status(
+    struct response *response, const char *line, size_t size_bytes)
+{
+	unsigned count = response->header_count;
+	size_t bytes = response->header_bytes;
+	int status = header_status_line(line, size_bytes);
+
+	if (status < 0)
+		return -EBADMSG;
+	response_clear(response);
+	response->header_count = count;
+	response->header_bytes = bytes;
+	response->status = status;
+	return 0;
+}
+
+static void take_length(
+    struct response *response, const struct header_field *field)
+{
+	uint64_t length_bytes = 0;
+
+	if (header_content_length(
+	        field->value, field->value_bytes, &length_bytes) < 0)
+		problem(response, "a malformed Content-Length");
+	else if (response->length_known &&
+	    response->length_bytes != length_bytes)
+		problem(response, "two different Content-Lengths");
+	response->length_known = true;
+	response->length_bytes = length_bytes;
+}
+
+static void take_range(
+    struct response *response, const struct header_field *field)
+{
+	if (response->range_known)
+		problem(response, "two Content-Ranges");
+	else if (header_content_range(
+	             field->value, field->value_bytes, &response->range) < 0)
+		problem(response, "a malformed Content-Range");
+	response->range_known = true;
+}
+
+static void take_location(
+    struct response *response, const struct header_field *field)
+{
+	if (field->value_bytes >= sizeof(response->location)) {
+		problem(response, "an endless Location");
+		return;
+	}
+	memcpy(response->location, field->value, field->value_bytes);
+	response->location[field->value_bytes] = '\0';
+}
+
+static void take_server(
+    struct response *response, const struct header_field *field)
+{
+	static const char xrootd[] = "xrootd";
+
+	response->xrootd = field->value_bytes >= sizeof(xrootd) - 1 &&
+	    strncasecmp(field->value, xrootd, sizeof(xrootd) - 1) == 0;
+}
+
+static void take_field(
+    struct response *response, const struct header_field *field, int64_t now_s)
+{
+	/* By length first: most headers are of no interest. */
+	switch (field->name_bytes) {
+	case 4:
+		if (header_is(field, "Date"))
+			response->dated = true;
+		else if (header_is(field, "ETag"))
+			(void)header_etag_strong(
+			    response->etag, field->value, field->value_bytes);
+		break;
+	case 6:
+		if (header_is(field, "Server"))
+			take_server(response, field);
+		break;
+	case 8:
+		if (header_is(field, "Location"))
+			take_location(response, field);
+		break;
+	case 11:
+		if (header_is(field, "Retry-After"))
+			response->wait_asked =
+			    header_retry_after(field->value, field->value_bytes,
+			        now_s, &response->wait_asked_s) == 0;
+		break;
+	case 12:
+		if (header_is(field, "Content-Type"))
+			header_media_type(response->media_type, field->value,
+			    field->value_bytes);
+		break;
+	case 13:
+		if (header_is(field, "Content-Range"))
+			take_range(response, field);
+		else if (header_is(field, "Last-Modified") &&
+		    header_date(field->value, field->value_bytes, now_s,
+		        &response->modified_s) < 0)
+			response->modified_s = -1;
+		break;
+	case 14:
+		if (header_is(field, "Content-Length"))
+			take_length(response, field);
+		break;
+	case 16:
+		if (header_is(field, "Content-Encoding") &&
+		    !header_encoding_is_identity(
+		        field->value, field->value_bytes))
+			response->encoded = true;
+		break;
+	default:
+		break;
+	}
+}
+
+int response_line(struct response *response, const char *line,
+    size_t size_bytes, int64_t now_s)
+{
+	struct header_field field;
+	int code;
+
+	response->header_count++;
+	response->header_bytes += size_bytes;
+	if (response->header_count > RESPONSE_HEADERS_MAX ||
+	    response->header_bytes > RESPONSE_HEADER_BYTES_MAX)
+		return -EMSGSIZE;
+	if (response->ended) /* trailers of a chunked body: not for us */
+		return 0;
+	if (size_bytes >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		return take_status(response, line, size_bytes);
+	if (response->status == 0)
+		return -EBADMSG;
+
+	code = header_split(line, size_bytes, &field);
+	if (code == -ENOMSG) {
+		response->ended = response->status >= 200;
+		return 0;
+	}
+	if (code < 0)
+		problem(response, "a malformed header");
+	else
+		take_field(response, &field, now_s);
+	return 0;
+}
+
+/* Where the bytes stand in the file, and how many there will be. */
+static bool span_fits(const struct response *response,
+    const struct response_want *want, struct err *err)
+{
+	const struct header_content_range *range = &response->range;
+
+	if (response->status == 206) {
+		if (!response->range_known || !range->satisfied) {
+			(void)err_set(
+			    err, -EIO, "a part without a Content-Range");
+			return false;
+		}
+		if (range->first_bytes != want->offset_bytes ||
+		    range->last_bytes !=
+		        want->offset_bytes + want->length_bytes - 1) {
+			(void)err_set(err, -EIO,
+			    "bytes %" PRIu64 "-%" PRIu64
+			    " were sent where %" PRIu64 "+%" PRIu64
+			    " were asked for",
+			    range->first_bytes, range->last_bytes,
+			    want->offset_bytes, want->length_bytes);
+			return false;
+		}
+	} else if (response->range_known || want->offset_bytes != 0) {
+		(void)err_set(
+		    err, -EIO, "the whole file was sent for a part of it");
+		return false;
+	}
+	return true;
+}
+
+static bool length_fits(const struct response *response,
+    const struct response_want *want, struct err *err)
+{
+	if (response->length_known &&
+	    response->length_bytes != want->length_bytes) {
+		(void)err_set(err, -EIO,
+		    "%" PRIu64 " bytes were announced where %" PRIu64
+		    " were asked for",
+		    response->length_bytes, want->length_bytes);
+		return false;
+	}
+	return true;
+}
+
+/* The size of the file according to the answer; whether it is the one
+ * wanted. A 200 tells it by its length; one that asks for less than the
+ * whole file is no answer. */
+static enum response_fit total_fit(const struct response *response,
+    const struct response_want *want, struct err *err)
+{
+	uint64_t total_bytes = want->version->size_bytes;
+
+	if (response->status == 200) {
+		if (want->length_bytes != total_bytes) {
+			(void)err_set(err, -EIO,
+			    "the whole file was sent for a part of it");
+			return RESPONSE_UNFIT;
+		}
+		if (response->length_known)
+			total_bytes = response->length_bytes;
+	} else if (response->range.total_known) {
+		total_bytes = response->range.total_bytes;
+	}
+	if (total_bytes != want->version->size_bytes) {
+		(void)err_set(err, -ESTALE,
+		    "the file has %" PRIu64 " bytes and had %" PRIu64,
+		    total_bytes, want->version->size_bytes);
+		return RESPONSE_SIZE_DIFFERS;
+	}
+	return RESPONSE_FITS;
+}
+
+static enum response_fit validator_fit(const struct response *response,
+    const struct response_want *want, struct err *err)
+{
+	const struct fetch_version *version = want->version;
+
+	if (want->etag[0] != '\0' && response->etag[0] != '\0') {
+		if (strcmp(want->etag, response->etag) == 0)
+			return RESPONSE_FITS;
+		(void)err_set(err, -ESTALE, "the file has another ETag");
+		return RESPONSE_ETAG_DIFFERS;
+	}
+	if (response->modified_s >= 0 && version->mtime_s >= 0 &&
+	    !want->times_differ) {
+		if (response->modified_s == version->mtime_s)
+			return RESPONSE_FITS;
+		(void)err_set(
+		    err, -ESTALE, "the file has another modification time");
+		return RESPONSE_TIME_DIFFERS;
+	}
+	return RESPONSE_FITS_MAY;
+}
+
+enum response_fit response_fit_of(const struct response *response,
+    const struct response_want *want, struct err *err)
+{
+	enum response_fit fit;
+
+	if (response->problem != NULL) {
+		(void)err_set(err, -EIO, "%s", response->problem);
+		return RESPONSE_UNFIT;
+	}
+	if (response->status != 200 && response->status != 206) {
+		(void)err_set(err, -EIO, "status %d", response->status);
+		return RESPONSE_UNFIT;
+	}
+	if (response->encoded) {
+		(void)err_set(err, -EIO,
+		    "the bytes are encoded, which was not asked for");
+		return RESPONSE_UNFIT;
+	}
+	if (!span_fits(response, want, err))
+		return RESPONSE_UNFIT;
+	/* Of another size: said before the length, which then differs too. */
+	fit = total_fit(response, want, err);
+	if (fit != RESPONSE_FITS)
+		return fit;
+	if (!length_fits(response, want, err))
+		return RESPONSE_UNFIT;
+	return validator_fit(response, want, err);
+}
