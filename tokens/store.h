@@ -88,6 +88,21 @@ void store_leave(struct tokens *tokens) RELEASES(tokens_lock);
 /** 0 when a good token is at hand, else -ENOKEY or -EKEYEXPIRED. */
 int store_code(const struct tokens *tokens) REQUIRES(tokens_lock);
 
+/** How things stand, for the rules of waiting. */
+struct wait_view store_view(const struct tokens *tokens) REQUIRES(tokens_lock);
+
+/** Sleep until something is said or `wake_ms` (monotonic, of the store's
+ *  clock) has come; UINT64_MAX: until something is said. */
+void store_sleep(struct tokens *tokens, pthread_cond_t *condition,
+    uint64_t wake_ms) REQUIRES(tokens_lock);
+
+/** The threads. */
+void *store_reader_main(void *tokens);
+void *store_clerk_main(void *tokens);
+
+/** Free everything: for the last one who knows the store. */
+void store_destroy(struct tokens *tokens);
+
 /** Have the reader look when the last look is not fresh any more. */
 void store_nudge(struct tokens *tokens) REQUIRES(tokens_lock);
 
