@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/commands.tbl.h - every command: COMMAND(name, arguments, help)
+ *
+ * The names and arguments are interface: tests/check_man.py holds them
+ * against --help and the man page.
+ */
+COMMAND(mount, "SOURCE MOUNTPOINT [-f] [-o OPTION[,OPTION...]]",
+    "mount a source; `mount` itself may be left out")
+COMMAND(umount, "[--lazy] MOUNTPOINT",
+    "end a mount and wait for it; also of one that hangs or is dead")
+COMMAND(status, "[--json] [MOUNTPOINT]",
+    "state of token, server and cache of one mount, or of all of yours")
+COMMAND(token, "show|path [--json] [-o OPTION[,OPTION...]] [SOURCE]",
+    "claims of the token that would be used, or where it lies")

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/control.h - the control socket of a mount: where it is, the daemon's
+ * end and the client's end.
+ *
+ * A request is one line of words ("status", "status json", "stop"), the
+ * answer is "ok" or "error TEXT" in a line of its own, then a text until the
+ * end of the connection. After "stop" the connection ends with the process,
+ * so that a client can wait for that. Neither end touches the mount point.
+ *
+ * The socket is named after the device number of the mount, which is the
+ * same in every mount namespace: MAJOR-MINOR.sock.
+ *
+ * Threads: a struct control belongs to the control thread.
+ */
+#ifndef CLI_CONTROL_H
+#define CLI_CONTROL_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	CONTROL_CLIENTS_MAX = 8,
+	CONTROL_POLL_MAX = CONTROL_CLIENTS_MAX + 1,
+	CONTROL_REQUEST_BYTES_MAX = 256,
+	CONTROL_ANSWER_BYTES_MAX = 1024 * 1024,
+	CONTROL_DEADLINE_MS = 5000, /* to send a request, to take an answer */
+};
+
+struct control;
+
+/**
+ * Answer a request: the text goes to `out`.
+ *
+ * @param hold  set to true to keep the connection until control_free().
+ * @retval 0        answered.
+ * @retval -EINVAL  no such request.
+ * @retval -errno   could not be answered; `err` has the sentence.
+ */
+typedef int (*control_answer_fn)(void *arg, const char *request,
+    struct buf *out, bool *hold, struct err *err);
+
+/**
+ * Make the socket for a mount, its directory too (0700).
+ *
+ * A socket that a killed daemon left behind is replaced; one on which
+ * someone answers is not.
+ *
+ * @retval 0       listening.
+ * @retval -errno  with a sentence.
+ */
+NODISCARD int control_new(struct control **out, unsigned major, unsigned minor,
+    control_answer_fn answer, void *arg, struct err *err);
+
+/** Close every connection and remove the socket. NULL is allowed. */
+void control_free(struct control *control);
+DEFINE_FREEP(control, control_free)
+
+/** Where the socket is, borrowed. */
+const char *control_path(const struct control *control);
+
+/** Fill in what to poll for. @return how many (at most CONTROL_POLL_MAX). */
+unsigned control_poll(
+    const struct control *control, struct pollfd fds[CONTROL_POLL_MAX]);
+
+/** Accept, read, answer, write and drop the slow: never waits. Called after
+ *  each poll(2) with its result, also when nothing happened. */
+void control_turn(struct control *control, const struct pollfd *fds,
+    unsigned count, uint64_t now_ms);
+
+/** A directory for sockets: $XDG_RUNTIME_DIR/bearerfs, root's /run/bearerfs,
+ *  else /tmp/bearerfs-UID. @retval 0 or -ENAMETOOLONG. */
+NODISCARD int control_dir(
+    char *out, size_t room_bytes, uid_t uid, const char *runtime_dir);
+
+/**
+ * Connect to the socket of a mount, as its owner or as root.
+ *
+ * @param owner  who mounted it (mountinfo's user_id): nobody else's socket
+ *               is trusted, but root's.
+ * @return a descriptor with a deadline on reading and writing, or
+ *         -ENOENT        no socket,
+ *         -ECONNREFUSED  the daemon is gone,
+ *         -EACCES        not ours,
+ *         -errno, with a sentence.
+ */
+NODISCARD int control_connect(unsigned major, unsigned minor, uid_t owner,
+    uint64_t deadline_ms, struct err *err);
+
+/**
+ * Send a request and read its answer to the end.
+ *
+ * @param fd  stays open.
+ * @retval 0           `out` has the answer's text.
+ * @retval -ETIMEDOUT  no answer in the deadline of control_connect().
+ * @retval -EPROTO     not an answer, or "error TEXT": `err` has the text.
+ * @retval -errno
+ */
+NODISCARD int control_ask(
+    int fd, const char *request, struct buf *out, struct err *err);
+
+/** Send a request. @retval 0 or -errno. */
+NODISCARD int control_tell(int fd, const char *request);
+
+/** Read and drop what comes until the connection ends.
+ *  @retval 0 it has ended, -ETIMEDOUT nothing came for the deadline of
+ *  control_connect(), -errno it broke. */
+NODISCARD int control_await_end(int fd);
+
+#endif

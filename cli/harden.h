@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/harden.h - keep tokens out of core files, /proc and children.
+ *
+ * Threads: called by main() before threads start, except harden_forget(),
+ * which is called by the thread that started them.
+ */
+#ifndef CLI_HARDEN_H
+#define CLI_HARDEN_H
+
+/** No core file, no ptrace and no /proc/PID/mem by the same user: the
+ *  process holds tokens. */
+void harden_begin(void);
+
+/** The tokens have been wiped and the process is about to end: leak checkers,
+ *  which attach by ptrace, may look again. */
+void harden_end(void);
+
+/** Overwrite BEARER_TOKEN in the process's environment (where
+ *  /proc/PID/environ reads it) and take it out for children. */
+void harden_forget(void);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/mount.c - see mount.h.
+ *
+ * Up:   tokens -> fetch -> (look at the source) -> cache -> fs -> control.
+ * Down: the FUSE loop has ended -> fetch_stop -> cache_stop -> fs_free ->
+ *       cache, fetch, tokens -> control last, so that who waits for the end
+ *       of a connection (bearerfs umount) waits for everything.
+ */
+#include "cli/mount.h"
+
+#include "base/clock.h"
+#include "base/ident.h"
+#include "base/log.h"
+#include "cache/cache.h"
+#include "fetch/fetch.h"
+#include "fs/fs.h"
+#include "tokens/tokens.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/control.h"
+#include "cli/daemon.h"
+#include "cli/describe.h"
+#include "cli/harden.h"
+#include "cli/mounts.h"
+#include "cli/options.h"
+#include "cli/plan.h"
+#include "cli/say.h"
+#include "cli/serve.h"
+#include "cli/start.h"
+
+/* READs that may wait for a silent server: a quarter of what the kernel
+ * sends in the background stays free for files that are here. */
+enum { READS_WAITING_MAX = FS_MAX_BACKGROUND * 3 / 4 };
+
+struct mount {
+	const struct plan *plan;
+	struct daemon *daemon;
+	struct ident ident; /* whose mount it is */
+	int signal_fd;
+	struct tokens *tokens;
+	struct fetch *fetch;
+	struct cache *cache;
+	struct fs *fs;
+	struct control *control;
+	struct describe describe;
+};
+
+/* The door of the cache: three questions, answered by tokens. */
+
+static int may_read(void *arg, const struct ident *ident, const char *path)
+{
+	const struct mount *mount = arg;
+
+	return tokens_may(mount->tokens, ident, path, TOKENS_READ);
+}
+
+struct await {
+	void (*answer)(void *arg, int code);
+	void *arg;
+};
+
+static void await_token(
+    void *arg, int code, struct token *token, const struct err *err)
+{
+	struct await *await = arg;
+
+	(void)err;
+	token_put(token);
+	await->answer(await->arg, code);
+	free(await);
+}
+
+static void await_read(void *arg, const struct ident *ident, const char *path,
+    uint64_t deadline_ms, void (*answer)(void *answer_arg, int code),
+    void *answer_arg)
+{
+	const struct mount *mount = arg;
+	const struct tokens_query query = {.ident = ident,
+	    .path = path,
+	    .right = TOKENS_READ,
+	    .deadline_ms = deadline_ms};
+	struct await *await = malloc(sizeof(*await));
+
+	if (await == NULL) {
+		answer(answer_arg, -ENOMEM);
+		return;
+	}
+	*await = (struct await){.answer = answer, .arg = answer_arg};
+	tokens_want(mount->tokens, &query, await_token, await);
+}
+
+static unsigned reach(void *arg, const struct ident *ident, const char *path,
+    void (*name)(void *name_arg, const char *name), void *name_arg)
+{
+	const struct mount *mount = arg;
+
+	return tokens_reach(mount->tokens, ident, path, name, name_arg);
+}
+
+/* Where lines go from now on. The terminal is for `bearerfs: ...` lines; a
+ * mount in the foreground logs there too. */
+static int begin_log(const struct mount *mount, struct err *err)
+{
+	const struct options *options = mount->plan->options;
+	enum log_level level = (enum log_level)options->log;
+
+	if (options->log_file != NULL)
+		return log_start(LOG_TO_FILE, level, options->log_file, err);
+	if (mount->daemon->report_fd < 0)
+		return log_start(LOG_TO_STDERR, level, NULL, err);
+	return log_start(LOG_TO_SYSLOG, level, NULL, err);
+}
+
+static int make_tokens(struct mount *mount, struct err *err)
+{
+	const struct options *options = mount->plan->options;
+	const struct tokens_config config = {
+	    .clock = clock_system(),
+	    .token_file = options->token_file,
+	    .base_path = options->base_path,
+	    .source_path = mount->plan->source.path,
+	    .forbidden_tree = mount->plan->mountpoint,
+	    .uid = geteuid(),
+	};
+	int code = tokens_new(&mount->tokens, &config, err);
+
+	/* It has been read; nobody else needs it. */
+	harden_forget();
+	return code;
+}
+
+static int make_fetch(struct mount *mount, struct err *err)
+{
+	const struct plan *plan = mount->plan;
+	const struct fetch_config config = {
+	    .clock = clock_system(),
+	    .tokens = mount->tokens,
+	    .source = &plan->source,
+	    .ca_file = plan->options->ca_file,
+	    .ca_dir = plan->ca_dir,
+	    .redirect_hosts = plan->hosts,
+	    .redirect_host_count = plan->host_count,
+	    .timeout_ms = plan->timeout_ms,
+	};
+
+	return fetch_new(&mount->fetch, &config, err);
+}
+
+static int make_cache(struct mount *mount, struct err *err)
+{
+	const struct plan *plan = mount->plan;
+	const struct options *options = plan->options;
+	const struct cache_config config = {
+	    .clock = clock_system(),
+	    .fetch = mount->fetch,
+	    .origin = plan->source.origin,
+	    .source_path = plan->source.path,
+	    .dir = plan->cache_dir[0] != '\0' ? plan->cache_dir : NULL,
+	    .size_bytes = options->cache_size,
+	    .attr_ttl_ms = (uint32_t)options->attr_ttl,
+	    .negative_ttl_ms = (uint32_t)options->negative_ttl,
+	    .timeout_ms = plan->timeout_ms,
+	    .reads_waiting_max = READS_WAITING_MAX,
+	    .immutable = options->immutable,
+	    .may = may_read,
+	    .await = await_read,
+	    .reach = reach,
+	    .arg = mount,
+	};
+
+	return cache_new(&mount->cache, &config, err);
+}
+
+static int make_fs(struct mount *mount, struct err *err)
+{
+	const struct plan *plan = mount->plan;
+	const struct options *options = plan->options;
+	const struct fs_config config = {
+	    .clock = clock_system(),
+	    .cache = mount->cache,
+	    .source = options->source,
+	    .mountpoint = plan->mountpoint,
+	    .origin = plan->source.origin,
+	    .uid = options->uid >= 0 ? (uid_t)options->uid : geteuid(),
+	    .gid = options->gid >= 0 ? (gid_t)options->gid : getegid(),
+	    .umask = (mode_t)options->umask,
+	    .read_only = true,
+	    .no_exec = options->noexec,
+	};
+
+	return fs_new(&mount->fs, &config, err);
+}
+
+/* The socket is named after the mount's device. A mount that cannot have one
+ * (its directory is someone else's) works all the same and says so. */
+static void make_control(struct mount *mount)
+{
+	struct mount_entry entry;
+	struct err err = ERR_INIT;
+	int code = mounts_at(&entry, mount->plan->mountpoint, &err);
+
+	if (code == 1)
+		code = control_new(&mount->control, entry.major, entry.minor,
+		    describe_answer, &mount->describe, &err);
+	else if (code == 0)
+		code = err_set(&err, -ENOENT,
+		    "control socket: the mount is "
+		    "not in the list of mounts");
+	if (code < 0) {
+		say("%s; status and umount cannot ask this mount", err.text);
+		log_line(LOG_LEVEL_WARN, LOG_CLI, "no control socket", "why=%s",
+		    LOG_TEXT(err.text));
+	}
+}
+
+/* Everything up to the mount itself. At most one warning about the source is
+ * said, and one each about cache and time when the user's wish could not be
+ * followed. */
+static int make_layers(struct mount *mount, struct err *err)
+{
+	const struct plan *plan = mount->plan;
+	struct start_facts facts;
+	struct err line = ERR_INIT;
+	enum start_verdict verdict;
+	int code = make_tokens(mount, err);
+
+	if (code == 0)
+		code = make_fetch(mount, err);
+	if (code == 0)
+		code = start_look(&facts, mount->tokens, mount->fetch,
+		    &mount->ident, plan->source.path, mount->signal_fd);
+	if (code == -ECANCELED)
+		return err_set(err, code, "mount: stopped by a signal");
+	if (code < 0)
+		return err->code != 0
+		    ? code
+		    : err_set(err, code, "mount: %s", err_message(code));
+	verdict = start_judge(
+	    &facts, plan->options->source, plan->options->check, &line);
+	if (verdict == START_REFUSE) {
+		*err = line;
+		return line.code;
+	}
+	code = make_cache(mount, err);
+	if (code == 0)
+		code = make_fs(mount, err);
+	if (code < 0)
+		return code;
+	if (verdict == START_WARN) {
+		say("%s", line.text);
+		log_line(LOG_LEVEL_WARN, LOG_CLI, "started without the source",
+		    "why=%s", LOG_TEXT(line.text));
+	}
+	make_control(mount);
+	return 0;
+}
+
+static void say_warnings(const struct plan *plan)
+{
+	const struct err *warnings[] = {
+	    &plan->cache_warning, &plan->time_warning};
+
+	for (size_t i = 0; i < ARRAY_COUNT(warnings); i++) {
+		if (warnings[i]->text[0] == '\0')
+			continue;
+		say("%s", warnings[i]->text);
+		log_line(LOG_LEVEL_WARN, LOG_CLI, "option not followed",
+		    "why=%s", LOG_TEXT(warnings[i]->text));
+	}
+}
+
+/* The mount answers: leave the terminal and let the caller go on. */
+static int ready(void *arg)
+{
+	struct mount *mount = arg;
+	struct err err = ERR_INIT;
+
+	if (daemon_detach(mount->daemon, &err) < 0) {
+		say("%s", err.text);
+		return err.code;
+	}
+	log_line(LOG_LEVEL_INFO, LOG_CLI, "mounted",
+	    "source=%s mountpoint=%s cache=%s",
+	    LOG_TEXT(mount->plan->options->source),
+	    LOG_TEXT(mount->plan->mountpoint),
+	    LOG_TEXT(mount->plan->cache_dir));
+	return daemon_report(mount->daemon, 0);
+}
+
+static int serve(struct mount *mount, struct err *err)
+{
+	const struct serve_config config = {
+	    .fs = mount->fs,
+	    .cache = mount->cache,
+	    .control = mount->control,
+	    .signal_fd = mount->signal_fd,
+	    .ready = ready,
+	    .arg = mount,
+	};
+
+	return serve_run(&config, err);
+}
+
+static void take_down(struct mount *mount)
+{
+	if (mount->fetch != NULL)
+		fetch_stop(mount->fetch);
+	if (mount->cache != NULL)
+		cache_stop(mount->cache);
+	if (mount->fs != NULL)
+		log_line(LOG_LEVEL_INFO, LOG_CLI, "unmounted", "mountpoint=%s",
+		    LOG_TEXT(mount->plan->mountpoint));
+	fs_free(mount->fs);
+	cache_free(mount->cache);
+	fetch_free(mount->fetch);
+	tokens_free(mount->tokens);
+	control_free(mount->control);
+	if (mount->signal_fd >= 0)
+		(void)close(mount->signal_fd);
+}
+
+int mount_run(const struct plan *plan, struct daemon *daemon)
+{
+	struct mount mount = {.plan = plan, .daemon = daemon, .signal_fd = -1};
+	struct err err = ERR_INIT;
+	int code;
+
+	mount.ident =
+	    (struct ident){.uid = geteuid(), .gid = getegid(), .pid = getpid()};
+	mount.describe.started_s = clock_wall_s(clock_system());
+	code = begin_log(&mount, &err);
+	if (code == 0) {
+		mount.signal_fd = serve_signals(&err);
+		code = mount.signal_fd < 0 ? mount.signal_fd : 0;
+	}
+	if (code == 0) {
+		say_warnings(plan);
+		mount.describe.source = plan->options->source;
+		mount.describe.mountpoint = plan->mountpoint;
+		mount.describe.timeout_ms = plan->timeout_ms;
+		code = make_layers(&mount, &err);
+	}
+	if (code == 0) {
+		mount.describe.fs = mount.fs;
+		mount.describe.cache = mount.cache;
+		mount.describe.fetch = mount.fetch;
+		mount.describe.tokens = mount.tokens;
+		code = serve(&mount, &err);
+	}
+	if (code < 0) {
+		/* In the background stderr is /dev/null by then. */
+		say("%s", err.text);
+		log_line(LOG_LEVEL_ERROR, LOG_CLI, "mount ended",
+		    "errno=%s why=%s", err_name(code), LOG_TEXT(err.text));
+	}
+	take_down(&mount);
+	return code < 0 ? 1 : 0;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/mounts.c - see mounts.h. */
+#include "cli/mounts.h"
+
+#include "base/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static int is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* Copy a field up to the next space and undo \040 and the like. The rest of
+ * the line, or NULL when the field is missing or does not fit. */
+static const char *take_field(char *out, size_t room_bytes, const char *line)
+{
+	size_t used = 0;
+
+	while (*line != '\0' && *line != ' ' && *line != '\n') {
+		char c = *line++;
+
+		if (c == '\\' && is_octal(line[0]) && is_octal(line[1]) &&
+		    is_octal(line[2])) {
+			c = (char)((line[0] - '0') * 64 + (line[1] - '0') * 8 +
+			    (line[2] - '0'));
+			line += 3;
+		}
+		if (used + 1 >= room_bytes)
+			return NULL;
+		out[used++] = c;
+	}
+	out[used] = '\0';
+	if (used == 0)
+		return NULL;
+	return *line == ' ' ? line + 1 : line;
+}
+
+/* "user_id=1000" in a list with commas between. */
+static uid_t owner_of(const char *options)
+{
+	const char *found = options;
+
+	while ((found = strstr(found, "user_id=")) != NULL) {
+		if (found == options || found[-1] == ',')
+			return (uid_t)strtoul(found + 8, NULL, 10);
+		found += 8;
+	}
+	return 0;
+}
+
+int mounts_parse(struct mount_entry *out, const char *line)
+{
+	char skipped[4096];
+	const char *rest = line;
+	int used = 0;
+
+	memset(out, 0, sizeof(*out));
+	/* 36 35 98:0 /root /point rw,noatime shared:1 - type source rw,... */
+	if (sscanf(line, "%lu %*u %u:%u %n", &out->id, &out->major, &out->minor,
+	        &used) != 3 ||
+	    used == 0)
+		return -EINVAL;
+	rest = take_field(skipped, sizeof(skipped), line + used);
+	if (rest != NULL)
+		rest = take_field(out->point, sizeof(out->point), rest);
+	if (rest != NULL)
+		rest = take_field(skipped, sizeof(skipped), rest);
+	if (rest == NULL)
+		return -EINVAL;
+	out->read_only = strncmp(skipped, "ro", 2) == 0 &&
+	    (skipped[2] == ',' || skipped[2] == '\0');
+	while (rest != NULL && strncmp(rest, "- ", 2) != 0)
+		rest = take_field(skipped, sizeof(skipped), rest);
+	if (rest == NULL)
+		return -EINVAL;
+	rest = take_field(out->type, sizeof(out->type), rest + 2);
+	if (rest != NULL)
+		rest = take_field(out->source, sizeof(out->source), rest);
+	if (rest == NULL || take_field(skipped, sizeof(skipped), rest) == NULL)
+		return -EINVAL;
+	out->owner = owner_of(skipped);
+	return 0;
+}
+
+int mounts_each(mounts_fn each, void *arg, struct err *err)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	struct mount_entry *entry = malloc(sizeof(*entry));
+	char *line = NULL;
+	size_t room_bytes = 0;
+	int code = 0;
+
+	if (file == NULL)
+		code = err_set(err, -errno, "/proc/self/mountinfo: %s",
+		    err_message(errno));
+	else if (entry == NULL)
+		code = err_set(err, -ENOMEM, "list of mounts: out of memory");
+	while (code == 0 && getline(&line, &room_bytes, file) >= 0) {
+		/* A line with longer fields is of no mount of ours. */
+		if (mounts_parse(entry, line) == 0)
+			code = each(arg, entry);
+	}
+	free(line);
+	free(entry);
+	if (file != NULL)
+		(void)fclose(file);
+	return code;
+}
+
+struct search {
+	struct mount_entry *out;
+	const char *path;
+	uint64_t id; /* 0: by device */
+	dev_t device;
+	int found;
+};
+
+static int match_point(void *arg, const struct mount_entry *entry)
+{
+	struct search *search = arg;
+
+	if (strcmp(entry->point, search->path) == 0) {
+		*search->out = *entry; /* the last one lies on top */
+		search->found = 1;
+	}
+	return 0;
+}
+
+int mounts_at(struct mount_entry *out, const char *point, struct err *err)
+{
+	struct search search = {.out = out, .path = point};
+	int code = mounts_each(match_point, &search, err);
+
+	return code < 0 ? code : search.found;
+}
+
+bool mounts_is_bearerfs(const struct mount_entry *entry)
+{
+	return strcmp(entry->type, MOUNTS_TYPE) == 0;
+}
+
+static int match_within(void *arg, const struct mount_entry *entry)
+{
+	struct search *search = arg;
+
+	/* The innermost mount wins, whatever its type: a tmpfs on top of a
+	 * directory of ours is not ours. */
+	if (path_is_within(search->path, entry->point) &&
+	    (!search->found ||
+	        strlen(entry->point) >= strlen(search->out->point))) {
+		*search->out = *entry;
+		search->found = 1;
+	}
+	return 0;
+}
+
+/* Make a path absolute and plain by its text; then, if it can be done
+ * without touching its last part, by its parent's real path. */
+static int plain_path(char out[PATH_BYTES_MAX], const char *path)
+{
+	char joined[2 * PATH_BYTES_MAX];
+	size_t used = 0;
+	char *state = NULL;
+
+	if (path[0] == '/') {
+		if (strlen(path) >= PATH_BYTES_MAX)
+			return -ENAMETOOLONG;
+		(void)snprintf(joined, sizeof(joined), "%s", path);
+	} else {
+		char cwd[PATH_BYTES_MAX];
+
+		if (getcwd(cwd, sizeof(cwd)) == NULL)
+			return -errno;
+		if (strlen(path) >= PATH_BYTES_MAX)
+			return -ENAMETOOLONG;
+		(void)snprintf(joined, sizeof(joined), "%s/%s", cwd, path);
+	}
+	out[0] = '\0';
+	for (char *part = strtok_r(joined, "/", &state); part != NULL;
+	     part = strtok_r(NULL, "/", &state)) {
+		size_t part_bytes = strlen(part);
+
+		if (strcmp(part, ".") == 0)
+			continue;
+		if (strcmp(part, "..") == 0) {
+			while (used > 0 && out[--used] != '/')
+				continue;
+			out[used] = '\0';
+			continue;
+		}
+		if (used + 1 + part_bytes >= PATH_BYTES_MAX)
+			return -ENAMETOOLONG;
+		out[used] = '/';
+		memcpy(out + used + 1, part, part_bytes + 1);
+		used += 1 + part_bytes;
+	}
+	if (used == 0)
+		(void)snprintf(out, PATH_BYTES_MAX, "/");
+	return 0;
+}
+
+/* The path that the symbolic link `path` stands for, by its text; false when
+ * it is none. */
+static bool follow_link(char out[PATH_BYTES_MAX], const char *path)
+{
+	char target[PATH_BYTES_MAX];
+	char joined[PATH_BYTES_MAX];
+	char parent[PATH_BYTES_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	if (target[0] == '/')
+		return plain_path(out, target) == 0;
+	path_parent(parent, path);
+	return path_join(joined, parent, target) == 0 &&
+	    plain_path(out, joined) == 0;
+}
+
+/* The real path of `path`, without a look at its last part unless that is a
+ * symbolic link. */
+static bool real_parent(char out[PATH_BYTES_MAX], const char *path)
+{
+	char parent[PATH_BYTES_MAX];
+	char real[PATH_BYTES_MAX];
+	char joined[PATH_BYTES_MAX];
+
+	path_parent(parent, path);
+	if (realpath(parent, real) == NULL ||
+	    path_join(joined, real, path_name(path)) < 0)
+		return false;
+	memcpy(out, joined, sizeof(joined));
+	return true;
+}
+
+int mounts_holding(struct mount_entry *out, const char *path, struct err *err)
+{
+	enum { STEPS_MAX = 8 }; /* symbolic links to symbolic links */
+	char plain[PATH_BYTES_MAX];
+	char next[PATH_BYTES_MAX];
+	int code = plain_path(plain, path);
+
+	if (code < 0)
+		return err_set(
+		    err, code, "path '%s': %s", path, err_message(code));
+	/* First by its text: when that is a mount of ours, which may hang,
+	 * nothing is looked at. Then by its parent's real path, then by what
+	 * it links to. */
+	for (int step = 0; step < STEPS_MAX; step++) {
+		struct search search = {.out = out, .path = plain};
+
+		code = mounts_each(match_within, &search, err);
+		if (code < 0)
+			return code;
+		if (search.found && mounts_is_bearerfs(out))
+			return 1;
+		if (!real_parent(next, plain))
+			return 0;
+		if (strcmp(next, plain) == 0 && !follow_link(next, plain))
+			return 0;
+		memcpy(plain, next, sizeof(plain));
+	}
+	return 0;
+}
+
+static int match_file(void *arg, const struct mount_entry *entry)
+{
+	struct search *search = arg;
+
+	if (search->id != 0
+	        ? entry->id == search->id
+	        : makedev(entry->major, entry->minor) == search->device) {
+		*search->out = *entry;
+		search->found = 1;
+	}
+	return 0;
+}
+
+int mounts_of_file(struct mount_entry *out, const char *path, struct err *err)
+{
+	struct search search = {.out = out};
+	struct statx about;
+	int code;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &about) < 0)
+		return err_set(
+		    err, -errno, "'%s': %s", path, err_message(errno));
+	/* The mount's id where the kernel tells it (5.8): a btrfs subvolume's
+	 * device stands in no list. */
+	if ((about.stx_mask & STATX_MNT_ID) != 0)
+		search.id = about.stx_mnt_id;
+	search.device = makedev(about.stx_dev_major, about.stx_dev_minor);
+	code = mounts_each(match_file, &search, err);
+	return code < 0 ? code : search.found;
+}
+
+bool mounts_is_network(const char *type)
+{
+	static const char *const types[] = {"nfs", "nfs4", "cifs", "smb3",
+	    "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "panfs", "9p",
+	    "pvfs2", "orangefs", "coda", "gfs2", "ocfs2", "fuse.sshfs",
+	    "fuse.glusterfs", "fuse.ceph", "fuse.ceph-fuse", "fuse.s3fs",
+	    "fuse.rclone", "fuse.juicefs", "fuse.davfs", "fuse.moosefs",
+	    "fuse.mfs", "fuse.lizardfs", "fuse.eosxd", "fuse.quobyte"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	}
+	return false;
+}

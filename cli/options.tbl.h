@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/options.tbl.h - every option of -o and of the configuration file:
+ *
+ * OPTION(name, kind, low, high, argument, fallback, help)
+ *   kind      FLAG, PATH (absolute), SERVER_PATH, LIST (';' between), SIZE
+ *             (bytes), TIME (milliseconds), ID, MODE (octal), LEVEL
+ *   low, high bounds of a number, in its unit
+ *   fallback  as a user would write it; "" = not set; what that means stands
+ *             in the help
+ * GENERIC(name, help): what mount(8) and fstab(5) add; taken, no effect here
+ *
+ * The names are interface: tests/check_man.py holds them against --help and
+ * the man page.
+ */
+OPTION(ro, FLAG, 0, 0, "", "yes", "read only; writing fails with EROFS")
+OPTION(token_file, PATH, 0, 0, "FILE", "",
+    "where the token is (default: discovered, see TOKENS)")
+OPTION(base_path, SERVER_PATH, 0, 0, "PATH", "/",
+    "server path that the scope \"/\" means")
+OPTION(redirect_hosts, LIST, 0, 0, "PATTERN[;...]", "",
+    "more hosts to which a redirect may take the token")
+OPTION(cache_dir, PATH, 0, 0, "DIR", "",
+    "block cache (default: $XDG_CACHE_HOME/bearerfs)")
+OPTION(cache_size, SIZE, 0, 1ULL << 50, "SIZE", "10G",
+    "bound of the block cache; 0 keeps nothing on disk")
+OPTION(uid, ID, 0, 4294967294ULL, "N", "",
+    "owner that stat shows (default: the mounting user)")
+OPTION(gid, ID, 0, 4294967294ULL, "N", "",
+    "group that stat shows (default: the mounting user's)")
+OPTION(umask, MODE, 0, 0777, "MODE", "022", "bits missing from the modes")
+OPTION(attr_ttl, TIME, 0, 30ULL * 86400000, "TIME", "60s",
+    "how long attributes and listings are believed")
+OPTION(negative_ttl, TIME, 0, 30ULL * 86400000, "TIME", "5s",
+    "how long the absence of a name is believed")
+OPTION(immutable, FLAG, 0, 0, "", "no",
+    "files under SOURCE never change once published")
+OPTION(noexec, FLAG, 0, 0, "", "no", "programs on the mount cannot be run")
+OPTION(check, FLAG, 0, 0, "", "no",
+    "refuse to start unless the source answers to the token")
+OPTION(timeout, TIME, 1000, 86400000, "TIME", "120s",
+    "longest that any file operation may take")
+OPTION(ca_file, PATH, 0, 0, "FILE", "",
+    "trust roots, one PEM file (default: the system's)")
+OPTION(ca_dir, PATH, 0, 0, "DIR", "",
+    "trust roots, hashed (default: /etc/grid-security/certificates)")
+OPTION(insecure_http, FLAG, 0, 0, "", "no",
+    "allow an http:// source, which never gets a token")
+OPTION(log, LEVEL, 0, 3, "LEVEL", "info", "error, warn, info or debug")
+OPTION(log_file, PATH, 0, 0, "FILE", "",
+    "where the log goes (default: syslog; stderr with -f)")
+
+GENERIC("defaults", "fstab's placeholder")
+GENERIC("auto", "mount at boot")
+GENERIC("noauto", "do not mount at boot")
+GENERIC("user", "any user may mount it")
+GENERIC("users", "any user may mount and unmount it")
+GENERIC("nouser", "only root may mount it")
+GENERIC("owner", "the owner of the device may mount it")
+GENERIC("group", "the group of the device may mount it")
+GENERIC("_netdev", "mount when the network is up")
+GENERIC("nofail", "no failure at boot")
+GENERIC("nosuid", "always in force")
+GENERIC("nodev", "always in force")
+GENERIC("exec", "the default")
+GENERIC("noatime", "there are no access times")
+GENERIC("nodiratime", "there are no access times")
+GENERIC("relatime", "there are no access times")
+GENERIC("async", "the default")

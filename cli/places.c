@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/places.c - see places.h. */
+#include "cli/places.h"
+
+#include "base/path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/control.h"
+#include "cli/mounts.h"
+
+enum { BUSY_LOOK_MS = 2000 };
+
+struct places_env places_env(void)
+{
+	return (struct places_env){
+	    .cache_home = getenv("XDG_CACHE_HOME"),
+	    .home = getenv("HOME"),
+	    .condor_scratch = getenv("_CONDOR_SCRATCH_DIR"),
+	    .tmp = getenv("TMPDIR"),
+	    .uid = (unsigned)geteuid(),
+	};
+}
+
+/* A mount of ours lies on the directory: in use, or left by a daemon that
+ * died? Its socket is asked before the directory is touched. */
+static int clear_dead(const struct mount_entry *entry, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	struct stat about;
+	int fd = control_connect(
+	    entry->major, entry->minor, entry->owner, BUSY_LOOK_MS, &ignored);
+
+	if (fd >= 0)
+		(void)close(fd);
+	/* Nobody listens there: only then may stat(2) be tried, which a dead
+	 * connection answers at once. */
+	if ((fd == -ENOENT || fd == -ECONNREFUSED) &&
+	    stat(entry->point, &about) < 0 &&
+	    (errno == ENOTCONN || errno == ECONNABORTED))
+		return mounts_detach(entry->point, MOUNTS_LAZY, err);
+	return err_set(err, -EBUSY,
+	    "mount point '%s': '%s' is mounted there already; unmount it "
+	    "first: bearerfs umount %s",
+	    entry->point, entry->source, entry->point);
+}
+
+int places_mountpoint(
+    char out[PATH_MAX], const char *mountpoint, struct err *err)
+{
+	struct mount_entry entry;
+	struct stat about;
+	int found = mounts_holding(&entry, mountpoint, err);
+	int code;
+
+	if (found < 0)
+		return found;
+	if (found == 1) {
+		code = clear_dead(&entry, err);
+		if (code < 0)
+			return code;
+	}
+	if (realpath(mountpoint, out) == NULL)
+		return err_set(err, -errno, "mount point '%s': %s%s",
+		    mountpoint, err_message(errno),
+		    errno == ENOENT ? "; make the directory first" : "");
+	if (stat(out, &about) < 0)
+		return err_set(err, -errno, "mount point '%s': %s", out,
+		    err_message(errno));
+	if (!S_ISDIR(about.st_mode))
+		return err_set(err, -ENOTDIR,
+		    "mount point '%s': is not a directory; name one", out);
+	return 0;
+}
+
+/* The nearest part of `path` that exists, as a real path. */
+static int existing_part(char out[PATH_MAX], const char *path)
+{
+	char part[PATH_MAX];
+	size_t size_bytes = strlen(path);
+
+	if (size_bytes >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, path, size_bytes + 1);
+	while (realpath(part, out) == NULL) {
+		char *slash = strrchr(part, '/');
+
+		if ((errno != ENOENT && errno != ENOTDIR) || slash == NULL)
+			return -errno;
+		slash[slash == part ? 1 : 0] = '\0';
+	}
+	return 0;
+}
+
+int places_refuse_own(
+    const char *what, const char *path, const char *mountpoint, struct err *err)
+{
+	char real[PATH_MAX];
+	struct mount_entry entry;
+	int code = existing_part(real, path);
+
+	if (code < 0)
+		return err_set(
+		    err, code, "%s '%s': %s", what, path, err_message(code));
+	if (path_is_within(real, mountpoint))
+		return err_set(err, -EDEADLK,
+		    "%s '%s': lies below the mount point and would wait for "
+		    "itself; put it elsewhere",
+		    what, path);
+	code = mounts_of_file(&entry, real, err);
+	if (code < 0)
+		return code;
+	if (code == 1 && mounts_is_bearerfs(&entry))
+		return err_set(err, -EDEADLK,
+		    "%s '%s': lies on the bearerfs mount '%s' and could wait "
+		    "for itself; put it on a local disk",
+		    what, path, entry.point);
+	return 0;
+}
+
+/* mkdir -p, each part 0700. */
+static int make_dirs(const char *path)
+{
+	char part[PATH_MAX];
+	size_t size_bytes = strlen(path);
+
+	if (size_bytes >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (size_t i = 1; i <= size_bytes; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0700) < 0 && errno != EEXIST) {
+			struct stat about;
+			int code = -errno;
+
+			/* EROFS, EACCES on the way to what is there. */
+			if (stat(part, &about) < 0)
+				return code;
+		}
+	}
+	return 0;
+}
+
+/* Whether a directory may hold a cache; `network` tells why not. */
+static int try_cache(char out[PATH_MAX], const char *dir,
+    const char *mountpoint, bool *network, struct err *err)
+{
+	struct mount_entry entry;
+	struct stat about;
+	int code = places_refuse_own("cache directory", dir, mountpoint, err);
+
+	if (code < 0)
+		return code;
+	code = make_dirs(dir);
+	if (code < 0 || realpath(dir, out) == NULL || stat(out, &about) < 0) {
+		code = code < 0 ? code : -errno;
+		return err_set(err, code, "cache directory '%s': %s", dir,
+		    err_message(code));
+	}
+	if (!S_ISDIR(about.st_mode))
+		return err_set(err, -ENOTDIR,
+		    "cache directory '%s': is not a directory", dir);
+	if (about.st_uid != geteuid() || access(out, W_OK | X_OK) < 0)
+		return err_set(err, -EACCES,
+		    "cache directory '%s': must belong to you and be "
+		    "writable; choose another with -o cache_dir=DIR",
+		    dir);
+	/* Once more, now that every part of it exists. */
+	code = places_refuse_own("cache directory", out, mountpoint, err);
+	if (code < 0)
+		return code;
+	code = mounts_of_file(&entry, out, err);
+	if (code < 0)
+		return code;
+	*network = code == 1 && mounts_is_network(entry.type);
+	if (*network)
+		return err_set(err, -EXDEV,
+		    "cache directory '%s': on the network file system %s", dir,
+		    entry.type);
+	return 0;
+}
+
+/* A directory of ours below one that others may share. */
+static int try_below(char out[PATH_MAX], const char *parent, unsigned uid,
+    const char *mountpoint)
+{
+	char dir[PATH_MAX];
+	struct err ignored = ERR_INIT;
+	bool network = false;
+	int n;
+
+	if (parent == NULL || parent[0] != '/')
+		return -ENOENT;
+	n = snprintf(dir, sizeof(dir), "%s/bearerfs-cache-%u", parent, uid);
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return -ENAMETOOLONG;
+	return try_cache(out, dir, mountpoint, &network, &ignored);
+}
+
+static int default_dir(char out[PATH_MAX], const struct places_env *env)
+{
+	int n;
+
+	if (env->cache_home != NULL && env->cache_home[0] == '/')
+		n = snprintf(out, PATH_MAX, "%s/bearerfs", env->cache_home);
+	else if (env->uid == 0)
+		n = snprintf(out, PATH_MAX, "/var/cache/bearerfs");
+	else if (env->home != NULL && env->home[0] == '/')
+		n = snprintf(out, PATH_MAX, "%s/.cache/bearerfs", env->home);
+	else
+		return -ENOENT;
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int places_cache(char out[PATH_MAX], const char *wanted,
+    const struct places_env *env, const char *mountpoint, struct err *warning,
+    struct err *err)
+{
+	char dir[PATH_MAX];
+	bool network = false;
+	int code = 0;
+
+	warning->code = 0;
+	warning->text[0] = '\0';
+	if (wanted != NULL)
+		(void)snprintf(dir, sizeof(dir), "%s", wanted);
+	else
+		code = default_dir(dir, env);
+	if (code < 0)
+		(void)err_set(err, code,
+		    "cache directory: neither XDG_CACHE_HOME nor HOME is set");
+	else
+		code = try_cache(out, dir, mountpoint, &network, err);
+	if (code == 0)
+		return 0;
+	/* A wanted directory that cannot be used is a mistake to mend; a
+	 * network file system is a site's habit to work around. Our own
+	 * mounts are refused in either case. */
+	if (code == -EDEADLK || (wanted != NULL && !network))
+		return code;
+	if (try_below(out, env->condor_scratch, env->uid, mountpoint) == 0 ||
+	    try_below(out, env->tmp, env->uid, mountpoint) == 0) {
+		(void)err_set(
+		    warning, code, "%.300s; using '%.150s'", err->text, out);
+		return 0;
+	}
+	out[0] = '\0';
+	(void)err_set(warning, code,
+	    "%.300s; nothing is cached on disk; name a local directory with "
+	    "-o cache_dir=DIR",
+	    err->text);
+	return 0;
+}

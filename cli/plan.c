@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/plan.c - see plan.h. */
+#include "cli/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/number.h"
+#include "cli/options.h"
+#include "cli/places.h"
+
+#define GRID_CERTIFICATES "/etc/grid-security/certificates"
+
+uint32_t plan_timeout_ms(uint64_t wanted_ms, uint64_t limit_s)
+{
+	/* An aborted request aborts the whole mount: stay below by a second,
+	 * or by half where the limit itself is tiny. */
+	uint64_t limit_ms = limit_s * 1000;
+	uint64_t margin_ms = limit_ms > 2000 ? 1000 : limit_ms / 2;
+
+	if (limit_s > 0 && limit_s < UINT32_MAX &&
+	    wanted_ms > limit_ms - margin_ms)
+		wanted_ms = limit_ms - margin_ms;
+	return (uint32_t)wanted_ms;
+}
+
+/* A number that the kernel shows in a file; 0 when there is none. */
+static uint64_t kernel_number(const char *file)
+{
+	char text[32];
+	uint64_t number = 0;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return number_parse(text, NUMBER_PLAIN, &number) == 0 ? number : 0;
+}
+
+static void decide_timeout(struct plan *plan)
+{
+	uint64_t limit_s =
+	    kernel_number("/proc/sys/fs/fuse/max_request_timeout");
+	uint64_t default_s =
+	    kernel_number("/proc/sys/fs/fuse/default_request_timeout");
+
+	if (limit_s == 0 || (default_s > 0 && default_s < limit_s))
+		limit_s = default_s;
+	plan->timeout_ms = plan_timeout_ms(plan->options->timeout, limit_s);
+	if (plan->timeout_ms < plan->options->timeout)
+		(void)err_set(&plan->time_warning, -ETIMEDOUT,
+		    "timeout: the kernel aborts requests after %llu s "
+		    "(fs.fuse.max_request_timeout); using %u s",
+		    (unsigned long long)limit_s, plan->timeout_ms / 1000);
+}
+
+/* Cut "a;b" into names, blanks around them dropped. */
+static int decide_hosts(struct plan *plan, struct err *err)
+{
+	char *state = NULL;
+
+	if (plan->options->redirect_hosts == NULL)
+		return 0;
+	plan->host_text = strdup(plan->options->redirect_hosts);
+	if (plan->host_text == NULL)
+		return err_set(err, -ENOMEM, "redirect_hosts: out of memory");
+	for (char *host = strtok_r(plan->host_text, "; \t", &state);
+	     host != NULL; host = strtok_r(NULL, "; \t", &state)) {
+		if (plan->host_count == PLAN_HOSTS_MAX)
+			return err_set(err, -EINVAL,
+			    "option redirect_hosts: more than %d; use a "
+			    "pattern such as *.example.org",
+			    PLAN_HOSTS_MAX);
+		plan->hosts[plan->host_count++] = host;
+	}
+	return 0;
+}
+
+static int decide_trust(struct plan *plan, struct err *err)
+{
+	const char *file = plan->options->ca_file;
+	struct stat about;
+
+	plan->ca_dir = plan->options->ca_dir;
+	if (file != NULL && access(file, R_OK) < 0)
+		return err_set(err, -errno, "option ca_file '%s': %s", file,
+		    err_message(errno));
+	if (plan->ca_dir != NULL &&
+	    (stat(plan->ca_dir, &about) < 0 || !S_ISDIR(about.st_mode)))
+		return err_set(err, -ENOTDIR,
+		    "option ca_dir '%s': is not a directory", plan->ca_dir);
+	if (file == NULL && plan->ca_dir == NULL &&
+	    stat(GRID_CERTIFICATES, &about) == 0 && S_ISDIR(about.st_mode))
+		plan->ca_dir = GRID_CERTIFICATES;
+	return 0;
+}
+
+static int decide_places(
+    struct plan *plan, const char *mountpoint, struct err *err)
+{
+	const struct options *options = plan->options;
+	struct places_env env = places_env();
+	int code = places_mountpoint(plan->mountpoint, mountpoint, err);
+
+	if (code == 0 && options->log_file != NULL)
+		code = places_refuse_own(
+		    "log file", options->log_file, plan->mountpoint, err);
+	if (code == 0 && options->token_file != NULL)
+		code = places_refuse_own(
+		    "token file", options->token_file, plan->mountpoint, err);
+	if (code < 0 || options->cache_size == 0)
+		return code;
+	return places_cache(plan->cache_dir, options->cache_dir, &env,
+	    plan->mountpoint, &plan->cache_warning, err);
+}
+
+int plan_new(struct plan **out, const struct options *options,
+    const char *mountpoint, struct err *err)
+{
+	AUTO(plan) plan = calloc(1, sizeof(*plan));
+	int code;
+
+	if (plan == NULL)
+		return err_set(err, -ENOMEM, "mount: out of memory");
+	plan->options = options;
+	code = fetch_source_parse(
+	    &plan->source, options->source, options->insecure_http, err);
+	if (code == 0)
+		code = decide_hosts(plan, err);
+	if (code == 0)
+		code = decide_trust(plan, err);
+	if (code == 0)
+		code = decide_places(plan, mountpoint, err);
+	if (code < 0)
+		return code;
+	decide_timeout(plan);
+	*out = STEAL(plan);
+	return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (plan == NULL)
+		return;
+	free(plan->host_text);
+	free(plan);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/plan.h - everything about a mount that can be decided before it has a
+ * process of its own: source, mount point, places, limits.
+ *
+ * Threads: before threads; immutable after.
+ */
+#ifndef CLI_PLAN_H
+#define CLI_PLAN_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "fetch/fetch.h"
+
+#include <limits.h>
+#include <stdint.h>
+
+struct options;
+
+enum { PLAN_HOSTS_MAX = 64 };
+
+struct plan {
+	const struct options *options; /* borrowed */
+	struct fetch_source source;
+	char mountpoint[PATH_MAX]; /* real path */
+	char cache_dir[PATH_MAX];  /* "": nothing is kept on disk */
+	const char *ca_dir;        /* NULL: none */
+	uint32_t timeout_ms;       /* below the kernel's own limit */
+	char *host_text;           /* owned; what the next points into */
+	const char *hosts[PLAN_HOSTS_MAX];
+	unsigned host_count;
+	struct err cache_warning; /* text "" when there is none */
+	struct err time_warning;
+};
+
+/**
+ * Decide.
+ *
+ * @param options    borrowed for the plan's life; its source is a URL.
+ * @retval 0         *out is to be freed with plan_free().
+ * @retval -errno    `err` is a whole sentence with the remedy.
+ */
+NODISCARD int plan_new(struct plan **out, const struct options *options,
+    const char *mountpoint, struct err *err);
+
+void plan_free(struct plan *plan);
+DEFINE_FREEP(plan, plan_free)
+
+/** Milliseconds that an operation may take when the kernel aborts requests
+ *  after `limit_s` (0: never): at most a second less. */
+uint32_t plan_timeout_ms(uint64_t wanted_ms, uint64_t limit_s);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/token.c - `bearerfs token show|path`: which token a mount would use,
+ * what it says of itself, and where it lies. Never the token.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "fetch/fetch.h"
+#include "tokens/tokens.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/harden.h"
+#include "cli/options.h"
+#include "cli/say.h"
+
+enum { TOKEN_TEXT_BYTES_MAX = 1024 * 1024 };
+
+struct arguments {
+	struct command_source from;
+	const char *what; /* "show", "path" */
+	bool json;
+	bool help;
+};
+
+static int take_arguments(struct arguments *arguments, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+	    {"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'},
+	    {NULL, 0, NULL, 0}};
+	int letter;
+
+	opterr = 0;
+	optind = 1;
+	while ((letter = getopt_long(argc, argv, "ho:", long_options, NULL)) !=
+	    -1) {
+		switch (letter) {
+		case 'h':
+			arguments->help = true;
+			return STATUS_OK;
+		case 'j':
+			arguments->json = true;
+			break;
+		case 'o':
+			if (command_add_text(&arguments->from, optarg) < 0)
+				return command_usage(
+				    "token", "-o stands there too often");
+			break;
+		default:
+			return command_usage("token", "unknown argument");
+		}
+	}
+	if (argc - optind < 1 || argc - optind > 2)
+		return command_usage("token", "write show or path");
+	arguments->what = argv[optind];
+	arguments->from.source = argv[optind + 1];
+	return STATUS_OK;
+}
+
+static int print(struct tokens *tokens, const struct arguments *arguments)
+{
+	struct buf out;
+	struct err err = ERR_INIT;
+	int state = tokens_state(tokens, &err);
+	int code = 0;
+
+	buf_init(&out, TOKEN_TEXT_BYTES_MAX);
+	if (strcmp(arguments->what, "path") == 0) {
+		if (state == 0)
+			code = tokens_source(tokens, &out);
+	} else if (arguments->json) {
+		code = tokens_describe(tokens, &out);
+	} else if (state == 0) {
+		code = tokens_describe_text(tokens, &out);
+	}
+	if (code == 0 && out.size_bytes > 0 &&
+	    out.bytes[out.size_bytes - 1] != '\n')
+		(void)buf_append(&out, "\n", 1);
+	if (code == 0)
+		code = buf_code(&out);
+	if (code == 0)
+		code = say_out(buf_text(&out));
+	buf_fini(&out);
+	if (code < 0)
+		return say_exit(STATUS_FAILED, "token: %s", err_message(code));
+	return state < 0 ? say_exit(EX_NOPERM, "%s", err.text) : STATUS_OK;
+}
+
+static int look(const struct options *options,
+    const struct arguments *arguments, struct err *err)
+{
+	AUTO(tokens) tokens = NULL;
+	struct fetch_source source = {.path = "/"};
+	struct tokens_config config = {
+	    .clock = clock_system(),
+	    .token_file = options->token_file,
+	    .base_path = options->base_path,
+	    .source_path = source.path,
+	    .uid = geteuid(),
+	};
+	int code = 0;
+
+	if (options->source != NULL)
+		code = fetch_source_parse(
+		    &source, options->source, options->insecure_http, err);
+	if (code == 0)
+		code = tokens_new(&tokens, &config, err);
+	harden_forget();
+	if (code < 0)
+		return say_exit(STATUS_FAILED, "%s", err->text);
+	return print(tokens, arguments);
+}
+
+int command_token(int argc, char **argv)
+{
+	struct arguments arguments = {.from.origin = OPTIONS_OF_USER};
+	struct options options;
+	struct err err = ERR_INIT;
+	int status = take_arguments(&arguments, argc, argv);
+
+	if (status != STATUS_OK)
+		return status;
+	if (arguments.help)
+		return command_help("token");
+	if (strcmp(arguments.what, "show") != 0 &&
+	    strcmp(arguments.what, "path") != 0)
+		return command_usage("token", "write show or path");
+	if (log_start(LOG_TO_STDERR, LOG_LEVEL_ERROR, NULL, &err) < 0 ||
+	    options_init(&options) < 0)
+		return say_exit(STATUS_FAILED, "token: out of memory");
+	if (command_options(&options, &arguments.from, &err) < 0)
+		status = say_exit(STATUS_FAILED, "%s", err.text);
+	else
+		status = look(&options, &arguments, &err);
+	options_fini(&options);
+	return status;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/umount.c - `bearerfs umount`: end a mount and wait until it has ended.
+ *
+ * The mount point is never looked at: the list of mounts tells what lies
+ * there, the control socket asks the daemon, umount2(2) and fusermount3 work
+ * on the name. So it works on a mount that hangs and on one whose daemon has
+ * died.
+ */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/control.h"
+#include "cli/mounts.h"
+#include "cli/say.h"
+
+enum {
+	BUSY_WAIT_MS = 3000, /* a read of a killed process may still end */
+	BUSY_STEP_MS = 100,
+	END_WAIT_MS = 60000, /* the daemon writes its cache and ends */
+	STEP_MS = 1000,
+};
+
+struct arguments {
+	const char *path;
+	bool lazy;
+	bool help;
+};
+
+static int take_arguments(struct arguments *arguments, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+	    {"help", no_argument, NULL, 'h'}, {"lazy", no_argument, NULL, 'l'},
+	    {NULL, 0, NULL, 0}};
+	int letter;
+
+	opterr = 0;
+	optind = 1;
+	while ((letter = getopt_long(argc, argv, "hl", long_options, NULL)) !=
+	    -1) {
+		switch (letter) {
+		case 'h':
+			arguments->help = true;
+			return STATUS_OK;
+		case 'l':
+			arguments->lazy = true;
+			break;
+		default:
+			return command_usage("umount", "unknown argument");
+		}
+	}
+	if (argc - optind != 1)
+		return command_usage("umount", "name one MOUNTPOINT");
+	arguments->path = argv[optind];
+	return STATUS_OK;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec time = {
+	    .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	(void)nanosleep(&time, NULL);
+}
+
+/* Take the mount out of the name space unless files are open in it. */
+static int detach_politely(const char *point, struct err *err)
+{
+	uint64_t end_ms = clock_now_ms(clock_system()) + BUSY_WAIT_MS;
+	int code;
+
+	do {
+		code = mounts_detach(point, MOUNTS_POLITE, err);
+		if (code != -EBUSY)
+			return code;
+		pause_ms(BUSY_STEP_MS);
+	} while (clock_now_ms(clock_system()) < end_ms);
+	return err_set(err, -EBUSY,
+	    "umount '%s': files are open there (fuser -vm %s shows whose); "
+	    "close them, or use --lazy",
+	    point, point);
+}
+
+static int still_mounted(const struct mount_entry *entry)
+{
+	struct mount_entry now;
+	struct err err = ERR_INIT;
+
+	return mounts_at(&now, entry->point, &err) == 1 &&
+	    now.major == entry->major && now.minor == entry->minor;
+}
+
+/* Ask the daemon to stop and wait for the end of its process. */
+static int stop_daemon(int fd, const char *point, struct err *err)
+{
+	uint64_t begin_ms = clock_now_ms(clock_system());
+	bool told = false;
+	int code = control_tell(fd, "stop");
+
+	while (code == 0) {
+		code = control_await_end(fd);
+		if (code != -ETIMEDOUT)
+			break;
+		if (clock_now_ms(clock_system()) - begin_ms > END_WAIT_MS)
+			return err_set(err, code,
+			    "umount '%s': the daemon has not ended after %d "
+			    "s; see its log",
+			    point, END_WAIT_MS / 1000);
+		if (!told && isatty(STDERR_FILENO))
+			say("umount '%s': waiting for the cache to be "
+			    "written",
+			    point);
+		told = true;
+		code = 0;
+	}
+	return 0; /* a connection that broke is a daemon that has ended */
+}
+
+static int detach_lazily(const struct mount_entry *entry, struct err *err)
+{
+	return still_mounted(entry)
+	    ? mounts_detach(entry->point, MOUNTS_LAZY, err)
+	    : 0;
+}
+
+static int end_mount(
+    const struct mount_entry *entry, bool lazy, struct err *err)
+{
+	int code = 0;
+	int fd = control_connect(
+	    entry->major, entry->minor, entry->owner, STEP_MS, err);
+
+	/* Nobody listens: the daemon is dead, or lives without a socket. */
+	if (fd == -ECONNREFUSED)
+		return mounts_detach(entry->point, MOUNTS_LAZY, err);
+	if (!lazy)
+		code = detach_politely(entry->point, err);
+	if (code == 0 && fd >= 0)
+		code = stop_daemon(fd, entry->point, err);
+	if (fd >= 0)
+		(void)close(fd);
+	return code == 0 ? detach_lazily(entry, err) : code;
+}
+
+int command_umount(int argc, char **argv)
+{
+	struct arguments arguments = {.lazy = false};
+	struct mount_entry entry;
+	struct err err = ERR_INIT;
+	int status = take_arguments(&arguments, argc, argv);
+	int code;
+
+	if (status != STATUS_OK)
+		return status;
+	if (arguments.help)
+		return command_help("umount");
+	code = mounts_holding(&entry, arguments.path, &err);
+	if (code == 0)
+		return say_exit(STATUS_FAILED,
+		    "umount '%s': no bearerfs mount there; bearerfs status "
+		    "lists them",
+		    arguments.path);
+	if (code == 1)
+		code = end_mount(&entry, arguments.lazy, &err);
+	if (code < 0)
+		return say_exit(STATUS_FAILED, "%s", err.text);
+	return STATUS_OK;
+}
