@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/access.c - see access.h. */
+#include "cache/access.h"
+
+#include "cache/core.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Who has answered, or will. */
+enum { WAITING, ANSWERED, ABANDONED };
+
+struct access_wait {
+	struct list place; /* access.waiting */
+	_Atomic int state;
+	_Atomic int refs; /* whoever answers, and the token store */
+	struct cache *cache;
+	struct ident ident;
+	char path[PATH_BYTES_MAX];
+	uint64_t deadline_ms;
+	int code;
+	void (*answer)(void *arg, int code);
+	void *arg;
+};
+
+void access_init(struct access *access)
+{
+	list_init(&access->waiting);
+	thread_cond_init(&access->left);
+}
+
+int access_may(
+    const struct cache *cache, const struct ident *ident, const char *path)
+{
+	return cache->config.may(cache->config.arg, ident, path);
+}
+
+bool access_can_wait(int code)
+{
+	return code == -ENOKEY || code == -EKEYEXPIRED;
+}
+
+bool access_is_refused(int code)
+{
+	return code == -EACCES || code == -EKEYREJECTED;
+}
+
+static void wait_put(struct access_wait *wait)
+{
+	if (atomic_fetch_sub(&wait->refs, 1) == 1)
+		free(wait);
+}
+
+static bool claim(struct access_wait *wait, int state)
+{
+	int expected = WAITING;
+
+	return atomic_compare_exchange_strong(&wait->state, &expected, state);
+}
+
+/* The token store answers. Until the claim is won nothing but `wait` may be
+ * touched: the cache may be gone. Once won, access_stop() waits for it. */
+static void found(void *arg, int code)
+{
+	struct access_wait *wait = arg;
+	struct cache *cache;
+
+	if (!claim(wait, ANSWERED)) {
+		wait_put(wait);
+		return;
+	}
+	cache = wait->cache;
+	if (code == 0)
+		code = access_may(cache, &wait->ident, wait->path);
+	wait->answer(wait->arg, code);
+	cache_enter(cache);
+	list_remove(&wait->place);
+	(void)pthread_cond_broadcast(&cache->access.left);
+	cache_exit(cache);
+	wait_put(wait);
+	wait_put(wait);
+}
+
+void access_wait(struct cache *cache, const struct access_ask *ask)
+{
+	struct access_wait *wait = malloc(sizeof(*wait));
+	bool stopping;
+
+	if (wait == NULL) {
+		ask->answer(ask->arg, -ENOMEM);
+		return;
+	}
+	list_init(&wait->place);
+	atomic_init(&wait->state, WAITING);
+	atomic_init(&wait->refs, 2);
+	wait->cache = cache;
+	wait->ident = *ask->ident;
+	(void)snprintf(wait->path, sizeof(wait->path), "%s", ask->path);
+	wait->deadline_ms = ask->deadline_ms;
+	wait->code = ask->code;
+	wait->answer = ask->answer;
+	wait->arg = ask->arg;
+	cache_enter(cache);
+	stopping = cache->stopping;
+	if (!stopping)
+		list_push(&cache->access.waiting, &wait->place);
+	cache_exit(cache);
+	if (stopping) {
+		free(wait);
+		ask->answer(ask->arg, -ECANCELED);
+		return;
+	}
+	cache->config.await(cache->config.arg, ask->ident, wait->path,
+	    wait->deadline_ms, found, wait);
+}
+
+/* Take those out whose claim is won here. */
+static void abandon(struct cache *cache, uint64_t now_ms, bool all,
+    struct list *out) REQUIRES(cache_lock);
+static void abandon(
+    struct cache *cache, uint64_t now_ms, bool all, struct list *out)
+{
+	struct list *item = cache->access.waiting.next;
+
+	while (item != &cache->access.waiting) {
+		struct access_wait *wait =
+		    CONTAINER_OF(item, struct access_wait, place);
+
+		item = item->next;
+		if (!all && now_ms < wait->deadline_ms)
+			continue;
+		if (!claim(wait, ABANDONED))
+			continue;
+		list_remove(&wait->place);
+		list_push(out, &wait->place);
+	}
+}
+
+static void answer_all(struct list *waits, int code)
+{
+	struct list *item;
+
+	while ((item = list_pop(waits)) != NULL) {
+		struct access_wait *wait =
+		    CONTAINER_OF(item, struct access_wait, place);
+
+		wait->answer(wait->arg, code < 0 ? code : wait->code);
+		wait_put(wait);
+	}
+}
+
+void access_tick(struct cache *cache, uint64_t now_ms)
+{
+	struct list late;
+
+	list_init(&late);
+	cache_enter(cache);
+	abandon(cache, now_ms, false, &late);
+	cache_exit(cache);
+	answer_all(&late, 0);
+}
+
+static void wait_until_left(struct cache *cache) REQUIRES(cache_lock);
+static void wait_until_left(struct cache *cache)
+{
+	while (!list_is_empty(&cache->access.waiting))
+		(void)pthread_cond_wait(&cache->access.left, &cache->mutex);
+}
+
+void access_stop(struct cache *cache)
+{
+	struct list all;
+
+	list_init(&all);
+	cache_enter(cache);
+	abandon(cache, 0, true, &all);
+	wait_until_left(cache);
+	cache_exit(cache);
+	answer_all(&all, -ECANCELED);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/access.h - the only door to cached bytes, names and attributes: may
+ * this caller have them now?
+ *
+ * It judges no token: it asks cache_config.may, and when that says that the
+ * token is missing or has ended, cache_config.await looks for a newer one
+ * until the deadline. Whoever waits is answered once: by the token store, at
+ * the deadline (cache_tick), or when the cache stops; a late answer of the
+ * token store finds its asker gone and touches nothing, even after the cache
+ * has been freed.
+ *
+ * Threads: any. Called without cache_lock.
+ */
+#ifndef CACHE_ACCESS_H
+#define CACHE_ACCESS_H
+
+#include "base/ident.h"
+#include "base/sync.h"
+#include "cache/list.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cache;
+
+struct access {
+	struct list waiting; /* of struct access_wait; under cache_lock */
+	pthread_cond_t left; /* one has left the list */
+};
+
+struct access_ask {
+	const struct ident *ident;
+	const char *path; /* the server's */
+	uint64_t deadline_ms;
+	int code; /* what access_may() said */
+	void (*answer)(void *arg, int code);
+	void *arg;
+};
+
+void access_init(struct access *access);
+
+/** 0: yes. Else a negative errno; see access_can_wait(). */
+int access_may(
+    const struct cache *cache, const struct ident *ident, const char *path);
+
+/** Whether a newer token would open the door. */
+bool access_can_wait(int code);
+
+/** Whether a server said no: the door stays closed, but the server may be
+ *  asked again. */
+bool access_is_refused(int code);
+
+/** Wait for a newer token; `answer` is called once, with 0 when the door is
+ *  open, on any thread, perhaps before this returns. */
+void access_wait(struct cache *cache, const struct access_ask *ask);
+
+/** Answer those past their deadline with what the door said. */
+void access_tick(struct cache *cache, uint64_t now_ms);
+
+/** Answer all with -ECANCELED. */
+void access_stop(struct cache *cache);
+
+#endif

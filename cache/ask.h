@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/ask.h - a question about a path: answered from what is fresh when
+ * the door is open, else asked of the server, one request in flight for a
+ * path however many want to know.
+ *
+ * Where a server refuses a directory that lies above what the token may
+ * read, the directory is made up of the names that the token's scopes lead
+ * to (reach.c).
+ *
+ * Threads: any. No lock is held while an answer is given.
+ */
+#ifndef CACHE_ASK_H
+#define CACHE_ASK_H
+
+#include "base/ident.h"
+#include "cache/cache.h"
+#include "cache/list.h"
+#include "cache/meta.h"
+
+#include <stdbool.h>
+
+struct cache;
+struct cache_listing;
+
+enum ask_kind { ASK_LOOKUP, ASK_OPEN, ASK_FACTS, ASK_LIST };
+
+/** Who wants to know. */
+struct ask_to {
+	enum ask_kind kind;
+	union {
+		cache_attr_fn lookup;
+		cache_open_fn open;
+		cache_facts_fn facts;
+		cache_listing_fn list;
+	} answer;
+	void *arg;
+};
+
+/** Ask; answered exactly once. */
+void ask(struct cache *cache, const struct ident *ident, const char *path,
+    const struct ask_to *to);
+
+/** open.c, facts.c: answer with the attributes of a path. */
+void open_answer(struct cache *cache, const char *path, const struct ask_to *to,
+    const struct meta_attr *attr);
+void facts_answer(struct cache *cache, const char *path,
+    const struct ask_to *to, const struct meta_attr *attr);
+
+/** reach.c: whether the token leads to something below a path (the
+ *  server's), and a listing of it (NULL: nothing, or out of memory). */
+bool reach_any(const struct cache *cache, const struct ident *ident,
+    const char *server_path);
+struct cache_listing *reach_listing(
+    struct cache *cache, const struct ident *ident, const char *server_path);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/cache.c - a cache is made, ticks, is described and ends. See
+ * cache.h.
+ */
+#include "cache/cache.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "cache/core.h"
+#include "cache/store.h"
+#include "fetch/fetch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cache_limits default_limits = {
+    .pool_blocks = POOL_BLOCKS,
+    .meta_bytes = META_BYTES,
+    .idle_objects = OBJECT_IDLE_MAX,
+    .writer_blocks = WRITER_BLOCKS,
+};
+
+/* A directory that is wrong stays wrong; one that has no room may get some,
+ * and until then reads go uncached. */
+static bool is_lasting(int code)
+{
+	return code != -ENOSPC && code != -EDQUOT && code != -EROFS &&
+	    code != -EIO;
+}
+
+static int open_store(struct cache *cache, struct err *err)
+{
+	const struct store_config config = {
+	    .clock = cache->config.clock,
+	    .dir = cache->dir,
+	    .size_bytes = cache->config.size_bytes,
+	};
+	int code;
+
+	if (cache->dir == NULL) {
+		(void)snprintf(cache->why_off, sizeof(cache->why_off),
+		    "no cache directory");
+		return 0;
+	}
+	code = store_open(&cache->store, &config, err);
+	if (code == 0)
+		return 0;
+	cache->store = NULL;
+	if (is_lasting(code))
+		return code;
+	(void)snprintf(cache->why_off, sizeof(cache->why_off), "%s", err->text);
+	log_line(LOG_LEVEL_WARN, LOG_CACHE, "nothing is kept on disk",
+	    "dir=%s why=%s", LOG_TEXT(cache->dir), LOG_TEXT(err->text));
+	return 0;
+}
+
+static int copy_strings(struct cache *cache, const struct cache_config *config)
+{
+	cache->origin = strdup(config->origin);
+	cache->source_path = strdup(config->source_path);
+	if (config->dir != NULL)
+		cache->dir = strdup(config->dir);
+	if (cache->origin == NULL || cache->source_path == NULL ||
+	    (config->dir != NULL && cache->dir == NULL))
+		return -ENOMEM;
+	cache->config.origin = cache->origin;
+	cache->config.source_path = cache->source_path;
+	cache->config.dir = cache->dir;
+	return 0;
+}
+
+static int start(struct cache *cache, struct err *err)
+{
+	int code = pool_init(&cache->pool, cache->limits.pool_blocks);
+
+	if (code == 0)
+		code = meta_init(&cache->meta, cache->limits.meta_bytes);
+	if (code < 0)
+		return err_set(
+		    err, code, "memory of the cache: %s", err_message(code));
+	code = open_store(cache, err);
+	if (code < 0)
+		return code;
+	code = disk_start(cache);
+	if (code == 0)
+		code = writer_start(cache);
+	if (code < 0)
+		return err_set(
+		    err, code, "threads of the cache: %s", err_message(code));
+	return 0;
+}
+
+int cache_new_limited(struct cache **out, const struct cache_config *config,
+    const struct cache_limits *limits, struct err *err)
+{
+	struct cache *cache = calloc(1, sizeof(*cache));
+	int code;
+
+	if (cache == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	cache->config = *config;
+	cache->limits = *limits;
+	clock_random(&cache->seed, sizeof(cache->seed));
+	(void)pthread_mutex_init(&cache->mutex, NULL);
+	access_init(&cache->access);
+	objects_init(&cache->objects);
+	reads_init(&cache->reads);
+	cache->rates.tick_ms = cache_now_ms(cache);
+	code = copy_strings(cache, config);
+	if (code < 0)
+		(void)err_set(err, code, "out of memory");
+	else
+		code = start(cache, err);
+	if (code < 0) {
+		cache_stop(cache);
+		cache_free(cache);
+		return code;
+	}
+	*out = cache;
+	return 0;
+}
+
+int cache_new(
+    struct cache **out, const struct cache_config *config, struct err *err)
+{
+	return cache_new_limited(out, config, &default_limits, err);
+}
+
+void cache_stop(struct cache *cache)
+{
+	struct todo todo;
+
+	todo_init(&todo);
+	cache_enter(cache);
+	cache->stopping = true;
+	reads_stop(cache, &todo);
+	cache_leave(cache, &todo);
+	access_stop(cache);
+	disk_stop(cache);
+	writer_stop(cache);
+}
+
+void cache_free(struct cache *cache)
+{
+	struct todo todo;
+
+	if (cache == NULL)
+		return;
+	todo_init(&todo);
+	cache_enter(cache);
+	objects_drop_idle(cache, &todo);
+	assert(cache->objects.count == 0);
+	cache_leave(cache, &todo);
+	if (cache->store != NULL)
+		store_close(cache->store);
+	meta_fini(&cache->meta);
+	reads_fini(&cache->reads);
+	pool_fini(&cache->pool);
+	(void)pthread_mutex_destroy(&cache->mutex);
+	free(cache->origin);
+	free(cache->source_path);
+	free(cache->dir);
+	free(cache);
+}
+
+void cache_tick(struct cache *cache)
+{
+	uint64_t now_ms = cache_now_ms(cache);
+	uint64_t silent_ms = fetch_silent_ms(cache->config.fetch);
+	struct todo todo;
+
+	access_tick(cache, now_ms);
+	todo_init(&todo);
+	cache_enter(cache);
+	rates_tick(cache, now_ms);
+	reads_tick(cache, now_ms,
+	    silent_ms >= READ_SILENT_MS ||
+	        silent_ms >= cache->config.timeout_ms / 4,
+	    &todo);
+	cache_leave(cache, &todo);
+}
+
+int cache_describe(struct cache *cache, struct buf *out)
+{
+	unsigned blocks;
+	unsigned objects;
+	unsigned waiting;
+
+	cache_enter(cache);
+	blocks = cache->pool.count - cache->pool.available;
+	objects = cache->objects.count;
+	waiting = cache->reads.waiting_count;
+	cache_exit(cache);
+	(void)buf_printf(out, "{");
+	if (cache->store != NULL) {
+		(void)store_describe(cache->store, out);
+	} else {
+		(void)buf_printf(out, "\"dir\":");
+		(void)buf_json(out, cache->dir);
+		(void)buf_printf(
+		    out, ",\"size_bytes\":0,\"disk_bytes\":0,\"state\":");
+		(void)buf_json(out, "off");
+		(void)buf_printf(out, ",\"why\":");
+		(void)buf_json(out, cache->why_off);
+	}
+	(void)buf_printf(out,
+	    ",\"memory_blocks\":%u,\"objects\":%u,\"reads_waiting\":%u}",
+	    blocks, objects, waiting);
+	return buf_code(out);
+}
+
+int cache_describe_text(struct cache *cache, struct buf *out)
+{
+	uint64_t fetched = stats_get(STATS_cache_fetched_bytes);
+	uint64_t used = stats_get(STATS_cache_used_bytes);
+
+	if (cache->store != NULL)
+		(void)buf_printf(out,
+		    "cache: %s, %" PRIu64 " of %" PRIu64 " MiB\n", cache->dir,
+		    stats_get(STATS_cache_disk_bytes) >> 20,
+		    store_size_bytes(cache->store) >> 20);
+	else
+		(void)buf_printf(
+		    out, "cache: memory only (%s)\n", cache->why_off);
+	(void)buf_printf(out,
+	    "cache: %" PRIu64 " blocks from memory, %" PRIu64
+	    " from disk, %" PRIu64 " fetched",
+	    stats_get(STATS_cache_memory_hits),
+	    stats_get(STATS_cache_disk_hits), stats_get(STATS_cache_misses));
+	if (used > 0)
+		(void)buf_printf(out,
+		    "; %" PRIu64 ".%02" PRIu64
+		    " bytes fetched for each one read",
+		    fetched / used, fetched % used * 100 / used);
+	(void)buf_printf(out, "\n");
+	return buf_code(out);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/core.h - what the files of the upper half of cache/ share: the
+ * cache itself, its lock, and what has to be done once that is left.
+ *
+ * Nothing is called back and nothing is asked for under the lock. A function
+ * that changes something under it collects what follows from that in a
+ * struct todo; cache_leave() gives up the lock and does it.
+ */
+#ifndef CACHE_CORE_H
+#define CACHE_CORE_H
+
+#include "base/attr.h"
+#include "base/path.h"
+#include "base/sync.h"
+#include "cache/access.h"
+#include "cache/cache.h"
+#include "cache/disk.h"
+#include "cache/fill.h"
+#include "cache/list.h"
+#include "cache/meta.h"
+#include "cache/object.h"
+#include "cache/pool.h"
+#include "cache/read.h"
+#include "cache/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Bounds that tests make small. */
+struct cache_limits {
+	unsigned pool_blocks;
+	size_t meta_bytes;
+	unsigned idle_objects; /* closed ones that are remembered */
+	unsigned writer_blocks;
+};
+
+struct cache {
+	struct cache_config config; /* its strings are the three below */
+	char *origin;
+	char *source_path;
+	char *dir;
+	struct cache_limits limits;
+	uint64_t seed;       /* random: versions that must not last */
+	struct store *store; /* NULL: memory only */
+	char why_off[ERR_TEXT_BYTES];
+
+	pthread_mutex_t mutex;
+	bool stopping;
+	struct pool pool;
+	struct objects objects;
+	struct reads reads;
+	struct rates rates;
+	struct disk disk;
+	struct writer writer;
+
+	struct access access;
+	struct meta meta;
+};
+
+/** What has to be done without the lock. */
+struct todo {
+	struct list answers; /* of struct read */
+	struct list runs;    /* of struct run: look for their bytes */
+	struct list closes;  /* of struct object: nobody needs them */
+};
+
+void todo_init(struct todo *todo);
+
+void cache_enter(struct cache *cache) ACQUIRES(cache_lock);
+
+/** Only give up the lock. */
+void cache_exit(struct cache *cache) RELEASES(cache_lock);
+
+/** Give up the lock and do what is to be done, and what follows. */
+void cache_leave(struct cache *cache, struct todo *todo) RELEASES(cache_lock);
+
+/** cache_new() with other bounds. */
+NODISCARD int cache_new_limited(struct cache **out,
+    const struct cache_config *config, const struct cache_limits *limits,
+    struct err *err);
+
+/** Start a thread that takes no signals. @retval -EAGAIN, -ENOMEM */
+NODISCARD int thread_start(
+    pthread_t *out, const char *name, void *(*run)(void *arg), void *arg);
+
+/** A condition whose timed waits use the monotonic clock. */
+void thread_cond_init(pthread_cond_t *cond);
+
+/** Monotonic now. */
+uint64_t cache_now_ms(const struct cache *cache);
+
+/** The server's path of a path in the mount. @retval -ENAMETOOLONG */
+NODISCARD int cache_server_path(
+    const struct cache *cache, char out[PATH_BYTES_MAX], const char *path);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/fill.c - see fill.h: a run becomes a range, its bytes blocks. */
+#include "cache/fill.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "cache/core.h"
+#include "fetch/fetch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+enum {
+	RATE_WEIGHT = 4, /* of a new sample: a quarter */
+	RATE_DECAY = 32, /* the total falls by this share each tick */
+	WINDOW_MIN_BYTES = 8 * 1024 * 1024,
+	RANGE_MIN_BLOCKS = 16, /* of a stream: 1 MiB */
+	WINDOW_RANGES = 2,     /* a window is so many ranges at least */
+};
+
+static void smooth(uint64_t *value, uint64_t sample)
+{
+	if (*value == 0)
+		*value = sample;
+	else
+		*value = (*value * (RATE_WEIGHT - 1) + sample) / RATE_WEIGHT;
+}
+
+uint64_t rates_window_bytes(const struct cache *cache)
+{
+	const struct rates *rates = &cache->rates;
+	uint64_t pool_bytes = (uint64_t)cache->pool.count * CACHE_BLOCK_BYTES;
+	uint64_t share =
+	    pool_bytes / 2 / (rates->objects > 1 ? rates->objects : 1);
+	/* What is on the wire, twice: the other half is being read. */
+	uint64_t window =
+	    rates->total_bytes_per_s / 1000 * (rates->wait_ms + 1) * 2;
+
+	if (window < WINDOW_MIN_BYTES)
+		window = WINDOW_MIN_BYTES;
+	return window < share ? window : share;
+}
+
+unsigned rates_range_blocks(const struct cache *cache, uint64_t window_bytes)
+{
+	const struct rates *rates = &cache->rates;
+	uint64_t blocks = window_bytes / WINDOW_RANGES / CACHE_BLOCK_BYTES;
+	/* A range takes about a second at most, so that it ends well before
+	 * any deadline. */
+	uint64_t second = rates->range_bytes_per_s / CACHE_BLOCK_BYTES;
+
+	if (window_bytes == 0)
+		return READ_BLOCKS_MAX;
+	if (blocks > second)
+		blocks = second;
+	if (blocks < RANGE_MIN_BLOCKS)
+		blocks = RANGE_MIN_BLOCKS;
+	if (blocks > RUN_BLOCKS_MAX)
+		blocks = RUN_BLOCKS_MAX;
+	if (blocks > RUN_UNCONFIRMED_BLOCKS &&
+	    !fetch_validates_bytes(cache->config.fetch))
+		blocks = RUN_UNCONFIRMED_BLOCKS;
+	return blocks < READ_BLOCKS_MAX ? READ_BLOCKS_MAX : (unsigned)blocks;
+}
+
+void rates_tick(struct cache *cache, uint64_t now_ms)
+{
+	struct rates *rates = &cache->rates;
+	uint64_t past_ms = now_ms - rates->tick_ms;
+	uint64_t now;
+
+	if (past_ms == 0)
+		return;
+	now = rates->bytes * 1000 / past_ms;
+	rates->bytes = 0;
+	rates->tick_ms = now_ms;
+	if (now > rates->total_bytes_per_s)
+		smooth(&rates->total_bytes_per_s, now);
+	else
+		rates->total_bytes_per_s -=
+		    rates->total_bytes_per_s / RATE_DECAY;
+}
+
+static int sink_begin(void *arg, const char *etag)
+{
+	struct run *run = arg;
+	struct object *object = run->object;
+	struct cache *cache = run->cache;
+	bool early = fetch_validates_bytes(cache->config.fetch);
+	int code = 0;
+
+	cache_enter(cache);
+	if (!run->begun)
+		smooth(&cache->rates.wait_ms,
+		    cache_now_ms(cache) - run->started_ms);
+	run->begun = true;
+	if (object->stale) {
+		code = -ESTALE;
+	} else if (object->pin[0] == '\0') {
+		/* The first answer with an ETag pins all that follow. */
+		if (strlen(etag) < sizeof(object->pin))
+			(void)strcpy(object->pin, etag);
+	} else if (etag[0] == '\0') {
+		early = false; /* confirmed at the end of the range, or not */
+	} else if (strcmp(object->pin, etag) != 0) {
+		code = -ESTALE;
+	}
+	run->early = early;
+	cache_exit(cache);
+	return code;
+}
+
+/* Copy the part of a piece that falls into block i, and sum the pages that
+ * it completes. @return bytes of the piece that were in the block. */
+static size_t take_bytes(struct run *run, unsigned i, uint32_t at_bytes,
+    const unsigned char *bytes, size_t size_bytes)
+{
+	struct block *block = run->blocks[i];
+	const struct store *store = run->cache->store;
+	size_t part = CACHE_BLOCK_BYTES - at_bytes;
+	uint32_t end;
+
+	if (part > size_bytes)
+		part = size_bytes;
+	if (block == NULL)
+		return part;
+	assert(at_bytes + part <= block->size_bytes);
+	(void)memcpy(block->bytes + at_bytes, bytes, part);
+	if (store == NULL)
+		return part;
+	end = at_bytes + (uint32_t)part;
+	for (uint32_t page = at_bytes / STORE_PAGE_BYTES;
+	     page * STORE_PAGE_BYTES < end; page++) {
+		uint32_t from = page * STORE_PAGE_BYTES;
+		uint32_t until = from + STORE_PAGE_BYTES;
+
+		if (until > block->size_bytes)
+			until = block->size_bytes;
+		if (until <= end)
+			block->sums.pages[page] = store_page_sum(
+			    store, block->bytes + from, until - from);
+	}
+	return part;
+}
+
+/* Blocks [from, to] have got as far as run->next_bytes. */
+static void publish(struct run *run, unsigned from, unsigned to,
+    struct todo *todo) REQUIRES(cache_lock);
+static void publish(
+    struct run *run, unsigned from, unsigned to, struct todo *todo)
+{
+	for (unsigned i = from; i <= to; i++) {
+		struct block *block = run->blocks[i];
+		uint64_t base = (run->first + i) * CACHE_BLOCK_BYTES;
+		uint64_t arrived = run->next_bytes - base;
+
+		if (block == NULL)
+			continue;
+		if (arrived >= block->size_bytes) {
+			run_block_ready(run, i, true, todo);
+		} else {
+			block->arrived_bytes = (uint32_t)arrived;
+			reads_block_came(run->cache, block, todo);
+		}
+	}
+}
+
+static void sink_write(
+    void *arg, uint64_t offset_bytes, const void *bytes, size_t size_bytes)
+{
+	struct run *run = arg;
+	struct cache *cache = run->cache;
+	const unsigned char *next = bytes;
+	uint64_t base = run->first * CACHE_BLOCK_BYTES;
+	uint64_t at = offset_bytes - base;
+	unsigned from = (unsigned)(at / CACHE_BLOCK_BYTES);
+	struct todo todo;
+
+	/* fetch/sink.h: in order, without a gap, inside the range. */
+	assert(offset_bytes == run->next_bytes);
+	assert(size_bytes <= run->until_bytes - offset_bytes);
+	if (size_bytes == 0)
+		return;
+	for (size_t left = size_bytes; left > 0;) {
+		size_t part =
+		    take_bytes(run, (unsigned)(at / CACHE_BLOCK_BYTES),
+		        (uint32_t)(at % CACHE_BLOCK_BYTES), next, left);
+
+		next += part;
+		at += part;
+		left -= part;
+	}
+	stats_add(STATS_cache_fetched_bytes, (int64_t)size_bytes);
+	todo_init(&todo);
+	cache_enter(cache);
+	run->next_bytes += size_bytes;
+	cache->rates.bytes += size_bytes;
+	if (run->early)
+		publish(
+		    run, from, (unsigned)((at - 1) / CACHE_BLOCK_BYTES), &todo);
+	cache_leave(cache, &todo);
+}
+
+static void end_run(struct run *run, int code, struct todo *todo)
+    REQUIRES(cache_lock);
+static void end_run(struct run *run, int code, struct todo *todo)
+{
+	struct cache *cache = run->cache;
+
+	list_remove(&run->place);
+	if (list_is_empty(&run->object->runs))
+		cache->rates.objects--;
+	if (code == 0) {
+		uint64_t past_ms = cache_now_ms(cache) - run->started_ms;
+		uint64_t base = run->first * CACHE_BLOCK_BYTES;
+
+		smooth(&cache->rates.range_bytes_per_s,
+		    (run->until_bytes - base) * 1000 / (past_ms + 1));
+		publish(run, 0, run->count - 1, todo);
+	}
+}
+
+static void sink_done(void *arg, int code, const struct err *err)
+{
+	struct run *run = arg;
+	struct cache *cache = run->cache;
+	struct object *object = run->object;
+	struct todo todo;
+	bool changed = false;
+
+	(void)err; /* fetch has logged it */
+	/* fetch/sink.h: every byte has come. */
+	assert(code != 0 || run->next_bytes == run->until_bytes);
+	todo_init(&todo);
+	cache_enter(cache);
+	object_get(object);
+	end_run(run, code, &todo);
+	if (code == -ESTALE) {
+		changed = object_make_stale(object);
+		meta_forget(cache, object->path);
+	}
+	run_fail_blocks(run, code, &todo);
+	if (--run->refs == 0)
+		run_free(run, &todo);
+	cache_exit(cache);
+	if (changed)
+		log_line(LOG_LEVEL_INFO, LOG_CACHE,
+		    "file changed on the server", "path=%s",
+		    LOG_TEXT(object->path));
+	cache_enter(cache);
+	object_put(object, &todo);
+	cache_leave(cache, &todo);
+}
+
+/* Register the range. @return 0, or why it is not asked for. */
+static int register_run(struct run *run, char pin[FETCH_ETAG_BYTES])
+    REQUIRES(cache_lock);
+static int register_run(struct run *run, char pin[FETCH_ETAG_BYTES])
+{
+	struct cache *cache = run->cache;
+	struct object *object = run->object;
+	uint64_t last = run->first + run->count - 1;
+	int64_t misses = 0;
+
+	if (object->stale || cache->stopping)
+		return object->stale ? -ESTALE : -ECANCELED;
+	for (unsigned i = 0; i < run->count; i++)
+		misses += run->blocks[i] != NULL;
+	stats_add(STATS_cache_misses, misses);
+	run->stage = RUN_FETCH;
+	run->refs = 2;
+	run->polite = !run->demand;
+	run->next_bytes = run->first * CACHE_BLOCK_BYTES;
+	run->until_bytes =
+	    last * CACHE_BLOCK_BYTES + object_block_bytes(object, last);
+	run->started_ms = cache_now_ms(cache);
+	if (list_is_empty(&object->runs))
+		cache->rates.objects++;
+	list_push(&object->runs, &run->place);
+	(void)memcpy(pin, object->pin, FETCH_ETAG_BYTES);
+	return 0;
+}
+
+void run_issue(struct run *run)
+{
+	struct cache *cache = run->cache;
+	struct fetch_sink sink = {
+	    .begin = sink_begin,
+	    .write = sink_write,
+	    .done = sink_done,
+	    .arg = run,
+	};
+	struct fetch_range range = {
+	    .ident = &run->ident,
+	    .path = run->object->server_path,
+	    .version = &run->object->version,
+	};
+	char pin[FETCH_ETAG_BYTES];
+	struct todo todo;
+	uint64_t number;
+	bool cancel;
+	int code;
+
+	todo_init(&todo);
+	cache_enter(cache);
+	code = register_run(run, pin);
+	if (code < 0) {
+		run_fail(run, code, &todo);
+		cache_leave(cache, &todo);
+		return;
+	}
+	if (pin[0] != '\0')
+		range.pin_etag = pin;
+	range.offset_bytes = run->next_bytes;
+	range.length_bytes = run->until_bytes - run->next_bytes;
+	range.demand = !run->polite;
+	cache_exit(cache);
+	number = fetch_range(cache->config.fetch, &range, &sink);
+	cache_enter(cache);
+	run->number = number;
+	cancel = run->cancel;
+	if (--run->refs == 0)
+		run_free(run, &todo);
+	cache_leave(cache, &todo);
+	if (cancel)
+		fetch_cancel(cache->config.fetch, number);
+}

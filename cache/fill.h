@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/fill.h - a run of missing blocks becomes a range, the range becomes
+ * blocks.
+ *
+ * A run is made with its buffers; it looks for its bytes on the disk when
+ * they may be there (load.c) and fetches what is not (fill.c). It
+ * implements fetch/sink.h: bytes go straight into the block buffers, their
+ * sums are computed while they are hot, and readers are answered as soon as
+ * the bytes they want have come, when the server validates bytes. Where it
+ * does not, blocks are READY when the whole range has been confirmed.
+ *
+ * Threads: made under cache_lock; its blocks belong to one thread at a time
+ * (the one that routes it, a disk reader, the fetch thread).
+ */
+#ifndef CACHE_FILL_H
+#define CACHE_FILL_H
+
+#include "base/attr.h"
+#include "base/ident.h"
+#include "base/sync.h"
+#include "cache/cache.h"
+#include "cache/disk.h"
+#include "cache/list.h"
+#include "cache/stream.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct block;
+struct object;
+struct todo;
+
+enum {
+	RUN_BLOCKS_MAX = 128, /* 8 MiB */
+	RUN_GAP_BLOCKS = 1,   /* fetched in vain rather than asked around */
+	/* Read-ahead on its way, of all files; half of the pool. */
+	RUN_AHEAD_SHARE = 2,
+	/* A range of a server that confirms only at its end. */
+	RUN_UNCONFIRMED_BLOCKS = 32,
+	RUN_CANCEL_BYTES = 4 * 1024 * 1024, /* worth a lost connection */
+};
+
+enum run_stage {
+	RUN_ROUTE, /* nobody has looked yet */
+	RUN_LOOK,  /* the store has to be asked which blocks it has */
+	RUN_LOAD,  /* the store says it has them */
+	RUN_PAGES, /* some pages of one block, for one reader */
+	RUN_FETCH, /* not on the disk */
+};
+
+struct run {
+	struct list place; /* in a todo, or in object.runs */
+	struct disk_job job;
+	struct cache *cache;
+	struct object *object; /* one reference */
+	struct ident ident;    /* who wants it */
+	enum run_stage stage;
+	bool demand;
+	uint64_t first;
+	unsigned count;
+	unsigned room;
+	uint32_t page_offset_bytes; /* RUN_PAGES: of the block */
+	uint32_t page_size_bytes;
+
+	/* RUN_FETCH */
+	unsigned refs;   /* whoever issues it, and the fetch */
+	uint64_t number; /* for fetch_cancel(); 0 until known */
+	bool cancel;
+	bool polite; /* issued as read-ahead: a reader may ask again */
+	bool early;  /* bytes may be used before the range has ended */
+	bool begun;
+	uint64_t next_bytes;  /* offset that comes next */
+	uint64_t until_bytes; /* end of the range */
+	uint64_t started_ms;
+
+	struct block *blocks[]; /* one reference each; NULL: bytes that nobody
+				   wants, or finished */
+};
+
+/** How fast bytes come: decides how long ranges and windows are. */
+struct rates {
+	uint64_t range_bytes_per_s; /* of one range, smoothed */
+	uint64_t total_bytes_per_s; /* of all, smoothed, falls slowly */
+	uint64_t wait_ms;           /* until the first byte, smoothed */
+	uint64_t bytes;             /* since the last tick */
+	uint64_t tick_ms;
+	unsigned objects;      /* being fetched */
+	unsigned ahead_blocks; /* on their way for read-ahead */
+};
+
+/** Collects missing blocks into runs. */
+struct run_builder {
+	struct cache *cache;
+	struct object *object;
+	const struct ident *ident;
+	struct todo *todo;
+	struct run *run; /* being built; NULL */
+	unsigned blocks_max;
+	int code; /* -ENOMEM */
+};
+
+/** Add a block that is COMING and has no run yet (its run takes a reference
+ *  of its own). Indexes must go up. */
+void runs_add(struct run_builder *builder, struct block *block, bool demand)
+    REQUIRES(cache_lock);
+
+/** The last run is complete. */
+void runs_end(struct run_builder *builder) REQUIRES(cache_lock);
+
+/** Pages of one block, for one reader, into a private block. -ENOMEM. */
+NODISCARD int run_pages(struct run_builder *builder, struct block *block,
+    uint32_t offset_bytes, uint32_t size_bytes) REQUIRES(cache_lock);
+
+/** Find the bytes: ask the disk, or fetch. Takes the run over. */
+void run_go(struct run *run);
+
+/** cache/load.c: RUN_ROUTE, RUN_LOOK, RUN_LOAD, RUN_PAGES. `wait`: on a
+ *  disk reader. */
+void run_look(struct run *run, bool wait);
+
+/** Give the run's blocks [from, from+count) to a new run. NULL: -ENOMEM. */
+struct run *run_split(struct run *run, unsigned from, unsigned count)
+    REQUIRES(cache_lock);
+
+/** Fetch it. Takes the run over. */
+void run_issue(struct run *run);
+
+/** A block's bytes are complete and right. */
+void run_block_ready(struct run *run, unsigned i, bool fetched,
+    struct todo *todo) REQUIRES(cache_lock);
+
+/** Fail what is left of a run. */
+void run_fail_blocks(struct run *run, int code, struct todo *todo)
+    REQUIRES(cache_lock);
+
+/** The same, and free it. */
+void run_fail(struct run *run, int code, struct todo *todo)
+    REQUIRES(cache_lock);
+
+/** Free a run whose blocks are finished. */
+void run_free(struct run *run, struct todo *todo) REQUIRES(cache_lock);
+
+/** Nobody has the file open any more: end long ranges nobody waits for.
+ *  Fills `numbers` for fetch_cancel(). */
+unsigned runs_abandon(struct object *object, uint64_t numbers[], unsigned max)
+    REQUIRES(cache_lock);
+
+/** Fetch ahead what a plan says, joining the builder's last run. */
+void runs_ahead(struct run_builder *builder, const struct stream_plan *plan,
+    uint64_t offset_bytes, uint64_t size_bytes) REQUIRES(cache_lock);
+
+/** How far ahead of its reader a stream may be fetched now. */
+uint64_t rates_window_bytes(const struct cache *cache) REQUIRES(cache_lock);
+
+/** Blocks of one range at most. */
+unsigned rates_range_blocks(const struct cache *cache, uint64_t window_bytes)
+    REQUIRES(cache_lock);
+
+/** Once per 100 ms. */
+void rates_tick(struct cache *cache, uint64_t now_ms) REQUIRES(cache_lock);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/listing.h - a directory's entries in two arrays and a hash index:
+ * about 60 bytes and the name for each, a million of them possible.
+ *
+ * Lifecycle: listing_new -> listing_add... -> listing_seal -> shared,
+ * unchanging, reference counted (cache_listing_put).
+ *
+ * Threads: one until it is sealed, any after that.
+ */
+#ifndef CACHE_LISTING_H
+#define CACHE_LISTING_H
+
+#include "base/attr.h"
+#include "cache/cache.h"
+#include "cache/meta.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fetch_stat;
+
+enum {
+	LISTING_BYTES_MAX = 128 * 1024 * 1024,
+	LISTING_ENTRIES_MAX = 2 * 1024 * 1024,
+};
+
+/** When a listing was asked for, and how long it is believed. */
+struct listing_times {
+	uint64_t asked_ms;
+	uint64_t fresh_until_ms;
+	uint64_t file_fresh_until_ms; /* of the files in it */
+	uint64_t wall_s;
+};
+
+/** NULL: out of memory. */
+struct cache_listing *listing_new(uint64_t seed);
+
+/** Begin again. */
+void listing_clear(struct cache_listing *listing);
+
+/** @retval -ENOMEM, or -EFBIG beyond the bounds above. */
+NODISCARD int listing_add(struct cache_listing *listing, const char *name,
+    const struct fetch_stat *stat);
+
+/** Complete: build the index (of two entries of one name the first stays).
+ *  @retval -ENOMEM */
+NODISCARD int listing_seal(
+    struct cache_listing *listing, const struct listing_times *times);
+
+struct cache_listing *listing_get(struct cache_listing *listing);
+
+uint64_t listing_fresh_until_ms(const struct cache_listing *listing);
+uint64_t listing_asked_ms(const struct cache_listing *listing);
+
+/** Memory it occupies. */
+size_t listing_bytes(const struct cache_listing *listing);
+
+/** Look a name up in a sealed listing. */
+bool listing_find(const struct cache_listing *listing, const char *name,
+    struct meta_attr *out);
+
+#endif

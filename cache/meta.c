@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/meta.c - see meta.h. */
+#include "cache/meta.h"
+
+#include "base/path.h"
+#include "cache/core.h"
+#include "cache/listing.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+struct meta_entry {
+	struct meta_entry *bucket_next;
+	struct list place; /* meta.recent */
+	size_t bytes;
+	bool known;   /* `there`, `attr` and the times count */
+	bool there;   /* false: the server said that it is not */
+	bool made_up; /* above a token's reach */
+	struct meta_attr attr;
+	uint64_t asked_ms;
+	uint64_t fresh_until_ms;
+	struct cache_listing *listing; /* one reference; NULL */
+	bool listing_made_up;
+	char path[];
+};
+
+void meta_enter(struct meta *meta) UNCHECKED;
+void meta_enter(struct meta *meta)
+{
+	(void)pthread_mutex_lock(&meta->mutex);
+}
+
+void meta_leave(struct meta *meta) UNCHECKED;
+void meta_leave(struct meta *meta)
+{
+	(void)pthread_mutex_unlock(&meta->mutex);
+}
+
+void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
+    uint64_t seed, const struct meta_look *look)
+{
+	const struct fetch_version *version = &stat->version;
+	struct {
+		uint64_t size_bytes;
+		int64_t mtime_s;
+		uint64_t nonce;
+		char etag[FETCH_ETAG_BYTES];
+	} key = {
+	    .size_bytes = version->size_bytes, .mtime_s = version->mtime_s};
+	bool young = version->mtime_s >= 0 &&
+	    look->wall_s < (uint64_t)version->mtime_s + META_YOUNG_S;
+	bool unknown = version->mtime_s < 0 && version->etag[0] == '\0';
+
+	*out = (struct meta_attr){
+	    .kind = stat->kind == FETCH_FILE ? CACHE_FILE : CACHE_DIRECTORY,
+	    .exact = stat->exact,
+	    .lasting = stat->exact && !young && !unknown,
+	    .version = *version,
+	    .number = 1, /* a directory stays the same one */
+	};
+	if (out->kind == CACHE_DIRECTORY)
+		return;
+	(void)memcpy(key.etag, version->etag, strlen(version->etag));
+	/* Young: not the version that a later look will find. Without any
+	 * validator: not even the one that another look found. */
+	if (young)
+		key.nonce = seed;
+	if (unknown)
+		key.nonce = seed ^ (look->asked_ms << 1 | 1);
+	out->number = XXH3_64bits_withSeed(&key, sizeof(key), seed);
+	if (out->number < 2)
+		out->number += 2;
+}
+
+void meta_attr_show(const struct meta_attr *attr, struct cache_attr *out)
+{
+	*out = (struct cache_attr){
+	    .kind = attr->kind,
+	    .size_bytes = attr->version.size_bytes,
+	    .mtime_s = attr->version.mtime_s < 0 ? 0 : attr->version.mtime_s,
+	    .version = attr->number,
+	    .fresh_until_ms = attr->fresh_until_ms,
+	};
+}
+
+uint64_t meta_fresh_until(
+    const struct cache *cache, const struct meta_attr *attr, uint64_t asked_ms)
+{
+	uint64_t ttl_ms = cache->config.attr_ttl_ms;
+
+	if (attr == NULL)
+		return asked_ms + cache->config.negative_ttl_ms;
+	if (cache->config.immutable && attr->kind == CACHE_FILE &&
+	    attr->lasting && ttl_ms < META_IMMUTABLE_MS)
+		ttl_ms = META_IMMUTABLE_MS;
+	if (attr->kind == CACHE_FILE && attr->version.mtime_s < 0 &&
+	    attr->version.etag[0] == '\0' && ttl_ms < META_UNKNOWN_MS)
+		ttl_ms = META_UNKNOWN_MS;
+	return asked_ms + ttl_ms;
+}
+
+int meta_init(struct meta *meta, size_t limit_bytes)
+{
+	(void)pthread_mutex_init(&meta->mutex, NULL);
+	list_init(&meta->recent);
+	list_init(&meta->questions);
+	meta->limit_bytes = limit_bytes;
+	meta->buckets = calloc(META_BUCKETS, sizeof(struct meta_entry *));
+	return meta->buckets == NULL ? -ENOMEM : 0;
+}
+
+static struct meta_entry **bucket_of(
+    struct meta *meta, const char *path, size_t path_bytes)
+{
+	return &meta->buckets[XXH3_64bits(path, path_bytes) % META_BUCKETS];
+}
+
+static struct meta_entry *find(
+    struct meta *meta, const char *path, size_t path_bytes)
+{
+	struct meta_entry *entry = *bucket_of(meta, path, path_bytes);
+
+	while (entry != NULL &&
+	    (strncmp(entry->path, path, path_bytes) != 0 ||
+	        entry->path[path_bytes] != '\0'))
+		entry = entry->bucket_next;
+	if (entry != NULL) {
+		list_remove(&entry->place);
+		list_push(&meta->recent, &entry->place);
+	}
+	return entry;
+}
+
+static void drop(struct meta *meta, struct meta_entry *entry)
+{
+	struct meta_entry **link =
+	    bucket_of(meta, entry->path, strlen(entry->path));
+
+	while (*link != entry)
+		link = &(*link)->bucket_next;
+	*link = entry->bucket_next;
+	list_remove(&entry->place);
+	meta->bytes -= entry->bytes;
+	cache_listing_put(entry->listing);
+	free(entry);
+}
+
+void meta_fini(struct meta *meta)
+{
+	if (meta->buckets == NULL)
+		return;
+	assert(list_is_empty(&meta->questions));
+	while (!list_is_empty(&meta->recent))
+		drop(meta,
+		    CONTAINER_OF(meta->recent.next, struct meta_entry, place));
+	free(meta->buckets);
+	(void)pthread_mutex_destroy(&meta->mutex);
+}
+
+/* The entry of a path, made when there is none; NULL: out of memory. */
+static struct meta_entry *obtain(struct meta *meta, const char *path)
+{
+	size_t path_bytes = strlen(path);
+	struct meta_entry *entry = find(meta, path, path_bytes);
+
+	if (entry != NULL)
+		return entry;
+	entry = calloc(1, sizeof(*entry) + path_bytes + 1);
+	if (entry == NULL)
+		return NULL;
+	(void)memcpy(entry->path, path, path_bytes + 1);
+	list_init(&entry->place);
+	entry->bytes = sizeof(*entry) + path_bytes + 1;
+	entry->bucket_next = *bucket_of(meta, path, path_bytes);
+	*bucket_of(meta, path, path_bytes) = entry;
+	list_push(&meta->recent, &entry->place);
+	meta->bytes += entry->bytes;
+	return entry;
+}
+
+/* The newest one stays, whatever its size. */
+static void bound(struct meta *meta)
+{
+	while (meta->bytes > meta->limit_bytes &&
+	    meta->recent.next != meta->recent.prev)
+		drop(meta,
+		    CONTAINER_OF(meta->recent.next, struct meta_entry, place));
+}
+
+/* A fresh listing of the parent that is not older than `asked_ms`. */
+static const struct cache_listing *listing_above(
+    struct meta *meta, const char *path, uint64_t asked_ms, uint64_t now_ms)
+{
+	const char *name = path_name(path);
+	size_t parent_bytes = (size_t)(name - path);
+	struct meta_entry *entry;
+
+	if (name[0] == '\0')
+		return NULL;
+	if (parent_bytes > 1)
+		parent_bytes--; /* the slash */
+	entry = find(meta, path, parent_bytes);
+	if (entry == NULL || entry->listing == NULL || entry->listing_made_up ||
+	    now_ms >= listing_fresh_until_ms(entry->listing) ||
+	    listing_asked_ms(entry->listing) < asked_ms)
+		return NULL;
+	return entry->listing;
+}
+
+static enum meta_answer find_fresh(
+    struct meta *meta, const char *path, uint64_t now_ms, struct meta_attr *out)
+{
+	struct meta_entry *entry = find(meta, path, strlen(path));
+	uint64_t asked_ms = entry != NULL && entry->known ? entry->asked_ms : 0;
+	const struct cache_listing *listing =
+	    listing_above(meta, path, asked_ms, now_ms);
+
+	if (listing != NULL) {
+		if (!listing_find(listing, path_name(path), out)) {
+			out->fresh_until_ms = listing_fresh_until_ms(listing);
+			return META_ABSENT;
+		}
+		if (out->exact || out->kind == CACHE_DIRECTORY)
+			return META_THERE;
+	}
+	if (entry == NULL || !entry->known || entry->made_up ||
+	    now_ms >= entry->fresh_until_ms)
+		return META_UNKNOWN;
+	*out = entry->attr;
+	out->fresh_until_ms = entry->fresh_until_ms;
+	return entry->there ? META_THERE : META_ABSENT;
+}
+
+enum meta_answer meta_find(
+    struct cache *cache, const char *path, struct meta_attr *out)
+{
+	struct meta *meta = &cache->meta;
+	uint64_t now_ms = cache_now_ms(cache);
+	enum meta_answer answer;
+
+	meta_enter(meta);
+	answer = find_fresh(meta, path, now_ms, out);
+	meta_leave(meta);
+	return answer;
+}
+
+bool meta_recall(struct cache *cache, const char *path, struct meta_attr *out)
+{
+	struct meta *meta = &cache->meta;
+	struct meta_entry *entry;
+	bool found;
+
+	meta_enter(meta);
+	found = find_fresh(meta, path, cache_now_ms(cache), out) == META_THERE;
+	entry = found ? NULL : find(meta, path, strlen(path));
+	if (entry != NULL && entry->known && entry->there) {
+		*out = entry->attr;
+		out->fresh_until_ms = entry->fresh_until_ms;
+		found = true;
+	}
+	meta_leave(meta);
+	return found;
+}
+
+bool meta_find_made_up(
+    struct cache *cache, const char *path, struct meta_attr *out)
+{
+	struct meta *meta = &cache->meta;
+	struct meta_entry *entry;
+	bool found = false;
+
+	meta_enter(meta);
+	entry = find(meta, path, strlen(path));
+	if (entry != NULL && entry->known && entry->made_up &&
+	    cache_now_ms(cache) < entry->fresh_until_ms) {
+		*out = entry->attr;
+		out->fresh_until_ms = entry->fresh_until_ms;
+		found = true;
+	}
+	meta_leave(meta);
+	return found;
+}
+
+struct cache_listing *meta_find_listing(
+    struct cache *cache, const char *path, bool made_up)
+{
+	struct meta *meta = &cache->meta;
+	struct cache_listing *listing = NULL;
+	struct meta_entry *entry;
+
+	meta_enter(meta);
+	entry = find(meta, path, strlen(path));
+	if (entry != NULL && entry->listing != NULL &&
+	    entry->listing_made_up == made_up &&
+	    cache_now_ms(cache) < listing_fresh_until_ms(entry->listing))
+		listing = listing_get(entry->listing);
+	meta_leave(meta);
+	return listing;
+}
+
+void meta_store(struct cache *cache, const char *path,
+    const struct meta_attr *attr, bool made_up, const struct meta_look *look)
+{
+	struct meta *meta = &cache->meta;
+	struct meta_entry *entry;
+
+	meta_enter(meta);
+	entry = obtain(meta, path);
+	if (entry != NULL &&
+	    (!entry->known || entry->asked_ms <= look->asked_ms)) {
+		entry->known = true;
+		entry->there = attr != NULL;
+		entry->made_up = made_up;
+		entry->attr = attr != NULL ? *attr : (struct meta_attr){0};
+		entry->asked_ms = look->asked_ms;
+		entry->fresh_until_ms =
+		    meta_fresh_until(cache, attr, look->asked_ms);
+	}
+	bound(meta);
+	meta_leave(meta);
+}
+
+void meta_store_listing(struct cache *cache, const char *path,
+    struct cache_listing *listing, bool made_up)
+{
+	struct meta *meta = &cache->meta;
+	struct cache_listing *old = NULL;
+	struct meta_entry *entry;
+	size_t size_bytes = listing_bytes(listing);
+
+	/* One that would push out everything else is not remembered. */
+	if (size_bytes > meta->limit_bytes)
+		return;
+	meta_enter(meta);
+	entry = obtain(meta, path);
+	if (entry != NULL) {
+		if (entry->listing != NULL) {
+			entry->bytes -= listing_bytes(entry->listing);
+			meta->bytes -= listing_bytes(entry->listing);
+		}
+		old = entry->listing;
+		entry->listing = listing_get(listing);
+		entry->listing_made_up = made_up;
+		entry->bytes += size_bytes;
+		meta->bytes += size_bytes;
+	}
+	bound(meta);
+	meta_leave(meta);
+	cache_listing_put(old);
+}
+
+void meta_forget(struct cache *cache, const char *path)
+{
+	struct meta *meta = &cache->meta;
+	uint64_t now_ms = cache_now_ms(cache);
+	struct meta_entry *entry;
+
+	/* An entry that is newer than the parent's listing and not fresh: the
+	 * listing does not answer for it either. */
+	meta_enter(meta);
+	entry = obtain(meta, path);
+	if (entry != NULL) {
+		entry->known = true;
+		entry->fresh_until_ms = 0;
+		entry->asked_ms = now_ms + 1;
+	}
+	meta_leave(meta);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/meta.h - attributes and listings with their lifetimes: what is
+ * known of a path, and for how long it is believed.
+ *
+ * A path's own answer counts before its parent's listing when it is newer. A
+ * complete listing that is fresh answers for every name in it and for every
+ * name that is not. What is remembered is bounded in bytes; the least
+ * recently used goes first.
+ *
+ * Threads: any; meta_lock inside, never held over a call to another file.
+ */
+#ifndef CACHE_META_H
+#define CACHE_META_H
+
+#include "base/attr.h"
+#include "base/sync.h"
+#include "cache/cache.h"
+#include "cache/list.h"
+#include "fetch/fetch.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cache;
+struct cache_listing;
+struct meta_entry;
+
+enum {
+	META_BYTES = 64 * 1024 * 1024,
+	META_BUCKETS = 64 * 1024,
+	/* Servers' times have steps of 1 s: a version seen this soon after its
+	 * own time may still change without showing it. */
+	META_YOUNG_S = 2,
+	/* A file without any validator is believed at least this long, so
+	 * that a look-up and the open that follows see the same. */
+	META_UNKNOWN_MS = 2000,
+	META_IMMUTABLE_MS = 3600 * 1000,
+};
+
+/** Everything known of a path. */
+struct meta_attr {
+	enum cache_kind kind;
+	bool exact;   /* false: only the kind is sure */
+	bool lasting; /* its validator tells this version from any other */
+	struct fetch_version version;
+	uint64_t number; /* cache_attr.version */
+	uint64_t fresh_until_ms;
+};
+
+/** When the server was asked. */
+struct meta_look {
+	uint64_t asked_ms;
+	uint64_t wall_s;
+};
+
+/** Attributes out of a server's answer. */
+void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
+    uint64_t seed, const struct meta_look *look);
+
+/** The part of them that cache.h shows. */
+void meta_attr_show(const struct meta_attr *attr, struct cache_attr *out);
+
+struct meta {
+	pthread_mutex_t mutex;
+	struct meta_entry **buckets;
+	struct list recent; /* the first goes first */
+	size_t bytes;
+	size_t limit_bytes;
+	struct list questions; /* in flight: cache/ask.c */
+};
+
+/** @retval -ENOMEM */
+NODISCARD int meta_init(struct meta *meta, size_t limit_bytes);
+void meta_fini(struct meta *meta);
+
+void meta_enter(struct meta *meta) ACQUIRES(meta_lock);
+void meta_leave(struct meta *meta) RELEASES(meta_lock);
+
+enum meta_answer { META_UNKNOWN, META_THERE, META_ABSENT };
+
+/** Fresh knowledge of a path. With META_ABSENT only out->fresh_until_ms is
+ *  set. */
+enum meta_answer meta_find(
+    struct cache *cache, const char *path, struct meta_attr *out);
+
+/** What is known, however old. */
+bool meta_recall(struct cache *cache, const char *path, struct meta_attr *out);
+
+/** A fresh listing of a directory (one reference), or NULL. `made_up`: one
+ *  made of a token's scopes. */
+struct cache_listing *meta_find_listing(
+    struct cache *cache, const char *path, bool made_up);
+
+/** The made-up directory of a path, when it is still believed. */
+bool meta_find_made_up(
+    struct cache *cache, const char *path, struct meta_attr *out);
+
+/** Remember an answer: `attr`, or NULL for a path that is not there. Fills
+ *  *fresh_until_ms. Without memory nothing is remembered. */
+void meta_store(struct cache *cache, const char *path,
+    const struct meta_attr *attr, bool made_up, const struct meta_look *look);
+
+/** Remember a listing (its own reference is taken). */
+void meta_store_listing(struct cache *cache, const char *path,
+    struct cache_listing *listing, bool made_up);
+
+/** The path has changed: ask anew. */
+void meta_forget(struct cache *cache, const char *path);
+
+/** Lifetimes of what is asked now. */
+uint64_t meta_fresh_until(
+    const struct cache *cache, const struct meta_attr *attr, uint64_t asked_ms);
+
+#endif

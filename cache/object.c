@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/object.c - see object.h. */
+#include "cache/object.h"
+
+#include "base/path.h"
+#include "cache/core.h"
+#include "cache/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void objects_init(struct objects *objects)
+{
+	list_init(&objects->idle);
+}
+
+uint64_t object_block_count(const struct object *object)
+{
+	return object->version.size_bytes / CACHE_BLOCK_BYTES +
+	    (object->version.size_bytes % CACHE_BLOCK_BYTES != 0);
+}
+
+uint32_t object_block_bytes(const struct object *object, uint64_t index)
+{
+	uint64_t left = object->version.size_bytes - index * CACHE_BLOCK_BYTES;
+
+	assert(index < object_block_count(object));
+	return left < CACHE_BLOCK_BYTES ? (uint32_t)left : CACHE_BLOCK_BYTES;
+}
+
+bool object_may_have(const struct object *object, uint64_t index)
+{
+	if (object->disk != OBJECT_DISK_OPEN)
+		return false;
+	return object->kept == NULL ||
+	    (object->kept[index / 8] >> (index % 8) & 1) != 0;
+}
+
+void object_note_kept(struct object *object, uint64_t index)
+{
+	if (object->kept != NULL)
+		object->kept[index / 8] =
+		    (uint8_t)(object->kept[index / 8] | 1u << (index % 8));
+}
+
+static struct object **bucket_of(struct objects *objects, uint64_t number)
+{
+	return &objects->buckets[number % OBJECT_BUCKETS];
+}
+
+static struct object *find(
+    struct objects *objects, const struct object_key *key)
+{
+	struct object *object = *bucket_of(objects, key->number);
+
+	while (object != NULL &&
+	    (object->number != key->number ||
+	        strcmp(object->path, key->path) != 0 ||
+	        !fetch_version_equal(&object->version, key->version)))
+		object = object->bucket_next;
+	return object;
+}
+
+static void unhash(struct objects *objects, struct object *object)
+{
+	struct object **link;
+
+	if (!object->hashed)
+		return;
+	link = bucket_of(objects, object->number);
+	while (*link != object)
+		link = &(*link)->bucket_next;
+	*link = object->bucket_next;
+	object->bucket_next = NULL;
+	object->hashed = false;
+}
+
+/* On a disk reader: what does the store have of this version? */
+static void open_store(struct disk_job *job, bool stopping)
+{
+	struct object *object = CONTAINER_OF(job, struct object, open_job);
+	struct cache *cache = object->cache;
+	struct store_identity identity = {
+	    .origin = cache->config.origin,
+	    .path = object->server_path,
+	    .size_bytes = object->version.size_bytes,
+	    .mtime_s = object->version.mtime_s,
+	    .etag = object->version.etag,
+	};
+	struct store_object *store = NULL;
+	uint64_t count = object_block_count(object);
+	uint8_t *kept = NULL;
+	struct todo todo;
+	int code = -ECANCELED;
+
+	if (!stopping)
+		code = store_object_open(cache->store, &identity, &store);
+	if (code == 0 && count <= OBJECT_KEPT_BLOCKS_MAX &&
+	    store_object_blocks(store) == 0)
+		kept = calloc(count / 8 + 1, 1);
+	todo_init(&todo);
+	cache_enter(cache);
+	object->store = store;
+	object->kept = kept;
+	object->disk = code == 0 ? OBJECT_DISK_OPEN : OBJECT_DISK_NONE;
+	reads_unpark(object, &todo);
+	object_put(object, &todo);
+	cache_leave(cache, &todo);
+}
+
+static struct object *make(struct cache *cache, const struct object_key *key)
+{
+	struct object *object = calloc(1, sizeof(*object));
+	char server_path[PATH_BYTES_MAX];
+
+	if (object == NULL)
+		return NULL;
+	object->path = strdup(key->path);
+	if (cache_server_path(cache, server_path, key->path) == 0)
+		object->server_path = strdup(server_path);
+	if (object->path == NULL || object->server_path == NULL) {
+		free(object->path);
+		free(object->server_path);
+		free(object);
+		return NULL;
+	}
+	object->cache = cache;
+	object->version = *key->version;
+	object->number = key->number;
+	object->lasting = key->lasting;
+	(void)memcpy(object->pin, key->version->etag, sizeof(object->pin));
+	object->disk = OBJECT_DISK_NONE;
+	object->open_job.run = open_store;
+	list_init(&object->open_job.place);
+	list_init(&object->idle);
+	list_init(&object->blocks);
+	list_init(&object->parked);
+	list_init(&object->runs);
+	return object;
+}
+
+struct object *object_open(struct cache *cache, const struct object_key *key)
+{
+	struct objects *objects = &cache->objects;
+	struct object *object = key->shared ? find(objects, key) : NULL;
+
+	if (object != NULL) {
+		object_get(object);
+		return object;
+	}
+	object = make(cache, key);
+	if (object == NULL)
+		return NULL;
+	objects->count++;
+	object->refs = 1;
+	if (key->shared) {
+		object->bucket_next = *bucket_of(objects, key->number);
+		*bucket_of(objects, key->number) = object;
+		object->hashed = true;
+	}
+	if (cache->store != NULL && key->lasting && key->shared &&
+	    !cache->stopping && object->version.size_bytes > 0) {
+		object->disk = OBJECT_DISK_OPENING;
+		object_get(object);
+		disk_push(cache, &object->open_job, true);
+	}
+	return object;
+}
+
+void object_get(struct object *object)
+{
+	if (object->refs++ == 0) {
+		list_remove(&object->idle);
+		object->cache->objects.idle_count--;
+	}
+}
+
+/* Nobody uses it and nobody will. */
+static void drop(struct object *object, struct todo *todo) REQUIRES(cache_lock);
+static void drop(struct object *object, struct todo *todo)
+{
+	struct cache *cache = object->cache;
+
+	assert(object->refs == 0);
+	assert(list_is_empty(&object->parked));
+	assert(list_is_empty(&object->runs));
+	unhash(&cache->objects, object);
+	pool_forget(&cache->pool, &object->blocks);
+	cache->objects.count--;
+	list_remove(&object->idle);
+	list_push(&todo->closes, &object->idle);
+}
+
+static void drop_oldest(struct cache *cache, struct todo *todo)
+    REQUIRES(cache_lock);
+static void drop_oldest(struct cache *cache, struct todo *todo)
+{
+	cache->objects.idle_count--;
+	drop(CONTAINER_OF(cache->objects.idle.next, struct object, idle), todo);
+}
+
+void object_put(struct object *object, struct todo *todo)
+{
+	struct objects *objects = &object->cache->objects;
+
+	assert(object->refs > 0);
+	if (--object->refs > 0)
+		return;
+	if (object->stale || !object->hashed) {
+		drop(object, todo);
+		return;
+	}
+	list_push(&objects->idle, &object->idle);
+	objects->idle_count++;
+	if (objects->idle_count > object->cache->limits.idle_objects)
+		drop_oldest(object->cache, todo);
+}
+
+void objects_drop_idle(struct cache *cache, struct todo *todo)
+{
+	while (!list_is_empty(&cache->objects.idle))
+		drop_oldest(cache, todo);
+}
+
+bool object_make_stale(struct object *object)
+{
+	if (object->stale)
+		return false;
+	object->stale = true;
+	unhash(&object->cache->objects, object);
+	return true;
+}
+
+void object_free(struct object *object)
+{
+	if (object->store != NULL)
+		store_object_close(object->store);
+	free(object->kept);
+	free(object->path);
+	free(object->server_path);
+	free(object);
+}

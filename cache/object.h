@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/object.h - one version of a file as long as somebody uses it, and a
+ * little longer: its blocks in memory, its place in the store, its readers'
+ * streams, the ETag that its bytes are pinned to.
+ *
+ * All opens of one version share one object. A closed one is remembered, so
+ * that a file that is opened again and again is cheap. An object that the
+ * server has replaced (`stale`) answers its readers ESTALE and is found by
+ * nobody any more.
+ *
+ * Threads: under cache_lock; what is set by object_open() alone is constant.
+ */
+#ifndef CACHE_OBJECT_H
+#define CACHE_OBJECT_H
+
+#include "base/attr.h"
+#include "base/sync.h"
+#include "cache/cache.h"
+#include "cache/disk.h"
+#include "cache/list.h"
+#include "cache/stream.h"
+#include "fetch/fetch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cache;
+struct store_object;
+struct todo;
+
+enum {
+	OBJECT_BUCKETS = 1024,
+	OBJECT_IDLE_MAX = 256,
+	/* Presence of the blocks of a file up to 64 GiB is remembered. */
+	OBJECT_KEPT_BLOCKS_MAX = 1024 * 1024,
+};
+
+enum object_disk {
+	OBJECT_DISK_OPENING, /* the disk is being asked */
+	OBJECT_DISK_OPEN,    /* `store` may be used */
+	OBJECT_DISK_NONE,    /* memory only */
+};
+
+/** What names a version: fills an object. */
+struct object_key {
+	const char *path; /* the mount's */
+	const struct fetch_version *version;
+	uint64_t number; /* cache_attr.version */
+	bool lasting;    /* its validator may be trusted: goes to the disk */
+	bool shared;     /* other opens may use it */
+};
+
+struct object {
+	struct cache *cache;
+	char *path;
+	char *server_path;
+	struct fetch_version version;
+	uint64_t number;
+	bool lasting;
+
+	struct object *bucket_next;
+	bool hashed;
+	unsigned refs;
+	unsigned opens;
+	struct list idle; /* in objects.idle, when refs is 0 */
+	bool stale;
+	char pin[FETCH_ETAG_BYTES]; /* ETag that bytes must carry; "": none */
+
+	enum object_disk disk;
+	struct store_object *store; /* constant once OPEN */
+	struct disk_job open_job;
+	uint8_t *kept; /* bits: blocks that we put on the disk; NULL: unknown,
+			  the store has to be asked */
+
+	struct streams streams;
+	struct list blocks; /* of struct block */
+	struct list parked; /* reads that wait for the disk's answer */
+	struct list runs;   /* ranges being fetched */
+};
+
+struct objects {
+	struct object *buckets[OBJECT_BUCKETS];
+	struct list idle; /* the first goes first */
+	unsigned idle_count;
+	unsigned count;
+};
+
+/** An open file. */
+struct cache_file {
+	struct object *object;
+};
+
+void objects_init(struct objects *objects);
+
+/** The object of a version: the one there is, or a new one; one reference.
+ *  NULL: out of memory. */
+struct object *object_open(struct cache *cache, const struct object_key *key)
+    REQUIRES(cache_lock);
+
+void object_get(struct object *object) REQUIRES(cache_lock);
+
+/** Release a reference; `todo` closes those that nobody needs. */
+void object_put(struct object *object, struct todo *todo) REQUIRES(cache_lock);
+
+/** The server has another version now. @return whether that is news. */
+bool object_make_stale(struct object *object) REQUIRES(cache_lock);
+
+/** Forget those without users, at the end. */
+void objects_drop_idle(struct cache *cache, struct todo *todo)
+    REQUIRES(cache_lock);
+
+/** Close the store's side and free; without the lock. */
+void object_free(struct object *object);
+
+/** Size of a block in its file: CACHE_BLOCK_BYTES but for the last one. */
+uint32_t object_block_bytes(const struct object *object, uint64_t index);
+
+/** Blocks of the file. */
+uint64_t object_block_count(const struct object *object);
+
+/** Could the disk have this block? */
+bool object_may_have(const struct object *object, uint64_t index)
+    REQUIRES(cache_lock);
+
+/** The writer has put a block on the disk. */
+void object_note_kept(struct object *object, uint64_t index)
+    REQUIRES(cache_lock);
+
+#endif

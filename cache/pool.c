@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/pool.c - see pool.h. */
+#include "cache/pool.h"
+
+#include "base/stats.h"
+#include "cache/object.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static unsigned bucket_of(const struct object *object, uint64_t index)
+{
+	uint64_t mixed = ((uint64_t)(uintptr_t)object >> 6) ^ index;
+
+	/* Fibonacci hashing: neighbours in a file spread over the table. */
+	mixed *= UINT64_C(0x9e3779b97f4a7c15);
+	return (unsigned)(mixed >> 52) % POOL_BUCKETS;
+}
+
+int pool_init(struct pool *pool, unsigned count)
+{
+	size_t size_bytes = (size_t)count * CACHE_BLOCK_BYTES;
+	void *arena;
+
+	*pool = (struct pool){
+	    .count = count,
+	    .reserve = count / POOL_RESERVE_SHARE,
+	    .available = count,
+	};
+	list_init(&pool->free);
+	list_init(&pool->idle);
+	pool->blocks = calloc(count, sizeof(*pool->blocks));
+	if (pool->blocks == NULL)
+		return -ENOMEM;
+	/* Touched as needed: an idle mount does not occupy it. */
+	arena = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (arena == MAP_FAILED) {
+		free(pool->blocks);
+		pool->blocks = NULL;
+		return -ENOMEM;
+	}
+	pool->arena = arena;
+	for (unsigned i = 0; i < count; i++) {
+		struct block *block = &pool->blocks[i];
+
+		block->bytes = pool->arena + (size_t)i * CACHE_BLOCK_BYTES;
+		list_init(&block->of_object);
+		list_init(&block->waits);
+		list_init(&block->place);
+		list_push(&pool->free, &block->place);
+	}
+	return 0;
+}
+
+void pool_fini(struct pool *pool)
+{
+	if (pool->arena != NULL)
+		(void)munmap(
+		    pool->arena, (size_t)pool->count * CACHE_BLOCK_BYTES);
+	free(pool->blocks);
+	pool->arena = NULL;
+	pool->blocks = NULL;
+}
+
+struct block *pool_find(
+    const struct pool *pool, const struct object *object, uint64_t index)
+{
+	struct block *block = pool->buckets[bucket_of(object, index)];
+
+	while (
+	    block != NULL && (block->object != object || block->index != index))
+		block = block->bucket_next;
+	return block;
+}
+
+void pool_unhash(struct pool *pool, struct block *block)
+{
+	struct block **link;
+
+	if (!block->hashed)
+		return;
+	link = &pool->buckets[bucket_of(block->object, block->index)];
+	while (*link != block)
+		link = &(*link)->bucket_next;
+	*link = block->bucket_next;
+	block->bucket_next = NULL;
+	block->hashed = false;
+}
+
+/* Its bytes go; the buffer is free. */
+static void make_free(struct pool *pool, struct block *block)
+    REQUIRES(cache_lock);
+static void make_free(struct pool *pool, struct block *block)
+{
+	pool_unhash(pool, block);
+	list_remove(&block->of_object);
+	list_remove(&block->place);
+	block->object = NULL;
+	block->state = BLOCK_FREE;
+	/* The buffer used last is the one that is still in the CPU's cache. */
+	list_push_front(&pool->free, &block->place);
+}
+
+static struct block *recycle(struct pool *pool) REQUIRES(cache_lock);
+static struct block *recycle(struct pool *pool)
+{
+	struct block *block;
+
+	if (list_is_empty(&pool->free)) {
+		if (list_is_empty(&pool->idle))
+			return NULL;
+		block = CONTAINER_OF(pool->idle.next, struct block, place);
+		make_free(pool, block);
+		stats_add(STATS_cache_pool_blocks, -1);
+	}
+	block = CONTAINER_OF(pool->free.next, struct block, place);
+	list_remove(&block->place);
+	return block;
+}
+
+struct block *pool_take(struct pool *pool, struct object *object,
+    uint64_t index, bool demand, bool shared)
+{
+	struct block *block;
+	unsigned bucket = bucket_of(object, index);
+
+	if (!demand && pool->available <= pool->reserve)
+		return NULL;
+	block = recycle(pool);
+	if (block == NULL)
+		return NULL;
+	pool->available--;
+	stats_add(STATS_cache_pool_blocks, 1);
+	block->object = object;
+	block->index = index;
+	block->state = BLOCK_COMING;
+	block->size_bytes = object_block_bytes(object, index);
+	block->arrived_bytes = 0;
+	block->refs = 1;
+	block->used_pages = 0;
+	block->fetched = false;
+	block->ahead = false;
+	block->run = NULL;
+	list_push(&object->blocks, &block->of_object);
+	if (shared) {
+		block->bucket_next = pool->buckets[bucket];
+		pool->buckets[bucket] = block;
+		block->hashed = true;
+	}
+	return block;
+}
+
+void pool_get(struct pool *pool, struct block *block)
+{
+	assert(block->state != BLOCK_FREE);
+	if (block->refs++ == 0) {
+		list_remove(&block->place);
+		pool->available--;
+	}
+}
+
+/* Every page of it was given to a reader: the kernel keeps it now. */
+static bool is_spent(const struct block *block)
+{
+	unsigned pages =
+	    (block->size_bytes + STORE_PAGE_BYTES - 1) / STORE_PAGE_BYTES;
+
+	return block->used_pages == (uint16_t)((1u << pages) - 1);
+}
+
+void pool_put(struct pool *pool, struct block *block)
+{
+	assert(block->refs > 0);
+	if (--block->refs > 0)
+		return;
+	assert(list_is_empty(&block->waits));
+	assert(block->state != BLOCK_COMING || !block->hashed);
+	pool->available++;
+	if (block->state != BLOCK_READY || !block->hashed) {
+		make_free(pool, block);
+		stats_add(STATS_cache_pool_blocks, -1);
+	} else if (is_spent(block)) {
+		list_push_front(&pool->idle, &block->place);
+	} else {
+		list_push(&pool->idle, &block->place);
+	}
+}
+
+void pool_forget(struct pool *pool, struct list *blocks)
+{
+	while (!list_is_empty(blocks)) {
+		struct block *block =
+		    CONTAINER_OF(blocks->next, struct block, of_object);
+
+		assert(block->refs == 0);
+		make_free(pool, block);
+		stats_add(STATS_cache_pool_blocks, -1);
+	}
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/read_start.c - a read begins: past the door, then what it needs is
+ * held, made or asked for. See read.h.
+ */
+#include "base/stats.h"
+#include "cache/core.h"
+#include "cache/read.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* A small random read of a block that may be on the disk: its pages alone
+ * are read. 1: on its way or done, 0: not such a read, -ENOMEM. */
+static int try_pages(struct cache *cache, struct read *read,
+    struct run_builder *builder) REQUIRES(cache_lock);
+static int try_pages(
+    struct cache *cache, struct read *read, struct run_builder *builder)
+{
+	struct object *object = read->object;
+	uint64_t index = read->offset_bytes / CACHE_BLOCK_BYTES;
+	struct block *block;
+	uint32_t from;
+	uint32_t until;
+
+	read_part(read, index, &from, &until);
+	if (read->whole || read->plan.sequential || read->plan.strides > 0 ||
+	    until - from != read->size_bytes ||
+	    read->size_bytes > READ_PAGES_BYTES_MAX ||
+	    !object_may_have(object, index) ||
+	    pool_find(&cache->pool, object, index) != NULL)
+		return 0;
+	block = pool_take(&cache->pool, object, index, true, false);
+	if (block == NULL)
+		return 0;
+	read->blocks[0] = block;
+	read->count = 1;
+	read->missing = 1;
+	read->waits[0].until_bytes = until;
+	list_push(&block->waits, &read->waits[0].place);
+	return run_pages(builder, block, from, until - from) < 0 ? -ENOMEM : 1;
+}
+
+/* Hold every block of the read: those that are here, and new ones for those
+ * that are not; all or none. */
+static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
+    REQUIRES(cache_lock);
+static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
+{
+	uint64_t first = read->offset_bytes / CACHE_BLOCK_BYTES;
+	uint64_t last =
+	    (read->offset_bytes + read->size_bytes - 1) / CACHE_BLOCK_BYTES;
+	unsigned count = (unsigned)(last - first) + 1;
+
+	assert(count <= READ_BLOCKS_MAX);
+	/* What is here first, so that making room does not recycle it. */
+	for (unsigned i = 0; i < count; i++) {
+		read->blocks[i] =
+		    pool_find(&cache->pool, read->object, first + i);
+		made[i] = read->blocks[i] == NULL;
+		if (!made[i])
+			pool_get(&cache->pool, read->blocks[i]);
+	}
+	read->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		if (!made[i])
+			continue;
+		read->blocks[i] = pool_take(
+		    &cache->pool, read->object, first + i, true, true);
+		if (read->blocks[i] != NULL)
+			continue;
+		/* None: give back the new ones and the found ones. */
+		for (unsigned j = 0; j < count; j++) {
+			struct block *block = read->blocks[j];
+
+			if (block == NULL)
+				continue;
+			if (made[j])
+				pool_unhash(&cache->pool, block);
+			pool_put(&cache->pool, block);
+			read->blocks[j] = NULL;
+		}
+		read->count = 0;
+		return false;
+	}
+	return true;
+}
+
+/* A block on its way is wanted by a reader now. */
+static void demand_block(struct cache *cache, struct block *block)
+    REQUIRES(cache_lock);
+static void demand_block(struct cache *cache, struct block *block)
+{
+	if (!block->ahead)
+		return;
+	block->ahead = false;
+	cache->rates.ahead_blocks--;
+	if (block->run != NULL && !block->run->demand) {
+		block->run->demand = true;
+		disk_hurry(cache, &block->run->job);
+	}
+}
+
+static void await_block(struct cache *cache, struct read *read, unsigned i)
+    REQUIRES(cache_lock);
+static void await_block(struct cache *cache, struct read *read, unsigned i)
+{
+	struct block *block = read->blocks[i];
+	uint32_t from;
+	uint32_t until;
+
+	if (block->state == BLOCK_READY) {
+		stats_add(STATS_cache_memory_hits, 1);
+		return;
+	}
+	read_part(read, block->index, &from, &until);
+	demand_block(cache, block);
+	if (until <= block->arrived_bytes) {
+		stats_add(STATS_cache_memory_hits, 1);
+		return;
+	}
+	read->waits[i].until_bytes = until;
+	list_push(&block->waits, &read->waits[i].place);
+	read->missing++;
+}
+
+void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
+{
+	struct object *object = read->object;
+	bool made[READ_BLOCKS_MAX];
+	struct run_builder builder = {
+	    .cache = cache,
+	    .object = object,
+	    .ident = &read->ident,
+	    .todo = todo,
+	    .blocks_max = rates_range_blocks(cache, read->plan.window_bytes),
+	};
+	int code;
+
+	if (object->stale || cache->stopping) {
+		read_finish(
+		    cache, read, object->stale ? -ESTALE : -ECANCELED, todo);
+		return;
+	}
+	if (object->disk == OBJECT_DISK_OPENING) {
+		read_wait_in(cache, read, READ_PARKED, &object->parked);
+		return;
+	}
+	code = try_pages(cache, read, &builder);
+	if (code != 0) {
+		if (code < 0)
+			read_finish(cache, read, code, todo);
+		else
+			read_wait_in(cache, read, READ_WAITING, NULL);
+		return;
+	}
+	if (!hold_blocks(cache, read, made)) {
+		read_wait_in(cache, read, READ_STARVED, &cache->reads.starved);
+		return;
+	}
+	for (unsigned i = 0; i < read->count; i++)
+		await_block(cache, read, i);
+	for (unsigned i = 0; i < read->count; i++)
+		if (made[i])
+			runs_add(&builder, read->blocks[i], true);
+	runs_ahead(&builder, &read->plan, read->offset_bytes, read->size_bytes);
+	read->plan = (struct stream_plan){.sequential = read->plan.sequential};
+	runs_end(&builder);
+	if (read->missing > 0 && builder.code < 0)
+		read_finish(cache, read, builder.code, todo);
+	else if (read->missing == 0)
+		read_finish(cache, read, 0, todo);
+	else
+		read_wait_in(cache, read, READ_WAITING, NULL);
+}
+
+static struct read *read_new(struct reads *reads)
+{
+	struct list *item = list_pop(&reads->spare);
+	struct read *read;
+
+	if (item != NULL) {
+		reads->spare_count--;
+		return CONTAINER_OF(item, struct read, place);
+	}
+	read = malloc(sizeof(*read));
+	if (read == NULL)
+		return NULL;
+	list_init(&read->place);
+	list_init(&read->deadline);
+	for (unsigned i = 0; i < READ_BLOCKS_MAX; i++) {
+		list_init(&read->waits[i].place);
+		read->waits[i].read = read;
+	}
+	return read;
+}
+
+/* What cache_read() leaves behind while the door is asked. */
+struct read_ask {
+	struct object *object;
+	struct ident ident;
+	uint64_t offset_bytes;
+	size_t size_bytes;
+	uint64_t deadline_ms;
+	cache_read_fn answer;
+	void *arg;
+};
+
+static void start(const struct read_ask *ask)
+{
+	struct object *object = ask->object;
+	struct cache *cache = object->cache;
+	struct todo todo;
+	struct read *read;
+
+	todo_init(&todo);
+	cache_enter(cache);
+	read = read_new(&cache->reads);
+	if (read == NULL) {
+		cache_exit(cache);
+		ask->answer(ask->arg, -ENOMEM, NULL, 0);
+		return;
+	}
+	read->object = object;
+	object_get(object);
+	read->ident = ask->ident;
+	read->offset_bytes = ask->offset_bytes;
+	read->size_bytes = ask->size_bytes;
+	read->answer = ask->answer;
+	read->arg = ask->arg;
+	read->deadline_ms = ask->deadline_ms;
+	read->started_ms = ask->deadline_ms - cache->config.timeout_ms;
+	read->state = READ_READING;
+	read->code = 0;
+	read->tries = 0;
+	read->whole = false;
+	read->missing = 0;
+	read->count = 0;
+	read->plan = streams_note(&object->streams,
+	    &(struct stream_read){
+	        .offset_bytes = ask->offset_bytes,
+	        .size_bytes = ask->size_bytes,
+	        .file_bytes = object->version.size_bytes,
+	        .cap_bytes = rates_window_bytes(cache),
+	    });
+	read_go_on(cache, read, &todo);
+	cache_leave(cache, &todo);
+}
+
+static void admitted(void *arg, int code)
+{
+	struct read_ask *ask = arg;
+	struct cache *cache = ask->object->cache;
+	struct todo todo;
+
+	if (code < 0)
+		ask->answer(ask->arg, code, NULL, 0);
+	else
+		start(ask);
+	todo_init(&todo);
+	cache_enter(cache);
+	object_put(ask->object, &todo);
+	cache_leave(cache, &todo);
+	free(ask);
+}
+
+/* The token has ended: wait for a newer one. */
+static void wait_at_door(const struct read_ask *ask, int code)
+{
+	struct cache *cache = ask->object->cache;
+	struct read_ask *copy = malloc(sizeof(*copy));
+
+	if (copy == NULL) {
+		ask->answer(ask->arg, -ENOMEM, NULL, 0);
+		return;
+	}
+	*copy = *ask;
+	cache_enter(cache);
+	object_get(copy->object);
+	cache_exit(cache);
+	access_wait(cache,
+	    &(struct access_ask){
+	        .ident = &copy->ident,
+	        .path = copy->object->server_path,
+	        .deadline_ms = copy->deadline_ms,
+	        .code = code,
+	        .answer = admitted,
+	        .arg = copy,
+	    });
+}
+
+void cache_read(struct cache_file *file, const struct ident *ident,
+    uint64_t offset_bytes, size_t size_bytes, cache_read_fn answer, void *arg)
+{
+	struct object *object = file->object;
+	struct cache *cache = object->cache;
+	uint64_t file_bytes = object->version.size_bytes;
+	struct read_ask ask;
+	int code;
+
+	if (size_bytes > CACHE_READ_BYTES_MAX) {
+		answer(arg, -EINVAL, NULL, 0);
+		return;
+	}
+	ask = (struct read_ask){
+	    .object = object,
+	    .ident = *ident,
+	    .offset_bytes = offset_bytes,
+	    .size_bytes = size_bytes,
+	    .deadline_ms = cache_now_ms(cache) + cache->config.timeout_ms,
+	    .answer = answer,
+	    .arg = arg,
+	};
+	code = access_may(cache, ident, object->server_path);
+	if (access_can_wait(code)) {
+		wait_at_door(&ask, code);
+	} else if (code < 0 || offset_bytes >= file_bytes || size_bytes == 0) {
+		answer(arg, code, NULL, 0);
+	} else {
+		if (size_bytes > file_bytes - offset_bytes)
+			ask.size_bytes = (size_t)(file_bytes - offset_bytes);
+		start(&ask);
+	}
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/run.c - runs of blocks: made, split, finished; what they have in
+ * common whether the disk or a server fills them. See fill.h.
+ */
+#include "base/stats.h"
+#include "cache/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+static void disk_job(struct disk_job *job, bool stopping)
+{
+	struct run *run = CONTAINER_OF(job, struct run, job);
+	struct cache *cache = run->cache;
+	struct todo todo;
+
+	if (!stopping) {
+		run_look(run, true);
+		return;
+	}
+	todo_init(&todo);
+	cache_enter(cache);
+	run_fail(run, -ECANCELED, &todo);
+	cache_leave(cache, &todo);
+}
+
+static struct run *run_new(struct object *object, const struct ident *ident,
+    unsigned room) REQUIRES(cache_lock);
+static struct run *run_new(
+    struct object *object, const struct ident *ident, unsigned room)
+{
+	struct run *run = malloc(sizeof(*run) + room * sizeof(struct block *));
+
+	if (run == NULL)
+		return NULL;
+	*run = (struct run){
+	    .job.run = disk_job,
+	    .cache = object->cache,
+	    .object = object,
+	    .ident = *ident,
+	    .room = room,
+	};
+	object_get(object);
+	list_init(&run->place);
+	list_init(&run->job.place);
+	return run;
+}
+
+static void append(struct run_builder *builder, struct block *block,
+    bool demand) REQUIRES(cache_lock);
+static void append(
+    struct run_builder *builder, struct block *block, bool demand)
+{
+	struct run *run = builder->run;
+
+	while (run->first + run->count < block->index)
+		run->blocks[run->count++] = NULL;
+	run->blocks[run->count++] = block;
+	run->demand = run->demand || demand;
+	if (object_may_have(run->object, block->index))
+		run->stage = RUN_ROUTE;
+	block->run = run;
+	block->ahead = !demand;
+	if (!demand)
+		builder->cache->rates.ahead_blocks++;
+	pool_get(&builder->cache->pool, block);
+}
+
+void runs_add(struct run_builder *builder, struct block *block, bool demand)
+{
+	struct run *run = builder->run;
+
+	if (run != NULL) {
+		uint64_t next = run->first + run->count;
+
+		if (block->index < next ||
+		    block->index - next > RUN_GAP_BLOCKS ||
+		    block->index - run->first >= run->room)
+			runs_end(builder);
+	}
+	if (builder->run == NULL) {
+		run = run_new(
+		    builder->object, builder->ident, builder->blocks_max);
+		if (run == NULL) {
+			builder->code = -ENOMEM;
+			pool_unhash(&builder->cache->pool, block);
+			block->state = BLOCK_DEAD;
+			return;
+		}
+		run->first = block->index;
+		run->stage = RUN_FETCH;
+		builder->run = run;
+	}
+	append(builder, block, demand);
+}
+
+void runs_end(struct run_builder *builder)
+{
+	if (builder->run != NULL)
+		list_push(&builder->todo->runs, &builder->run->place);
+	builder->run = NULL;
+}
+
+int run_pages(struct run_builder *builder, struct block *block,
+    uint32_t offset_bytes, uint32_t size_bytes)
+{
+	runs_add(builder, block, true);
+	if (builder->run == NULL)
+		return builder->code;
+	builder->run->stage = RUN_PAGES;
+	builder->run->page_offset_bytes = offset_bytes;
+	builder->run->page_size_bytes = size_bytes;
+	runs_end(builder);
+	return 0;
+}
+
+struct run *run_split(struct run *run, unsigned from, unsigned count)
+{
+	struct run *part = run_new(run->object, &run->ident, count);
+
+	if (part == NULL)
+		return NULL;
+	part->first = run->first + from;
+	part->count = count;
+	part->demand = run->demand;
+	for (unsigned i = 0; i < count; i++) {
+		part->blocks[i] = run->blocks[from + i];
+		run->blocks[from + i] = NULL;
+		if (part->blocks[i] != NULL)
+			part->blocks[i]->run = part;
+	}
+	return part;
+}
+
+/* The block has no run any more. */
+static struct block *take_out(struct run *run, unsigned i) REQUIRES(cache_lock);
+static struct block *take_out(struct run *run, unsigned i)
+{
+	struct block *block = run->blocks[i];
+
+	run->blocks[i] = NULL;
+	block->run = NULL;
+	if (block->ahead)
+		run->cache->rates.ahead_blocks--;
+	block->ahead = false;
+	return block;
+}
+
+void run_block_ready(
+    struct run *run, unsigned i, bool fetched, struct todo *todo)
+{
+	struct cache *cache = run->cache;
+	struct block *block = take_out(run, i);
+
+	block->arrived_bytes = block->size_bytes;
+	block->state = BLOCK_READY;
+	block->fetched = fetched;
+	reads_block_came(cache, block, todo);
+	if (fetched && run->object->disk == OBJECT_DISK_OPEN)
+		writer_add(cache, block);
+	if (!fetched)
+		stats_add(STATS_cache_disk_hits, 1);
+	pool_put(&cache->pool, block);
+}
+
+void run_fail_blocks(struct run *run, int code, struct todo *todo)
+{
+	struct cache *cache = run->cache;
+	bool again =
+	    run->polite || run->stage == RUN_PAGES || code == -ECANCELED;
+
+	for (unsigned i = 0; i < run->count; i++) {
+		struct block *block;
+
+		if (run->blocks[i] == NULL)
+			continue;
+		block = take_out(run, i);
+		pool_unhash(&cache->pool, block);
+		block->state = BLOCK_DEAD;
+		reads_block_failed(cache, block, code, again, todo);
+		pool_put(&cache->pool, block);
+	}
+}
+
+void run_fail(struct run *run, int code, struct todo *todo)
+{
+	run_fail_blocks(run, code, todo);
+	run_free(run, todo);
+}
+
+void run_free(struct run *run, struct todo *todo)
+{
+	struct object *object = run->object;
+
+	assert(list_is_empty(&run->place));
+	free(run);
+	object_put(object, todo);
+}
+
+void run_go(struct run *run)
+{
+	if (run->stage == RUN_FETCH)
+		run_issue(run);
+	else
+		run_look(run, false);
+}
+
+/* Fetch one block ahead; false: not now. */
+static bool ahead_block(struct run_builder *builder, uint64_t index)
+    REQUIRES(cache_lock);
+static bool ahead_block(struct run_builder *builder, uint64_t index)
+{
+	struct cache *cache = builder->cache;
+	struct block *block;
+
+	if (pool_find(&cache->pool, builder->object, index) != NULL)
+		return true;
+	if (cache->rates.ahead_blocks >= cache->pool.count / RUN_AHEAD_SHARE)
+		return false;
+	block = pool_take(&cache->pool, builder->object, index, false, true);
+	if (block == NULL)
+		return false;
+	runs_add(builder, block, false);
+	pool_put(&cache->pool, block);
+	return builder->code == 0;
+}
+
+static void ahead_strides(struct run_builder *builder,
+    const struct stream_plan *plan, uint64_t offset_bytes, uint64_t size_bytes)
+    REQUIRES(cache_lock);
+static void ahead_strides(struct run_builder *builder,
+    const struct stream_plan *plan, uint64_t offset_bytes, uint64_t size_bytes)
+{
+	uint64_t file_bytes = builder->object->version.size_bytes;
+	int64_t offset = (int64_t)offset_bytes;
+
+	for (unsigned k = 0; k < plan->strides; k++) {
+		uint64_t end;
+
+		if (__builtin_add_overflow(offset, plan->step_bytes, &offset) ||
+		    offset < 0 || (uint64_t)offset >= file_bytes)
+			return;
+		end = (uint64_t)offset + size_bytes;
+		if (end > file_bytes)
+			end = file_bytes;
+		for (uint64_t i = (uint64_t)offset / CACHE_BLOCK_BYTES;
+		     i <= (end - 1) / CACHE_BLOCK_BYTES; i++)
+			if (!ahead_block(builder, i))
+				return;
+	}
+}
+
+void runs_ahead(struct run_builder *builder, const struct stream_plan *plan,
+    uint64_t offset_bytes, uint64_t size_bytes)
+{
+	uint64_t until =
+	    (plan->until_bytes + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
+
+	ahead_strides(builder, plan, offset_bytes, size_bytes);
+	if (plan->from_bytes >= plan->until_bytes)
+		return;
+	for (uint64_t i = plan->from_bytes / CACHE_BLOCK_BYTES; i < until;
+	     i++) {
+		if (ahead_block(builder, i))
+			continue;
+		streams_cut(
+		    &builder->object->streams, plan, i * CACHE_BLOCK_BYTES);
+		return;
+	}
+}
+
+unsigned runs_abandon(struct object *object, uint64_t numbers[], unsigned max)
+{
+	unsigned count = 0;
+
+	for (struct list *item = object->runs.next; item != &object->runs;
+	     item = item->next) {
+		struct run *run = CONTAINER_OF(item, struct run, place);
+		bool wanted = false;
+
+		for (unsigned i = 0; i < run->count; i++)
+			if (run->blocks[i] != NULL &&
+			    !list_is_empty(&run->blocks[i]->waits))
+				wanted = true;
+		if (wanted || run->cancel ||
+		    run->until_bytes - run->next_bytes < RUN_CANCEL_BYTES)
+			continue;
+		/* One whose number is not known yet is ended by its issuer. */
+		if (run->number != 0) {
+			if (count == max)
+				break;
+			numbers[count++] = run->number;
+		}
+		run->cancel = true;
+	}
+	return count;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/writer.c - see writer.h. */
+#include "cache/writer.h"
+
+#include "base/stats.h"
+#include "cache/core.h"
+#include "cache/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+void writer_add(struct cache *cache, struct block *block)
+{
+	struct writer *writer = &cache->writer;
+	unsigned room = cache->limits.writer_blocks;
+
+	if (!writer->running || writer->count == room) {
+		stats_add(STATS_cache_dropped_writes, 1);
+		return;
+	}
+	pool_get(&cache->pool, block);
+	object_get(block->object);
+	writer->queue[(writer->first + writer->count) % room] = block;
+	writer->count++;
+	/* One wake for the first, one when a batch is full. */
+	if (writer->count == 1 || writer->count == WRITER_BATCH)
+		(void)pthread_cond_signal(&writer->wake);
+}
+
+static void wait_ms(struct cache *cache, uint64_t ms) REQUIRES(cache_lock);
+static void wait_ms(struct cache *cache, uint64_t ms)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	(void)pthread_cond_timedwait(
+	    &cache->writer.wake, &cache->mutex, &until);
+}
+
+/* Take a batch off the queue. */
+static unsigned take(struct cache *cache, struct block *batch[])
+    REQUIRES(cache_lock);
+static unsigned take(struct cache *cache, struct block *batch[])
+{
+	struct writer *writer = &cache->writer;
+	unsigned count = writer->count;
+
+	if (count > WRITER_BATCH)
+		count = WRITER_BATCH;
+	for (unsigned i = 0; i < count; i++) {
+		batch[i] = writer->queue[writer->first];
+		writer->first =
+		    (writer->first + 1) % cache->limits.writer_blocks;
+	}
+	writer->count -= count;
+	return count;
+}
+
+static void keep(struct cache *cache, struct block *batch[], unsigned count)
+{
+	struct store_block blocks[WRITER_BATCH];
+	struct todo todo;
+
+	for (unsigned i = 0; i < count; i++)
+		blocks[i] = (struct store_block){
+		    .object = batch[i]->object->store,
+		    .index = batch[i]->index,
+		    .bytes = batch[i]->bytes,
+		    .size_bytes = batch[i]->size_bytes,
+		    .sums = &batch[i]->sums,
+		};
+	/* The store counts what it kept and logs what it could not. */
+	(void)store_keep(cache->store, blocks, count);
+	todo_init(&todo);
+	cache_enter(cache);
+	for (unsigned i = 0; i < count; i++) {
+		struct object *object = batch[i]->object;
+
+		object_note_kept(object, batch[i]->index);
+		pool_put(&cache->pool, batch[i]);
+		object_put(object, &todo);
+	}
+	cache_leave(cache, &todo);
+}
+
+static void *writer_main(void *arg)
+{
+	struct cache *cache = arg;
+	struct writer *writer = &cache->writer;
+	uint64_t tend_ms = cache_now_ms(cache) + WRITER_TEND_MS;
+
+	cache_enter(cache);
+	for (;;) {
+		struct block *batch[WRITER_BATCH];
+		bool stopping = writer->stopping;
+		unsigned count;
+
+		if (writer->count == 0 && !stopping)
+			wait_ms(cache, WRITER_TEND_MS);
+		if (writer->count > 0 && writer->count < WRITER_BATCH &&
+		    !stopping)
+			wait_ms(cache, WRITER_GATHER_MS);
+		count = take(cache, batch);
+		cache_exit(cache);
+		if (count > 0)
+			keep(cache, batch, count);
+		else if (stopping)
+			return NULL;
+		if (cache_now_ms(cache) >= tend_ms) {
+			store_tend(cache->store);
+			tend_ms = cache_now_ms(cache) + WRITER_TEND_MS;
+		}
+		cache_enter(cache);
+	}
+}
+
+int writer_start(struct cache *cache)
+{
+	struct writer *writer = &cache->writer;
+	int code;
+
+	thread_cond_init(&writer->wake);
+	if (cache->store == NULL)
+		return 0;
+	writer->queue =
+	    calloc(cache->limits.writer_blocks, sizeof(struct block *));
+	if (writer->queue == NULL)
+		return -ENOMEM;
+	code =
+	    thread_start(&writer->thread, "cache-writer", writer_main, cache);
+	writer->running = code == 0;
+	return code;
+}
+
+void writer_stop(struct cache *cache)
+{
+	struct writer *writer = &cache->writer;
+
+	if (writer->running) {
+		cache_enter(cache);
+		writer->stopping = true;
+		(void)pthread_cond_signal(&writer->wake);
+		cache_exit(cache);
+		(void)pthread_join(writer->thread, NULL);
+		writer->running = false;
+	}
+	free(writer->queue);
+	writer->queue = NULL;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/writer.h - the one thread that puts fetched blocks on the disk.
+ *
+ * Blocks queue with their buffers, 32 MiB at most: when it is behind, blocks
+ * are not kept (and counted), so that no reader ever waits for the disk. It
+ * writes in batches, and each second it tends the store (its bound, its
+ * descriptors).
+ *
+ * Threads: writer_add() under cache_lock.
+ */
+#ifndef CACHE_WRITER_H
+#define CACHE_WRITER_H
+
+#include "base/attr.h"
+#include "base/sync.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct block;
+struct cache;
+
+enum {
+	WRITER_BLOCKS = 512,   /* 32 MiB */
+	WRITER_BATCH = 64,     /* 4 MiB at once */
+	WRITER_GATHER_MS = 20, /* single blocks are written together */
+	WRITER_TEND_MS = 1000,
+};
+
+struct writer {
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool running;
+	bool stopping;
+	struct block **queue; /* a ring of limits.writer_blocks */
+	unsigned first;
+	unsigned count;
+};
+
+/** Start the thread when there is a store. @retval -EAGAIN, -ENOMEM */
+NODISCARD int writer_start(struct cache *cache);
+
+/** Keep a READY block of an object with a store; may drop it. */
+void writer_add(struct cache *cache, struct block *block) REQUIRES(cache_lock);
+
+/** Write what is queued and end the thread. */
+void writer_stop(struct cache *cache);
+
+#endif
