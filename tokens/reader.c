@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "tokens/renew.h"
+#include "tokens/source.h"
 #include "tokens/store.h"
 
 #include <errno.h>
@@ -66,29 +67,22 @@ struct change {
 	bool tell_code;
 };
 
-static uint64_t left_s(const struct token *token, uint64_t now_s)
-{
-	uint64_t end = token->claims.expires_s;
-
-	return end > now_s && end != UINT64_MAX ? end - now_s : 0;
-}
-
 static void tell(const struct change *change, uint64_t now_s)
 {
 	const struct token *token = change->after.token;
 	const struct token *old = change->before.token;
+	char stamp[CLOCK_STAMP_BYTES];
 	struct err why;
 
 	if (change->code == 0 && (token != old || change->tell_code)) {
 		log_line(LOG_LEVEL_INFO, LOG_TOKENS,
 		    old != NULL && old != token ? "token renewed"
 		                                : "token found",
-		    "source=%s issuer=%s subject=%s scope=%s left_s=%llu",
+		    "source=%s issuer=%s subject=%s scope=%s until=%s",
 		    LOG_TEXT(change->after.source),
 		    LOG_TEXT(token->claims.issuer),
 		    LOG_TEXT(token->claims.subject),
-		    LOG_TEXT(token->claims.scope),
-		    (unsigned long long)left_s(token, now_s));
+		    LOG_TEXT(token->claims.scope), source_stamp(stamp, token));
 		return;
 	}
 	if (change->code == 0 || !change->tell_code)

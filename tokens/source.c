@@ -61,7 +61,13 @@ static void take_text(struct source *source, const struct file_look *look)
 		return;
 	}
 	if (code < 0) {
-		(void)err_wrap(&source->problem, "'%s'", source->name);
+		/* What is wrong comes from a table of ours, without a byte of
+		 * the text. */
+		struct err what = source->problem;
+
+		(void)err_set(&source->problem, code,
+		    "'%s': %s; write the token there again", source->name,
+		    what.text);
 		return;
 	}
 	source->problem.code = 0;
@@ -109,12 +115,21 @@ bool source_is_absent(const struct err *problem)
 	return problem->code == -ENOENT || problem->code == -ENODATA;
 }
 
+const char *source_stamp(char out[CLOCK_STAMP_BYTES], const struct token *token)
+{
+	if (token->claims.expires_s == UINT64_MAX)
+		return "unknown";
+	clock_stamp(out, token->claims.expires_s);
+	return out;
+}
+
 /* One line when a kind of trouble begins. */
 static void tell(struct source *source, const struct token *token,
     uint64_t now_s, const struct err *problem)
 {
 	bool serves =
 	    token != NULL && token_phase_at(token, now_s) == TOKEN_GOOD;
+	char stamp[CLOCK_STAMP_BYTES];
 
 	if (problem->code == source->told)
 		return;
@@ -124,9 +139,8 @@ static void tell(struct source *source, const struct token *token,
 	if (serves)
 		log_line(LOG_LEVEL_WARN, LOG_TOKENS,
 		    "token source unusable, its last token serves",
-		    "source=%s why=%s left_s=%llu", LOG_TEXT(source->name),
-		    LOG_TEXT(problem->text),
-		    (unsigned long long)(token->claims.expires_s - now_s));
+		    "source=%s why=%s until=%s", LOG_TEXT(source->name),
+		    LOG_TEXT(problem->text), source_stamp(stamp, token));
 	else
 		log_line(LOG_LEVEL_WARN, LOG_TOKENS, "token passed over",
 		    "source=%s why=%s", LOG_TEXT(source->name),

@@ -9,6 +9,7 @@
 #define TOKENS_SOURCE_H
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "tokens/file.h"
 #include "tokens/token.h"
@@ -47,6 +48,10 @@ struct token *source_best(const struct source *source, uint64_t now_s);
  *  of trouble begins, not one at each look. */
 void source_judge(struct source *source, const struct token *token,
     uint64_t now_s, struct err *out);
+
+/** When a token ends, for a log line: a stamp in `out`, or "unknown". */
+const char *source_stamp(
+    char out[CLOCK_STAMP_BYTES], const struct token *token);
 
 /** Whether that is no more than that there is no token there. */
 bool source_is_absent(const struct err *problem);
