@@ -5,9 +5,9 @@
  *
  * Streams: memory stays constant whatever the number of entries. Hostile
  * input is normal: a DOCTYPE (and with it every entity but the five of XML)
- * is refused; nesting, hrefs, property texts and single tags are bounded.
- * Bytes are taken as they are, not as UTF-8, because XRootD writes names
- * into its answers raw: a name that is no UTF-8 costs nothing but itself.
+ * is refused; nesting, hrefs, property texts and single tags are bounded
+ * (here and in xml.h). Bytes are taken as they are, not as UTF-8, because
+ * XRootD writes names into its answers raw.
  *
  * Threads: a parser belongs to one thread at a time.
  * Sources: RFC 4918 (sections 9.1, 13, 14, 15), RFC 4331 (quota).
@@ -26,10 +26,8 @@ struct err;
 struct fetch_stat;
 
 enum {
-	DAV_DEPTH_MAX = 32,              /* nested elements; 6 are in use */
-	DAV_HREF_BYTES_MAX = 12800,      /* 4096 bytes, each %NN, and a host */
-	DAV_TEXT_BYTES_MAX = 512,        /* text of any other property */
-	DAV_TOKEN_BYTES_MAX = 64 * 1024, /* one tag, comment or the like */
+	DAV_HREF_BYTES_MAX = 12800, /* 4096 bytes, each %NN, and a host */
+	DAV_TEXT_BYTES_MAX = 512,   /* text of any other property */
 };
 
 /** Bodies of the questions; Content-Type: application/xml. */
@@ -68,7 +66,6 @@ NODISCARD int dav_parser_new(struct dav_parser **out, const char *request_path,
  *
  * @retval 0         taken.
  * @retval -EBADMSG  no multistatus document, or one that passes a bound.
- * @retval -ENOMEM   out of memory.
  * @retval other     what entry() gave.
  */
 NODISCARD int dav_parser_feed(struct dav_parser *parser, const void *bytes,

@@ -21,7 +21,6 @@ void dav_answer_init(struct dav_answer *answer, const char *request_path,
 	answer->now_s = (int64_t)clock_wall_s(clock_system());
 	answer->target = *target;
 	answer->skipped = 0;
-	answer->cr_seen = false;
 	dav_answer_begin(answer);
 	dav_answer_propstat_begin(answer);
 }
@@ -56,18 +55,6 @@ static void trim(const char **text, size_t *size_bytes)
 		(*size_bytes)--;
 }
 
-/* Whether a raw name in it cannot be told from another one. */
-static bool is_ambiguous(
-    const struct dav_answer *answer, const char *text, size_t size_bytes)
-{
-	if (answer->hrefs_unescaped)
-		return answer->cr_seen &&
-		    memchr(text, '\n', size_bytes) != NULL;
-	/* A query or a fragment: not the path that it seems to be. */
-	return memchr(text, '?', size_bytes) != NULL ||
-	    memchr(text, '#', size_bytes) != NULL;
-}
-
 void dav_answer_href(
     struct dav_answer *answer, const char *text, size_t size_bytes)
 {
@@ -77,10 +64,13 @@ void dav_answer_href(
 	if (size_bytes > sizeof(answer->href))
 		return;
 	/* Blanks at the end of an unescaped one belong to the name. */
-	if (!answer->hrefs_unescaped)
+	if (!answer->hrefs_unescaped) {
 		trim(&text, &size_bytes);
-	if (is_ambiguous(answer, text, size_bytes))
-		return;
+		/* A query or fragment: not the path that it seems to be. */
+		if (memchr(text, '?', size_bytes) != NULL ||
+		    memchr(text, '#', size_bytes) != NULL)
+			return;
+	}
 	memcpy(answer->href, text, size_bytes);
 	answer->href_bytes = size_bytes;
 }

@@ -42,9 +42,8 @@ struct dav_answer {
 	int64_t now_s;
 	struct dav_target target;
 
-	/* Counts over all responses. */
+	/* Over all responses. */
 	uint64_t skipped;
-	bool cr_seen; /* XML turns a raw CR in a name into LF */
 
 	/* Of the response that is open. */
 	char href[DAV_HREF_BYTES_MAX];

@@ -120,6 +120,8 @@ static bool take_part(struct text *text, char part, struct date *date)
 		return true;
 	case 'T':
 		return take_time(text, date);
+	case 'Z':
+		return take_text(text, "GMT");
 	default:
 		return take_text(text, (char[2]){part, '\0'});
 	}
@@ -128,8 +130,8 @@ static bool take_part(struct text *text, char part, struct date *date)
 /*
  * Match the text against a form: w weekday name (3 letters), W its rest up
  * to a comma, D two-digit day, d the same with a blank for its first digit,
- * M month name, Y four-digit year, y two-digit, T hh:mm:ss, others
- * themselves. A number that is not there becomes -1, which no calendar has.
+ * M month name, Y four-digit year, y two-digit, T hh:mm:ss, Z
+ * "GMT", others themselves. A number that is not there becomes -1, which no calendar has.
  */
 static bool matches(
     const char *at, size_t size_bytes, const char *form, struct date *date)
@@ -183,15 +185,14 @@ int header_date(
 {
 	struct date date = {0};
 
-	if (matches(text, size_bytes, "w, D M Y T GMT", &date) ||
+	if (matches(text, size_bytes, "w, D M Y T Z", &date) ||
 	    matches(text, size_bytes, "w M d T Y", &date)) {
 		if (!exists(&date))
 			return -EBADMSG;
 		*out_s = seconds_of(&date);
 		return 0;
 	}
-	if (!matches(text, size_bytes, "wW D-M-y T GMT", &date) ||
-	    date.year < 0)
+	if (!matches(text, size_bytes, "wW D-M-y T Z", &date) || date.year < 0)
 		return -EBADMSG;
 	/* Two digits: the year of this century, unless that is more than 50
 	 * years ahead. A year has 31556952 s on the average. */
