@@ -150,7 +150,7 @@ static int ask(struct tokens *tokens, const struct tokens_query *query,
 	if (!tokens->stopping) {
 		struct wait_view view = store_view(tokens);
 
-		wait_begin(&wait, &view, wait.asked_ms);
+		wait_enqueue(&wait, &view, wait.asked_ms);
 		store_nudge(tokens);
 		code = enqueue(tokens, &wait, answer, arg) ? 1 : view.code;
 	}

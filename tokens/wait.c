@@ -10,7 +10,7 @@ static bool asks_again(const struct wait *wait, const struct wait_view *view)
 	    wait->refused_id == view->token_id;
 }
 
-void wait_begin(
+void wait_enqueue(
     struct wait *wait, const struct wait_view *view, uint64_t now_ms)
 {
 	bool fresh = view->begun > 0 && now_ms - view->begun_ms < WAIT_FRESH_MS;

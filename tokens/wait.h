@@ -45,7 +45,7 @@ struct wait {
 };
 
 /** Begin to wait: sets wait->look; the other members are set. */
-void wait_begin(
+void wait_enqueue(
     struct wait *wait, const struct wait_view *view, uint64_t now_ms);
 
 /** Whether the asker is to be answered now, with what the view has. */

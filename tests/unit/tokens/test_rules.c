@@ -43,11 +43,11 @@ static void a_good_token_is_given_at_once(void **state)
 		struct wait_view now = view(0, ages_ms[i]);
 		struct wait wait = asked(0, 0);
 
-		wait_begin(&wait, &now, NOW_MS);
+		wait_enqueue(&wait, &now, NOW_MS);
 		assert_true(wait_over(&wait, &now, NOW_MS));
 		/* Another one than the one refused is as good. */
 		wait = asked(0, 6);
-		wait_begin(&wait, &now, NOW_MS);
+		wait_enqueue(&wait, &now, NOW_MS);
 		assert_true(wait_over(&wait, &now, NOW_MS));
 	}
 }
@@ -58,7 +58,7 @@ static void a_refused_token_is_given_again_after_a_new_look_only(void **state)
 	struct wait wait = asked(0, 7);
 
 	(void)state;
-	wait_begin(&wait, &now, NOW_MS);
+	wait_enqueue(&wait, &now, NOW_MS);
 	assert_true(wait_needs_look(&wait, &now));
 	assert_false(wait_over(&wait, &now, NOW_MS));
 	/* The look has begun, and ended: the token is still the same. */
@@ -75,7 +75,7 @@ static void a_refused_token_is_given_again_after_a_new_look_only(void **state)
 	now = view(0, 0);
 	now.begun = 6;
 	wait = asked(0, 7);
-	wait_begin(&wait, &now, NOW_MS);
+	wait_enqueue(&wait, &now, NOW_MS);
 	now.ended = 6;
 	assert_false(wait_over(&wait, &now, NOW_MS));
 }
@@ -87,12 +87,12 @@ static void no_token_is_told_after_a_fresh_look(void **state)
 
 	(void)state;
 	/* Fresh: no look for this one, however many ask. */
-	wait_begin(&wait, &now, NOW_MS);
+	wait_enqueue(&wait, &now, NOW_MS);
 	assert_false(wait_needs_look(&wait, &now));
 	assert_true(wait_over(&wait, &now, NOW_MS));
 	/* Stale: one look, and no wait for a token to come. */
 	now = view(-ENOKEY, WAIT_FRESH_MS);
-	wait_begin(&wait, &now, NOW_MS);
+	wait_enqueue(&wait, &now, NOW_MS);
 	assert_true(wait_needs_look(&wait, &now));
 	assert_false(wait_over(&wait, &now, NOW_MS));
 	now.begun = now.ended = 6;
@@ -100,7 +100,7 @@ static void no_token_is_told_after_a_fresh_look(void **state)
 	/* On its way: the same one serves. */
 	now = view(-ENOKEY, 10);
 	now.begun = 6;
-	wait_begin(&wait, &now, NOW_MS);
+	wait_enqueue(&wait, &now, NOW_MS);
 	assert_false(wait_needs_look(&wait, &now));
 	assert_false(wait_over(&wait, &now, NOW_MS));
 	assert_true(wait_over(&wait, &now, NOW_MS + WAIT_STALL_MS));
@@ -113,7 +113,7 @@ static void an_ended_token_waits_for_a_newer_one_until_the_deadline(
 	struct wait wait = asked(NOW_MS + 10000, 0);
 
 	(void)state;
-	wait_begin(&wait, &now, NOW_MS);
+	wait_enqueue(&wait, &now, NOW_MS);
 	assert_false(wait_over(&wait, &now, NOW_MS));
 	assert_false(wait_over(&wait, &now, NOW_MS + 9999));
 	assert_true(wait_over(&wait, &now, NOW_MS + 10000));
@@ -124,7 +124,7 @@ static void an_ended_token_waits_for_a_newer_one_until_the_deadline(
 	/* A deadline that has passed still gives it one fresh look. */
 	now = view(-EKEYEXPIRED, 5000);
 	wait = asked(NOW_MS - 1, 0);
-	wait_begin(&wait, &now, NOW_MS);
+	wait_enqueue(&wait, &now, NOW_MS);
 	assert_true(wait_needs_look(&wait, &now));
 	assert_false(wait_over(&wait, &now, NOW_MS));
 	now.begun = now.ended = 6;
@@ -147,7 +147,7 @@ static void every_wait_ends(void **state)
 			uint64_t now_ms = NOW_MS;
 			unsigned steps = 0;
 
-			wait_begin(&wait, &now, NOW_MS);
+			wait_enqueue(&wait, &now, NOW_MS);
 			while (!wait_over(&wait, &now, now_ms)) {
 				now_ms = wait_wake_ms(&wait, now_ms);
 				assert_true(now_ms < UINT64_MAX);
