@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/store_io.c - see store_io.h.
+ */
+#include "cache/store_io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+ssize_t io_pread(int fd, void *out, size_t size_bytes, uint64_t offset_bytes)
+{
+	struct iovec vector = {.iov_base = out, .iov_len = size_bytes};
+
+	return io_preadv(fd, &vector, 1, offset_bytes, false);
+}
+
+ssize_t io_pread_nowait(
+    int fd, void *out, size_t size_bytes, uint64_t offset_bytes)
+{
+	struct iovec vector = {.iov_base = out, .iov_len = size_bytes};
+
+	return io_preadv(fd, &vector, 1, offset_bytes, true);
+}
+
+/* Drop the first `done` bytes of vectors; how many vectors are used up. */
+static unsigned advance(struct iovec *vectors, unsigned count, size_t done)
+{
+	unsigned i = 0;
+
+	while (i < count && done >= vectors[i].iov_len)
+		done -= vectors[i++].iov_len;
+	if (i < count) {
+		vectors[i].iov_base = (char *)vectors[i].iov_base + done;
+		vectors[i].iov_len -= done;
+	}
+	return i;
+}
+
+ssize_t io_preadv(int fd, const struct iovec vectors_in[], unsigned count,
+    uint64_t offset_bytes, bool nowait)
+{
+	struct iovec vectors[IO_VECTORS_MAX];
+	struct iovec *left = vectors;
+	size_t done = 0;
+
+	assert(count <= IO_VECTORS_MAX);
+	memcpy(vectors, vectors_in, count * sizeof(*vectors));
+	while (count > 0) {
+		ssize_t n = preadv2(fd, left, (int)count,
+		    (off_t)(offset_bytes + done), nowait ? RWF_NOWAIT : 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && nowait && errno == EOPNOTSUPP)
+			return -EAGAIN;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+
+		unsigned used = advance(left, count, (size_t)n);
+
+		left += used;
+		count -= used;
+	}
+	return (ssize_t)done;
+}
+
+int io_pwrite(
+    int fd, const void *bytes, size_t size_bytes, uint64_t offset_bytes)
+{
+	const char *at = bytes;
+
+	while (size_bytes > 0) {
+		ssize_t n = pwrite(fd, at, size_bytes, (off_t)offset_bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO; /* a disk that takes nothing */
+		at += n;
+		offset_bytes += (uint64_t)n;
+		size_bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+int io_pwritev(int fd, const struct iovec vectors_in[], unsigned count,
+    uint64_t offset_bytes)
+{
+	struct iovec vectors[IO_VECTORS_MAX];
+	struct iovec *left = vectors;
+
+	assert(count <= IO_VECTORS_MAX);
+	memcpy(vectors, vectors_in, count * sizeof(*vectors));
+	while (count > 0) {
+		ssize_t n = pwritev(fd, left, (int)count, (off_t)offset_bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		offset_bytes += (uint64_t)n;
+
+		unsigned used = advance(left, count, (size_t)n);
+
+		left += used;
+		count -= used;
+	}
+	return 0;
+}
+
+/* cachestat(2), which glibc 2.36 does not know. */
+struct cachestat_range {
+	uint64_t offset_bytes;
+	uint64_t size_bytes;
+};
+
+struct cachestat {
+	uint64_t cached;
+	uint64_t dirty;
+	uint64_t writeback;
+	uint64_t evicted;
+	uint64_t recently_evicted;
+};
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451 /* on every architecture */
+#endif
+
+enum io_heat io_heat(int fd, uint64_t offset_bytes, size_t size_bytes)
+{
+	static _Atomic bool missing;
+	struct cachestat_range range = {
+	    .offset_bytes = offset_bytes, .size_bytes = size_bytes};
+	struct cachestat stat = {.cached = 0};
+	uint64_t page_bytes = 4096;
+
+	if (size_bytes == 0 ||
+	    atomic_load_explicit(&missing, memory_order_relaxed))
+		return IO_UNKNOWN;
+	if (syscall(SYS_cachestat, fd, &range, &stat, 0) < 0) {
+		if (errno == ENOSYS || errno == EPERM)
+			atomic_store_explicit(
+			    &missing, true, memory_order_relaxed);
+		return IO_UNKNOWN;
+	}
+	/* What waits for the disk would be flushed by a direct read. */
+	if (stat.dirty + stat.writeback > 0)
+		return IO_HOT;
+
+	uint64_t first = offset_bytes / page_bytes;
+	uint64_t last = (offset_bytes + size_bytes - 1) / page_bytes;
+
+	return stat.cached >= last - first + 1 ? IO_HOT : IO_COLD;
+}

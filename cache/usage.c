@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/usage.c - see usage.h.
+ */
+#include "cache/usage.h"
+
+#include "cache/pack.h"
+#include "cache/store_impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+	RESERVE_PERCENT = 5, /* of the disk's bytes and inodes */
+	PACKS_PER_CACHE = 256,
+	/* A pack with less room than this is full: the largest record, with
+	 * its head, has to fit. */
+	LEAST_ROOM_BYTES = 128 * 1024,
+	PACKS_MAX = 1 << 20, /* more files than any cache of ours has */
+};
+
+uint64_t usage_pack_bytes(const struct store *store)
+{
+	uint64_t bytes = store->config_bytes / PACKS_PER_CACHE;
+
+	if (bytes < FORMAT_PACK_BYTES_MIN)
+		return FORMAT_PACK_BYTES_MIN;
+	if (bytes > FORMAT_PACK_BYTES_MAX)
+		return FORMAT_PACK_BYTES_MAX;
+	return bytes / STORE_PAGE_BYTES * STORE_PAGE_BYTES;
+}
+
+bool usage_is_unfinished(const struct store *store, uint64_t size_bytes)
+{
+	return size_bytes + LEAST_ROOM_BYTES <= usage_pack_bytes(store);
+}
+
+static int add_pack(
+    struct usage *usage, size_t *room, uint64_t number, const struct stat *stat)
+{
+	if (usage->pack_count == PACKS_MAX)
+		return -EOVERFLOW;
+	if (usage->pack_count == *room) {
+		size_t more = *room == 0 ? 256 : *room * 2;
+		struct usage_pack *packs =
+		    realloc(usage->packs, more * sizeof(*packs));
+
+		if (packs == NULL)
+			return -ENOMEM;
+		usage->packs = packs;
+		*room = more;
+	}
+	usage->packs[usage->pack_count++] = (struct usage_pack){
+	    .number = number,
+	    .size_bytes = (uint64_t)stat->st_size,
+	    .disk_bytes = (uint64_t)stat->st_blocks * 512,
+	    .used_ns = (int64_t)stat->st_mtim.tv_sec * 1000000000 +
+	        stat->st_mtim.tv_nsec,
+	};
+	return 0;
+}
+
+static int list_packs(struct generation *generation, struct usage *usage)
+{
+	int fd = openat(
+	    generation->packs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	size_t room = 0;
+	int code = 0;
+
+	if (dir == NULL) {
+		code = -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return code;
+	}
+	/* The stream is this thread's alone. */
+	while (code == 0 &&
+	    (entry = readdir(dir)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+		uint64_t number = pack_number(entry->d_name);
+		struct stat stat;
+
+		if (number == 0 ||
+		    fstatat(generation->packs_fd, entry->d_name, &stat,
+		        AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISREG(stat.st_mode))
+			continue;
+		code = add_pack(usage, &room, number, &stat);
+	}
+	(void)closedir(dir);
+	return code;
+}
+
+/* The configured size, but never so much that less than the reserve of the
+ * disk would be free. */
+static void find_bound(const struct store *store, int fd, struct usage *usage)
+{
+	struct statvfs disk;
+	uint64_t bound = store->config_bytes;
+
+	if (fstatvfs(fd, &disk) == 0 && disk.f_blocks > 0) {
+		uint64_t unit = disk.f_frsize;
+		uint64_t free_bytes = (uint64_t)disk.f_bavail * unit;
+		uint64_t reserve_bytes =
+		    (uint64_t)disk.f_blocks / 100 * RESERVE_PERCENT * unit;
+		uint64_t room = usage->disk_bytes + free_bytes;
+
+		room = room > reserve_bytes ? room - reserve_bytes : 0;
+		if (room < bound)
+			bound = room;
+		usage->inodes_low = disk.f_files > 0 &&
+		    disk.f_favail < disk.f_files / 100 * RESERVE_PERCENT;
+	}
+	usage->bound_bytes = bound;
+}
+
+static uint64_t table_bytes(const struct table *table)
+{
+	return table->fd < 0 ? 0
+	                     : (uint64_t)table->buckets * FORMAT_BUCKET_BYTES;
+}
+
+int usage_count(
+    struct store *store, struct generation *generation, struct usage *out)
+{
+	uint64_t pack_bytes = usage_pack_bytes(store);
+	uint64_t other_bytes = table_bytes(&generation->blocks) +
+	    table_bytes(&generation->objects);
+
+	*out = (struct usage){.packs = NULL};
+
+	int code = list_packs(generation, out);
+
+	if (code < 0)
+		return code;
+	for (unsigned i = 0; i < STORE_MAP_DIRECTORIES; i++)
+		other_bytes += generation->map_bytes[i];
+	out->disk_bytes = out->reserved_bytes = other_bytes;
+	for (size_t i = 0; i < out->pack_count; i++) {
+		const struct usage_pack *pack = &out->packs[i];
+		bool unfinished = usage_is_unfinished(store, pack->size_bytes);
+
+		out->disk_bytes += pack->disk_bytes;
+		out->reserved_bytes +=
+		    unfinished && pack->disk_bytes < pack_bytes
+		    ? pack_bytes
+		    : pack->disk_bytes;
+	}
+	find_bound(store, generation->dir_fd, out);
+	atomic_store(&store->bound_bytes, out->bound_bytes);
+	atomic_store(&store->used_bytes, out->disk_bytes);
+	return 0;
+}
+
+void usage_fini(struct usage *usage)
+{
+	free(usage->packs);
+	usage->packs = NULL;
+	usage->pack_count = 0;
+}
