@@ -16,7 +16,7 @@ static struct store_query *take_over(struct tokens *tokens, uint64_t *wake_ms)
     REQUIRES(tokens_lock);
 static struct store_query *take_over(struct tokens *tokens, uint64_t *wake_ms)
 {
-	struct wait_view view = store_view(tokens);
+	struct wait_view view = token_store_view(tokens);
 	uint64_t now_ms = clock_now_ms(tokens->clock);
 	struct store_query *over = NULL;
 	struct store_query **link = &tokens->queries;
@@ -54,7 +54,7 @@ static void give(const struct finding *now, int code, uint64_t now_s,
 	if (code == -ECANCELED)
 		(void)err_set(&why, code, "the mount is being closed");
 	else
-		store_explain(now, code, now_s, &why);
+		token_store_explain(now, code, now_s, &why);
 	answer(arg, code, NULL, &why);
 }
 
@@ -63,12 +63,12 @@ static void answer_all(struct tokens *tokens, struct store_query *over)
 static void answer_all(struct tokens *tokens, struct store_query *over)
 {
 	struct finding now = tokens->now;
-	int code = tokens->stopping ? -ECANCELED : store_code(tokens);
+	int code = tokens->stopping ? -ECANCELED : token_store_code(tokens);
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
 	if (now.token != NULL)
 		(void)token_get(now.token);
-	store_leave(tokens);
+	token_store_leave(tokens);
 	while (over != NULL) {
 		struct store_query *query = over;
 
@@ -77,14 +77,14 @@ static void answer_all(struct tokens *tokens, struct store_query *over)
 		free(query);
 	}
 	token_put(now.token);
-	store_enter(tokens);
+	token_store_enter(tokens);
 }
 
-void *store_clerk_main(void *arg)
+void *token_store_clerk_main(void *arg)
 {
 	struct tokens *tokens = arg;
 
-	store_enter(tokens);
+	token_store_enter(tokens);
 	for (;;) {
 		uint64_t wake_ms;
 		struct store_query *over = take_over(tokens, &wake_ms);
@@ -94,9 +94,10 @@ void *store_clerk_main(void *arg)
 		else if (tokens->stopping)
 			break;
 		else
-			store_sleep(tokens, &tokens->clerk_wakes, wake_ms);
+			token_store_sleep(
+			    tokens, &tokens->clerk_wakes, wake_ms);
 	}
-	store_leave(tokens);
+	token_store_leave(tokens);
 	return NULL;
 }
 
@@ -107,7 +108,7 @@ static bool enqueue(struct tokens *tokens, const struct wait *wait,
 static bool enqueue(
     struct tokens *tokens, const struct wait *wait, tokens_fn answer, void *arg)
 {
-	struct wait_view view = store_view(tokens);
+	struct wait_view view = token_store_view(tokens);
 	uint64_t now_ms = clock_now_ms(tokens->clock);
 	struct store_query *query;
 
@@ -146,17 +147,17 @@ static int ask(struct tokens *tokens, const struct tokens_query *query,
 	    .refused_id = query->refused_id};
 	int code = -ECANCELED;
 
-	store_enter(tokens);
+	token_store_enter(tokens);
 	if (!tokens->stopping) {
-		struct wait_view view = store_view(tokens);
+		struct wait_view view = token_store_view(tokens);
 
 		wait_enqueue(&wait, &view, wait.asked_ms);
-		store_nudge(tokens);
+		token_store_nudge(tokens);
 		code = enqueue(tokens, &wait, answer, arg) ? 1 : view.code;
 	}
 	if (code == 0)
 		*out = token_get(tokens->now.token);
-	store_leave(tokens);
+	token_store_leave(tokens);
 	return code;
 }
 
@@ -171,7 +172,7 @@ void tokens_want(struct tokens *tokens, const struct tokens_query *query,
 		give_token(token, answer, arg);
 	if (code >= 0)
 		return;
-	store_copy(tokens, &now);
+	token_store_copy(tokens, &now);
 	give(&now, code, clock_wall_s(tokens->clock), answer, arg);
 	token_put(now.token);
 }

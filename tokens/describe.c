@@ -54,7 +54,7 @@ int tokens_describe(struct tokens *tokens, struct buf *out)
 	struct finding now;
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
-	store_copy(tokens, &now);
+	token_store_copy(tokens, &now);
 	if (now.token != NULL)
 		claims = &now.token->claims;
 	(void)buf_printf(out, "{\"state\":\"%s\"", state_of(now.token, now_s));
@@ -131,7 +131,7 @@ int tokens_describe_text(struct tokens *tokens, struct buf *out)
 {
 	struct finding now;
 
-	store_copy(tokens, &now);
+	token_store_copy(tokens, &now);
 	if (now.token == NULL) {
 		(void)buf_printf(out, "token: none\n");
 	} else {
@@ -152,7 +152,7 @@ int tokens_source(struct tokens *tokens, struct buf *out)
 	struct finding now;
 	bool found;
 
-	store_copy(tokens, &now);
+	token_store_copy(tokens, &now);
 	found = now.token != NULL;
 	token_put(now.token);
 	return found ? buf_append(out, now.source, strlen(now.source))
@@ -164,13 +164,13 @@ int tokens_state(struct tokens *tokens, struct err *err)
 	struct finding now;
 	int code;
 
-	store_enter(tokens);
-	code = store_code(tokens);
-	store_leave(tokens);
+	token_store_enter(tokens);
+	code = token_store_code(tokens);
+	token_store_leave(tokens);
 	if (code == 0)
 		return 0;
-	store_copy(tokens, &now);
-	store_explain(&now, code, clock_wall_s(tokens->clock), err);
+	token_store_copy(tokens, &now);
+	token_store_explain(&now, code, clock_wall_s(tokens->clock), err);
 	token_put(now.token);
 	return code;
 }

@@ -25,9 +25,9 @@ int tokens_may(struct tokens *tokens, const struct ident *ident,
 	int code;
 
 	(void)ident;
-	store_enter(tokens);
-	store_nudge(tokens);
-	code = store_code(tokens);
+	token_store_enter(tokens);
+	token_store_nudge(tokens);
+	code = token_store_code(tokens);
 	if (code == 0) {
 		int status = proof_refusal(
 		    tokens->proofs, tokens->now.token->id, path, right);
@@ -35,16 +35,16 @@ int tokens_may(struct tokens *tokens, const struct ident *ident,
 		if (status != 0)
 			code = code_of_status(status);
 	}
-	store_leave(tokens);
+	token_store_leave(tokens);
 	return code;
 }
 
 void tokens_report(struct tokens *tokens, const struct token *token,
     const char *path, enum tokens_right right, int status)
 {
-	store_enter(tokens);
+	token_store_enter(tokens);
 	proof_note(tokens->proofs, token->id, path, right, status);
-	store_leave(tokens);
+	token_store_leave(tokens);
 }
 
 static const char *base_path_of(
@@ -123,7 +123,7 @@ unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
 	unsigned count = 0;
 
 	(void)ident;
-	store_copy(tokens, &now);
+	token_store_copy(tokens, &now);
 	if (now.token == NULL)
 		return 0;
 	/* Without memory, or with more scopes than any token has, no name is

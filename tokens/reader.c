@@ -38,7 +38,7 @@ static uint64_t next_look_ms(const struct tokens *tokens, bool *force)
     REQUIRES(tokens_lock);
 static uint64_t next_look_ms(const struct tokens *tokens, bool *force)
 {
-	struct wait_view view = store_view(tokens);
+	struct wait_view view = token_store_view(tokens);
 	uint64_t now_ms = clock_now_ms(tokens->clock);
 	uint64_t now_s = clock_wall_s(tokens->clock);
 	uint64_t due_ms = UINT64_MAX;
@@ -87,7 +87,7 @@ static void tell(const struct change *change, uint64_t now_s)
 	}
 	if (change->code == 0 || !change->tell_code)
 		return;
-	store_explain(&change->after, change->code, now_s, &why);
+	token_store_explain(&change->after, change->code, now_s, &why);
 	log_line(LOG_LEVEL_WARN, LOG_TOKENS,
 	    change->code == -ENOKEY ? "no token" : "token not usable",
 	    "errno=%s why=%s", err_name(change->code), LOG_TEXT(why.text));
@@ -120,7 +120,7 @@ static void install(
 		tokens->renew_due_s = renew_again_s(token, now_s);
 	if (old != NULL && token != NULL && old != token)
 		stats_add(STATS_tokens_renewals, 1);
-	change->code = store_code(tokens);
+	change->code = token_store_code(tokens);
 	change->tell_code = change->code != tokens->told_code;
 	tokens->told_code = change->code;
 }
@@ -135,9 +135,9 @@ static void look_once(struct tokens *tokens, bool force)
 	tokens->nudged = false;
 	tokens->look_begun_ms = clock_now_ms(tokens->clock);
 	uint64_t now_s = clock_wall_s(tokens->clock);
-	store_leave(tokens);
+	token_store_leave(tokens);
 	tokens->source.look(tokens->source.arg, force, now_s, &found);
-	store_enter(tokens);
+	token_store_enter(tokens);
 	if (tokens->abandoned) {
 		/* The clock is gone with its owner. */
 		token_put(found.token);
@@ -147,19 +147,19 @@ static void look_once(struct tokens *tokens, bool force)
 	tokens->looks_ended = number;
 	(void)pthread_cond_broadcast(&tokens->changed);
 	(void)pthread_cond_signal(&tokens->clerk_wakes);
-	store_leave(tokens);
+	token_store_leave(tokens);
 	tell(&change, now_s);
 	token_put(change.before.token);
 	token_put(change.after.token);
-	store_enter(tokens);
+	token_store_enter(tokens);
 }
 
-void *store_reader_main(void *arg)
+void *token_store_reader_main(void *arg)
 {
 	struct tokens *tokens = arg;
 	bool abandoned;
 
-	store_enter(tokens);
+	token_store_enter(tokens);
 	while (!tokens->stopping) {
 		bool force;
 		uint64_t due_ms = next_look_ms(tokens, &force);
@@ -167,13 +167,14 @@ void *store_reader_main(void *arg)
 		if (due_ms <= clock_now_ms(tokens->clock))
 			look_once(tokens, force);
 		else
-			store_sleep(tokens, &tokens->reader_wakes, due_ms);
+			token_store_sleep(
+			    tokens, &tokens->reader_wakes, due_ms);
 	}
 	abandoned = tokens->abandoned;
 	tokens->reader_gone = true;
 	(void)pthread_cond_broadcast(&tokens->changed);
-	store_leave(tokens);
+	token_store_leave(tokens);
 	if (abandoned)
-		store_destroy(tokens);
+		token_store_destroy(tokens);
 	return NULL;
 }

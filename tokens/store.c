@@ -23,17 +23,17 @@ enum {
 	NOTHING_TOLD = 1,
 };
 
-void store_enter(struct tokens *tokens) UNCHECKED
+void token_store_enter(struct tokens *tokens) UNCHECKED
 {
 	(void)pthread_mutex_lock(&tokens->mutex);
 }
 
-void store_leave(struct tokens *tokens) UNCHECKED
+void token_store_leave(struct tokens *tokens) UNCHECKED
 {
 	(void)pthread_mutex_unlock(&tokens->mutex);
 }
 
-void store_sleep(
+void token_store_sleep(
     struct tokens *tokens, pthread_cond_t *condition, uint64_t wake_ms)
 {
 	uint64_t now_ms = clock_now_ms(tokens->clock);
@@ -58,7 +58,7 @@ void store_sleep(
 	    condition, &tokens->mutex, CLOCK_MONOTONIC, &until);
 }
 
-int store_code(const struct tokens *tokens)
+int token_store_code(const struct tokens *tokens)
 {
 	const struct token *token = tokens->now.token;
 
@@ -69,18 +69,18 @@ int store_code(const struct tokens *tokens)
 	    : -EKEYEXPIRED;
 }
 
-struct wait_view store_view(const struct tokens *tokens)
+struct wait_view token_store_view(const struct tokens *tokens)
 {
-	return (struct wait_view){.code = store_code(tokens),
+	return (struct wait_view){.code = token_store_code(tokens),
 	    .token_id = tokens->now.token != NULL ? tokens->now.token->id : 0,
 	    .begun = tokens->looks_begun,
 	    .ended = tokens->looks_ended,
 	    .begun_ms = tokens->look_begun_ms};
 }
 
-void store_nudge(struct tokens *tokens)
+void token_store_nudge(struct tokens *tokens)
 {
-	struct wait_view view = store_view(tokens);
+	struct wait_view view = token_store_view(tokens);
 
 	if (tokens->nudged ||
 	    clock_now_ms(tokens->clock) < wait_look_due_ms(&view))
@@ -89,7 +89,7 @@ void store_nudge(struct tokens *tokens)
 	(void)pthread_cond_signal(&tokens->reader_wakes);
 }
 
-void store_explain(
+void token_store_explain(
     const struct finding *now, int code, uint64_t now_s, struct err *out)
 {
 	char stamp[CLOCK_STAMP_BYTES];
@@ -119,27 +119,27 @@ void store_explain(
 	}
 }
 
-void store_copy(struct tokens *tokens, struct finding *out)
+void token_store_copy(struct tokens *tokens, struct finding *out)
 {
-	store_enter(tokens);
+	token_store_enter(tokens);
 	*out = tokens->now;
 	if (out->token != NULL)
 		(void)token_get(out->token);
-	store_leave(tokens);
+	token_store_leave(tokens);
 }
 
-void store_wake(struct tokens *tokens)
+void token_store_wake(struct tokens *tokens)
 {
-	store_enter(tokens);
+	token_store_enter(tokens);
 	(void)pthread_cond_signal(&tokens->reader_wakes);
 	(void)pthread_cond_signal(&tokens->clerk_wakes);
-	store_leave(tokens);
+	token_store_leave(tokens);
 }
 
 /* Making and ending. */
 
 /* The last one who knows the store: there is nobody to lock out. */
-void store_destroy(struct tokens *tokens) UNCHECKED
+void token_store_destroy(struct tokens *tokens) UNCHECKED
 {
 	if (tokens->source.free != NULL)
 		tokens->source.free(tokens->source.arg);
@@ -186,13 +186,13 @@ static int init(struct tokens *tokens, const struct tokens_config *config)
 	tokens->source_path = strdup(root);
 	if (config->base_path != NULL)
 		tokens->base_path = strdup(config->base_path);
-	store_enter(tokens);
+	token_store_enter(tokens);
 	tokens->renew_due_s = UINT64_MAX;
 	tokens->told_code = NOTHING_TOLD;
 	tokens->proofs = proof_new();
 	whole = tokens->proofs != NULL && tokens->source_path != NULL &&
 	    (config->base_path == NULL || tokens->base_path != NULL);
-	store_leave(tokens);
+	token_store_leave(tokens);
 	return whole ? 0 : -ENOMEM;
 }
 
@@ -216,11 +216,11 @@ static int start_thread(pthread_t *out, const char *name, void *(*run)(void *),
 
 static void stop(struct tokens *tokens)
 {
-	store_enter(tokens);
+	token_store_enter(tokens);
 	tokens->stopping = true;
 	(void)pthread_cond_broadcast(&tokens->reader_wakes);
 	(void)pthread_cond_broadcast(&tokens->clerk_wakes);
-	store_leave(tokens);
+	token_store_leave(tokens);
 }
 
 /* Wait in real time, whatever the store's clock is; the first look or the
@@ -253,29 +253,29 @@ static bool has_ended(const struct tokens *tokens) UNCHECKED
 static int start(struct tokens *tokens)
 {
 	int code = start_thread(
-	    &tokens->clerk, "tokens-clerk", store_clerk_main, tokens);
+	    &tokens->clerk, "tokens-clerk", token_store_clerk_main, tokens);
 
 	if (code < 0)
 		return code;
 	code = start_thread(
-	    &tokens->reader, "tokens-reader", store_reader_main, tokens);
+	    &tokens->reader, "tokens-reader", token_store_reader_main, tokens);
 	if (code < 0) {
 		stop(tokens);
 		(void)pthread_join(tokens->clerk, NULL);
 		return code;
 	}
-	store_enter(tokens);
+	token_store_enter(tokens);
 	wait_changed(tokens, FIRST_LOOK_MS, has_looked);
 	if (tokens->looks_ended == 0)
 		log_line(LOG_LEVEL_WARN, LOG_TOKENS, "token source hangs",
 		    "why=%s",
 		    "\"a token file does not answer; see that its file "
 		    "system does\"");
-	store_leave(tokens);
+	token_store_leave(tokens);
 	return 0;
 }
 
-int store_new(struct tokens **out, const struct tokens_config *config,
+int token_store_new(struct tokens **out, const struct tokens_config *config,
     const struct store_source *source, struct err *err)
 {
 	struct tokens *tokens = NULL;
@@ -297,7 +297,7 @@ int store_new(struct tokens **out, const struct tokens_config *config,
 	}
 	if (code < 0) {
 		if (tokens != NULL)
-			store_destroy(tokens);
+			token_store_destroy(tokens);
 		else if (source->free != NULL)
 			source->free(source->arg);
 		return code;
@@ -331,7 +331,7 @@ int tokens_new(
 	if (code < 0)
 		return code;
 	source.arg = discover;
-	return store_new(out, config, &source, err);
+	return token_store_new(out, config, &source, err);
 }
 
 void tokens_free(struct tokens *tokens)
@@ -342,15 +342,15 @@ void tokens_free(struct tokens *tokens)
 		return;
 	stop(tokens);
 	(void)pthread_join(tokens->clerk, NULL);
-	store_enter(tokens);
+	token_store_enter(tokens);
 	wait_changed(tokens, READER_END_MS, has_ended);
 	gone = tokens->reader_gone;
 	tokens->abandoned = !gone;
 	if (!gone)
 		(void)pthread_detach(tokens->reader);
-	store_leave(tokens);
+	token_store_leave(tokens);
 	if (!gone)
 		return;
 	(void)pthread_join(tokens->reader, NULL);
-	store_destroy(tokens);
+	token_store_destroy(tokens);
 }

@@ -79,42 +79,44 @@ struct tokens {
 
 /** As tokens_new(), with a source of the caller's choice, consumed also on
  *  failure. */
-NODISCARD int store_new(struct tokens **out, const struct tokens_config *config,
-    const struct store_source *source, struct err *err);
+NODISCARD int token_store_new(struct tokens **out,
+    const struct tokens_config *config, const struct store_source *source,
+    struct err *err);
 
-void store_enter(struct tokens *tokens) ACQUIRES(tokens_lock);
-void store_leave(struct tokens *tokens) RELEASES(tokens_lock);
+void token_store_enter(struct tokens *tokens) ACQUIRES(tokens_lock);
+void token_store_leave(struct tokens *tokens) RELEASES(tokens_lock);
 
 /** 0 when a good token is at hand, else -ENOKEY or -EKEYEXPIRED. */
-int store_code(const struct tokens *tokens) REQUIRES(tokens_lock);
+int token_store_code(const struct tokens *tokens) REQUIRES(tokens_lock);
 
 /** How things stand, for the rules of waiting. */
-struct wait_view store_view(const struct tokens *tokens) REQUIRES(tokens_lock);
+struct wait_view token_store_view(const struct tokens *tokens)
+    REQUIRES(tokens_lock);
 
 /** Sleep until something is said or `wake_ms` (monotonic, of the store's
  *  clock) has come; UINT64_MAX: until something is said. */
-void store_sleep(struct tokens *tokens, pthread_cond_t *condition,
+void token_store_sleep(struct tokens *tokens, pthread_cond_t *condition,
     uint64_t wake_ms) REQUIRES(tokens_lock);
 
 /** The threads. */
-void *store_reader_main(void *tokens);
-void *store_clerk_main(void *tokens);
+void *token_store_reader_main(void *tokens);
+void *token_store_clerk_main(void *tokens);
 
 /** Free everything: for the last one who knows the store. */
-void store_destroy(struct tokens *tokens);
+void token_store_destroy(struct tokens *tokens);
 
 /** Have the reader look when the last look is not fresh any more. */
-void store_nudge(struct tokens *tokens) REQUIRES(tokens_lock);
+void token_store_nudge(struct tokens *tokens) REQUIRES(tokens_lock);
 
 /** What is in use; out->token is a reference of the caller's. */
-void store_copy(struct tokens *tokens, struct finding *out);
+void token_store_copy(struct tokens *tokens, struct finding *out);
 
 /** Say of a state why it gives `code`, with the remedy. */
-void store_explain(
+void token_store_explain(
     const struct finding *now, int code, uint64_t now_s, struct err *out);
 
 /** Let both threads see that time has passed, when the clock is driven by
  *  hand. */
-void store_wake(struct tokens *tokens);
+void token_store_wake(struct tokens *tokens);
 
 #endif
