@@ -22,8 +22,9 @@
 
 enum {
 	/* As many bytes of an attempt count as progress: the next failure is
-	 * the first again. */
-	RANGE_PROGRESS_BYTES = 4096,
+	 * the first again. Fewer would let a server that gives a byte a
+	 * connection keep us busy. */
+	RANGE_PROGRESS_BYTES = 512,
 };
 
 struct range_call {
@@ -32,7 +33,6 @@ struct range_call {
 	struct fetch_version version;
 	char if_match[FETCH_ETAG_BYTES];
 	char etag[FETCH_ETAG_BYTES]; /* of the bytes so far */
-	bool etag_known;
 	uint64_t offset_bytes;
 	uint64_t length_bytes;
 	uint64_t done_bytes;
@@ -73,12 +73,13 @@ static struct verdict begin(
 	struct call *call = &range->call;
 	int code;
 
-	if (range->done_bytes > 0 && range->etag_known &&
+	if (range->done_bytes > 0 && range->etag[0] != '\0' &&
+	    response->etag[0] != '\0' &&
 	    strcmp(range->etag, response->etag) != 0)
 		return call_done(
 		    call, -ESTALE, "the file changed between two parts of it");
-	memcpy(range->etag, response->etag, sizeof(range->etag));
-	range->etag_known = true;
+	if (response->etag[0] != '\0')
+		memcpy(range->etag, response->etag, sizeof(range->etag));
 	range->unproven = range->unproven || !proven;
 	/* Before begin(): whoever asks fetch_validates_bytes() there must not
 	 * be told yes for bytes that are not. */
@@ -135,6 +136,9 @@ static struct verdict body(
 {
 	struct range_call *range = range_of(call);
 
+	/* What was handed on cannot be taken back, nor asked for again. */
+	if (missing_bytes(range) == 0)
+		return call_done(call, -EIO, "more bytes than were asked for");
 	if (size_bytes > missing_bytes(range))
 		return call_again(
 		    call, RETRY_BAD, "more bytes than were asked for");

@@ -1,0 +1,755 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ranges end to end: the whole engine against a server that says what each
+ * test wants it to, over HTTP on loopback. Whatever it says, the reader gets
+ * the file's bytes or an errno.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+#include "server.h"
+
+enum { FILE_BYTES = 300000, MTIME_S = 1700000000 };
+
+#define MTIME_TEXT "Tue, 14 Nov 2023 22:13:20 GMT"
+#define GENUINE    "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
+
+static const struct fetch_version version = {
+    .size_bytes = FILE_BYTES, .mtime_s = MTIME_S};
+
+/* What the server does with GET; the rest is genuine. */
+enum lie {
+	GENUINELY,
+	CUT_ONCE,         /* half of the bytes, then the connection ends */
+	CUT_OFTEN,        /* a tenth of what is missing, each time */
+	CUT_THEN_CHANGED, /* ...and the second half has another ETag */
+	WRONG_RANGE_ONCE, /* Content-Range of other bytes */
+	WRONG_RANGE,
+	NO_RANGE,         /* 206 without Content-Range */
+	WHOLE_FILE,       /* 200 and all bytes */
+	WRONG_TOTAL_ONCE, /* Content-Range of a larger file */
+	SURPLUS,          /* chunked, more than was asked for */
+	SHORT_ONCE,       /* chunked, less */
+	GZIP_ONCE,        /* says that it is compressed */
+	PAGE_ONCE,        /* 200 text/html */
+	ENDLESS_HEADERS,
+	LONG_HEADER,
+	NO_HTTP,
+	BUSY_ONCE, /* 503, Retry-After: 0 */
+	BUSY_LONG, /* 503, Retry-After: 3600 */
+	ERROR_ALWAYS,
+	NOT_FOUND,
+	PRECONDITION_FAILED,
+	NOT_SATISFIABLE_ONCE,
+	LOCKED,
+	REFUSED,
+	NO_VALIDATOR,         /* as XRootD: nothing but Content-Length */
+	NO_VALIDATOR_CHANGED, /* ...and the file changes meanwhile */
+	OTHER_TIME,           /* Last-Modified never is what PROPFIND says */
+	RESET_ONCE,
+	SILENT,
+	INTERIM, /* 103 before the answer */
+};
+
+struct script {
+	enum lie lie;
+	atomic_uint gets;
+	atomic_uint propfinds;
+	atomic_uint changed;
+	atomic_uint asked_with_pin; /* If-Match: "one" */
+	char elsewhere[128];        /* redirect target; "": none */
+};
+
+static void say_bytes(struct server_peer *peer, uint64_t first, uint64_t last)
+{
+	size_t size_bytes = (size_t)(last - first + 1);
+	uint8_t *bytes = malloc(size_bytes);
+
+	assert(bytes != NULL);
+	for (size_t i = 0; i < size_bytes; i++)
+		bytes[i] = rig_byte(first + i);
+	server_send(peer, bytes, size_bytes);
+	free(bytes);
+}
+
+static void say_part(
+    struct server_peer *peer, const char *more, uint64_t first, uint64_t last)
+{
+	server_say(peer,
+	    "HTTP/1.1 206 Partial Content\r\nContent-Length: %" PRIu64
+	    "\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64 "/%d\r\n%s\r\n",
+	    last - first + 1, first, last, (int)FILE_BYTES, more);
+}
+
+static bool say_propfind(const struct script *script, struct server_peer *peer)
+{
+	char body[1024];
+	bool changed = atomic_load(&script->changed) > 0;
+	int size = snprintf(body, sizeof(body),
+	    "<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\">"
+	    "<D:response><D:href>/f</D:href><D:propstat><D:prop>"
+	    "<D:resourcetype/><D:getcontentlength>%d</D:getcontentlength>"
+	    "<D:getlastmodified>%s</D:getlastmodified></D:prop>"
+	    "<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+	    "</D:multistatus>",
+	    FILE_BYTES + (changed ? 1 : 0), MTIME_TEXT);
+
+	server_say(peer,
+	    "HTTP/1.1 207 Multi-Status\r\nContent-Type: text/xml\r\n"
+	    "Content-Length: %d\r\n\r\n%s",
+	    size, body);
+	return true;
+}
+
+static bool say_status(
+    struct server_peer *peer, const char *status, const char *more)
+{
+	server_say(peer,
+	    "HTTP/1.1 %s\r\n" GENUINE "Content-Length: 3\r\n%s\r\nno\n", status,
+	    more);
+	return true;
+}
+
+static bool say_chunks(struct server_peer *peer,
+    const struct server_request *request, uint64_t size_bytes)
+{
+	server_say(peer,
+	    "HTTP/1.1 206 Partial Content\r\n" GENUINE
+	    "Transfer-Encoding: chunked\r\nLast-Modified: " MTIME_TEXT
+	    "\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
+	    "/%d\r\n\r\n%" PRIx64 "\r\n",
+	    request->first, request->last, (int)FILE_BYTES, size_bytes);
+	say_bytes(peer, request->first, request->first + size_bytes - 1);
+	server_say(peer, "\r\n0\r\n\r\n");
+	return true;
+}
+
+static bool say_cut(struct server_peer *peer,
+    const struct server_request *request, const char *headers,
+    uint64_t size_bytes)
+{
+	say_part(peer, headers, request->first, request->last);
+	if (size_bytes > 0)
+		say_bytes(
+		    peer, request->first, request->first + size_bytes - 1);
+	return false;
+}
+
+static bool say_genuine(
+    struct server_peer *peer, const struct server_request *request)
+{
+	say_part(peer,
+	    GENUINE "Last-Modified: " MTIME_TEXT "\r\nETag: \"one\"\r\n",
+	    request->first, request->last);
+	say_bytes(peer, request->first, request->last);
+	return true;
+}
+
+static bool say_headers_only(struct server_peer *peer, unsigned count)
+{
+	server_say(peer, "HTTP/1.1 206 Partial Content\r\n");
+	for (unsigned i = 0; i < count; i++)
+		server_say(peer, "X-Header-%u: one more\r\n", i);
+	return false;
+}
+
+static bool on_lie(struct script *script, const struct server_request *request,
+    struct server_peer *peer)
+{
+	static const char date[] =
+	    GENUINE "Last-Modified: " MTIME_TEXT "\r\nETag: \"one\"\r\n";
+	uint64_t size_bytes = request->last - request->first + 1;
+	unsigned nth = atomic_fetch_add(&script->gets, 1) + 1;
+	bool again = nth > 1;
+	char *junk;
+
+	switch (script->lie) {
+	case CUT_ONCE:
+		if (!again)
+			return say_cut(peer, request, date, size_bytes / 2);
+		break;
+	case CUT_OFTEN:
+		if (size_bytes > 6000)
+			return say_cut(peer, request, date, size_bytes / 10);
+		break;
+	case CUT_THEN_CHANGED:
+		if (!again)
+			return say_cut(peer, request,
+			    GENUINE
+			    "ETag: \"zero\"\r\nLast-Modified: " MTIME_TEXT
+			    "\r\n",
+			    size_bytes / 2);
+		break;
+	case WRONG_RANGE_ONCE:
+		if (again)
+			break;
+		/* fall through */
+	case WRONG_RANGE:
+		say_part(peer, date, request->first + 1, request->last + 1);
+		say_bytes(peer, request->first + 1, request->last + 1);
+		return true;
+	case NO_RANGE:
+		server_say(peer,
+		    "HTTP/1.1 206 Partial Content\r\n%sContent-Length: %" PRIu64
+		    "\r\n\r\n",
+		    date, size_bytes);
+		say_bytes(peer, request->first, request->last);
+		return true;
+	case WHOLE_FILE:
+		server_say(peer,
+		    "HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n", date,
+		    (int)FILE_BYTES);
+		say_bytes(peer, 0, FILE_BYTES - 1);
+		return true;
+	case WRONG_TOTAL_ONCE:
+		if (again)
+			break;
+		server_say(peer,
+		    "HTTP/1.1 206 Partial Content\r\n%sContent-Length: %" PRIu64
+		    "\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
+		    "/%d\r\n\r\n",
+		    date, size_bytes, request->first, request->last,
+		    FILE_BYTES + 7);
+		say_bytes(peer, request->first, request->last);
+		return true;
+	case SURPLUS:
+		return say_chunks(peer, request, size_bytes + 1);
+	case SHORT_ONCE:
+		if (!again)
+			return say_chunks(peer, request, size_bytes / 2);
+		break;
+	case GZIP_ONCE:
+		if (again)
+			break;
+		say_part(peer, GENUINE "Content-Encoding: gzip\r\n",
+		    request->first, request->last);
+		say_bytes(peer, request->first, request->last);
+		return true;
+	case PAGE_ONCE:
+		if (!again)
+			return say_status(
+			    peer, "200 OK", "Content-Type: text/html\r\n");
+		break;
+	case ENDLESS_HEADERS:
+		return say_headers_only(peer, 2000);
+	case LONG_HEADER:
+		junk = calloc(1, 15001);
+		assert(junk != NULL);
+		memset(junk, 'x', 15000);
+		server_say(peer, "HTTP/1.1 206 Partial Content\r\n");
+		for (int i = 0; i < 10; i++)
+			server_say(peer, "X-Long: %s\r\n", junk);
+		free(junk);
+		return false;
+	case NO_HTTP:
+		server_say(peer, "220 smtp.example.org ESMTP\r\n");
+		return false;
+	case BUSY_ONCE:
+		if (!again)
+			return say_status(peer, "503 Service Unavailable",
+			    "Retry-After: 0\r\n");
+		break;
+	case BUSY_LONG:
+		return say_status(
+		    peer, "503 Service Unavailable", "Retry-After: 3600\r\n");
+	case ERROR_ALWAYS:
+		return say_status(peer, "500 Internal Server Error", "");
+	case NOT_FOUND:
+		return say_status(peer, "404 Not Found", "");
+	case PRECONDITION_FAILED:
+		return say_status(peer, "412 Precondition Failed", "");
+	case NOT_SATISFIABLE_ONCE:
+		if (!again)
+			return say_status(
+			    peer, "416 Range Not Satisfiable", "");
+		break;
+	case LOCKED:
+		return say_status(peer, "423 Locked", "");
+	case REFUSED:
+		return say_status(peer, "403 Forbidden", "");
+	case NO_VALIDATOR_CHANGED:
+		atomic_store(&script->changed, 1);
+		/* fall through */
+	case NO_VALIDATOR:
+		say_part(peer, "Server: XrootD/v5.5.3\r\n", request->first,
+		    request->last);
+		say_bytes(peer, request->first, request->last);
+		return true;
+	case OTHER_TIME:
+		say_part(peer,
+		    GENUINE "Last-Modified: Tue, 14 Nov 2023 23:13:20 GMT\r\n",
+		    request->first, request->last);
+		say_bytes(peer, request->first, request->last);
+		return true;
+	case RESET_ONCE:
+		if (!again)
+			return false;
+		break;
+	case SILENT:
+		server_be_silent(peer);
+		return false;
+	case INTERIM:
+		server_say(peer,
+		    "HTTP/1.1 103 Early Hints\r\nContent-Range: bytes "
+		    "0-1/2\r\n\r\n");
+		break;
+	case GENUINELY:
+		break;
+	}
+	return say_genuine(peer, request);
+}
+
+static bool on_request(
+    void *arg, const struct server_request *request, struct server_peer *peer)
+{
+	struct script *script = arg;
+	char pin[FETCH_ETAG_BYTES];
+
+	if (strcmp(request->method, "PROPFIND") == 0) {
+		atomic_fetch_add(&script->propfinds, 1);
+		return say_propfind(script, peer);
+	}
+	assert(strcmp(request->method, "GET") == 0);
+	(void)server_header(
+	    request, "If-Match", script->if_match, sizeof(script->if_match));
+	if (script->elsewhere[0] != '\0') {
+		server_say(peer,
+		    "HTTP/1.1 307 Temporary Redirect\r\n" GENUINE
+		    "Location: %s%s?authz=Bearer%%20x&uuid=1\r\n"
+		    "Content-Length: 0\r\n\r\n",
+		    script->elsewhere, request->target);
+		return true;
+	}
+	return on_lie(script, request, peer);
+}
+
+/* Ask one range with one lie; the answer's code. */
+struct run {
+	struct script script;
+	struct server *server;
+	struct rig rig;
+	struct answer answer;
+};
+
+static void run_begin(struct run *run, enum lie lie, uint32_t timeout_ms)
+{
+	memset(run, 0, sizeof(*run));
+	run->script.lie = lie;
+	run->server = server_new(false, on_request, &run->script);
+	rig_init(&run->rig,
+	    &(struct rig_config){
+	        .url = server_url(run->server), .timeout_ms = timeout_ms});
+}
+
+static void run_end(struct run *run)
+{
+	rig_fini(&run->rig);
+	server_free(run->server);
+	answer_fini(&run->answer);
+}
+
+static int run_range(struct run *run, uint64_t offset, uint64_t length)
+{
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .offset_bytes = offset,
+	    .length_bytes = length,
+	    .demand = true};
+
+	if (run->answer.bytes != NULL)
+		answer_fini(&run->answer);
+	answer_init(&run->answer, offset, (size_t)length);
+	(void)rig_range(&run->rig, &range, &run->answer);
+	return answer_wait(&run->answer);
+}
+
+static void gives_right_bytes(enum lie lie, unsigned gets)
+{
+	struct run run;
+
+	run_begin(&run, lie, 0);
+	assert_int_equal(run_range(&run, 65536, 65536), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_int_equal(run.answer.times, 1);
+	assert_int_equal(atomic_load(&run.script.gets), gets);
+	run_end(&run);
+}
+
+static void gives_errno(enum lie lie, int code, unsigned gets)
+{
+	struct run run;
+
+	run_begin(&run, lie, 0);
+	assert_int_equal(run_range(&run, 65536, 65536), code);
+	assert_int_equal(run.answer.times, 1);
+	assert_false(run.answer.gap);
+	assert_int_equal(run.answer.err.code, code);
+	assert_true(run.answer.err.text[0] != '\0');
+	if (gets > 0)
+		assert_int_equal(atomic_load(&run.script.gets), gets);
+	run_end(&run);
+}
+
+static void an_honest_server_gives_the_bytes(void **state)
+{
+	(void)state;
+	gives_right_bytes(GENUINELY, 1);
+	gives_right_bytes(INTERIM, 1);
+}
+
+static void a_range_of_any_length_is_exact(void **state)
+{
+	static const uint64_t lengths[] = {
+	    1, 2, 4095, 4096, 16383, 16384, 16385, 65536, 200000};
+	struct run run;
+
+	(void)state;
+	run_begin(&run, GENUINELY, 0);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		assert_int_equal(run_range(&run, i * 7, lengths[i]), 0);
+		assert_true(answer_is_right(&run.answer));
+		assert_int_equal(
+		    run_range(&run, FILE_BYTES - lengths[i], lengths[i]), 0);
+		assert_true(answer_is_right(&run.answer));
+	}
+	assert_int_equal(server_connections(run.server), 1);
+	assert_true(fetch_validates_bytes(run.rig.fetch));
+	assert_int_equal(atomic_load(&run.script.propfinds), 0);
+	run_end(&run);
+}
+
+static void a_lost_connection_goes_on_at_the_next_byte(void **state)
+{
+	struct run run;
+
+	(void)state;
+	gives_right_bytes(CUT_ONCE, 2);
+	gives_right_bytes(RESET_ONCE, 2);
+	run_begin(&run, CUT_OFTEN, 0);
+	assert_int_equal(run_range(&run, 0, FILE_BYTES), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_true(atomic_load(&run.script.gets) > 5);
+	run_end(&run);
+}
+
+static void two_versions_are_never_mixed(void **state)
+{
+	(void)state;
+	gives_errno(CUT_THEN_CHANGED, -ESTALE, 2);
+}
+
+static void an_answer_that_does_not_fit_is_asked_for_again(void **state)
+{
+	(void)state;
+	gives_right_bytes(WRONG_RANGE_ONCE, 2);
+	gives_right_bytes(SHORT_ONCE, 2);
+	gives_right_bytes(GZIP_ONCE, 2);
+	gives_right_bytes(PAGE_ONCE, 2);
+	gives_right_bytes(BUSY_ONCE, 2);
+}
+
+static void a_server_that_always_lies_gives_eio(void **state)
+{
+	(void)state;
+	gives_errno(WRONG_RANGE, -EIO, 4);
+	gives_errno(NO_RANGE, -EIO, 4);
+	gives_errno(WHOLE_FILE, -EIO, 4);
+	gives_errno(SURPLUS, -EIO, 0);
+	gives_errno(ENDLESS_HEADERS, -EIO, 4);
+	gives_errno(LONG_HEADER, -EIO, 4);
+	gives_errno(NO_HTTP, -EIO, 4);
+	gives_errno(ERROR_ALWAYS, -EIO, 4);
+}
+
+static void final_answers_are_not_asked_for_again(void **state)
+{
+	(void)state;
+	gives_errno(NOT_FOUND, -ENOENT, 1);
+	gives_errno(PRECONDITION_FAILED, -ESTALE, 1);
+	gives_errno(LOCKED, -EBUSY, 1);
+	gives_errno(BUSY_LONG, -EIO, 1);
+	/* http: no token was sent, so no other can help. */
+	gives_errno(REFUSED, -EACCES, 1);
+}
+
+static void a_change_is_believed_only_when_the_origin_says_so(void **state)
+{
+	(void)state;
+	gives_right_bytes(WRONG_TOTAL_ONCE, 2);
+	gives_right_bytes(NOT_SATISFIABLE_ONCE, 2);
+}
+
+static void the_whole_file_may_come_as_200(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, WHOLE_FILE, 0);
+	assert_int_equal(run_range(&run, 0, FILE_BYTES), 0);
+	assert_true(answer_is_right(&run.answer));
+	run_end(&run);
+}
+
+static void bytes_without_validator_are_confirmed_after_the_last(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, NO_VALIDATOR, 0);
+	assert_int_equal(run_range(&run, 4096, 65536), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_int_equal(atomic_load(&run.script.propfinds), 1);
+	assert_false(fetch_validates_bytes(run.rig.fetch));
+	run_end(&run);
+
+	gives_errno(NO_VALIDATOR_CHANGED, -ESTALE, 1);
+}
+
+static void ranges_of_one_file_share_their_confirming(void **state)
+{
+	enum { RANGES = 12 };
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .length_bytes = 8192,
+	    .demand = true};
+	struct answer answers[RANGES];
+	struct run run;
+
+	(void)state;
+	run_begin(&run, NO_VALIDATOR, 0);
+	answer_init(&run.answer, 0, 0);
+	for (unsigned i = 0; i < RANGES; i++) {
+		range.offset_bytes = i * 8192;
+		answer_init(&answers[i], range.offset_bytes, 8192);
+		(void)rig_range(&run.rig, &range, &answers[i]);
+	}
+	for (unsigned i = 0; i < RANGES; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		assert_true(answer_is_right(&answers[i]));
+		answer_fini(&answers[i]);
+	}
+	assert_in_range(atomic_load(&run.script.propfinds), 1, RANGES);
+	run_end(&run);
+}
+
+static void times_that_never_agree_cost_one_question(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, OTHER_TIME, 0);
+	assert_int_equal(run_range(&run, 0, 65536), 0);
+	assert_true(answer_is_right(&run.answer));
+	/* One to learn it, one after the last byte. */
+	assert_int_equal(atomic_load(&run.script.propfinds), 2);
+	assert_int_equal(run_range(&run, 65536, 65536), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_int_equal(atomic_load(&run.script.gets), 3);
+	assert_int_equal(atomic_load(&run.script.propfinds), 3);
+	assert_false(fetch_validates_bytes(run.rig.fetch));
+	run_end(&run);
+}
+
+static void the_pin_is_asked_with_and_compared(void **state)
+{
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .pin_etag = "\"one\"",
+	    .length_bytes = 1000,
+	    .demand = true};
+	struct run run;
+
+	(void)state;
+	run_begin(&run, GENUINELY, 0);
+	answer_init(&run.answer, 0, 1000);
+	(void)rig_range(&run.rig, &range, &run.answer);
+	assert_int_equal(answer_wait(&run.answer), 0);
+	assert_int_equal(atomic_load(&run.script.asked_with_pin), 1);
+	assert_string_equal(run.answer.etag, "\"one\"");
+	answer_fini(&run.answer);
+
+	/* The server ignores If-Match; we do not. */
+	range.pin_etag = "\"two\"";
+	answer_init(&run.answer, 0, 1000);
+	(void)rig_range(&run.rig, &range, &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -ESTALE);
+	assert_int_equal(run.answer.size, 0);
+	run_end(&run);
+}
+
+static void a_sink_that_does_not_want_the_version_gets_no_byte(void **state)
+{
+	struct fetch_range range = {
+	    .path = "/f", .version = &version, .length_bytes = FILE_BYTES};
+	struct run run;
+
+	(void)state;
+	run_begin(&run, GENUINELY, 0);
+	answer_init(&run.answer, 0, FILE_BYTES);
+	run.answer.begin_code = -ESTALE;
+	(void)rig_range(&run.rig, &range, &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -ESTALE);
+	assert_int_equal(run.answer.size, 0);
+	run_end(&run);
+}
+
+static void a_silent_server_is_answered_for_at_the_deadline(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, SILENT, 300);
+	assert_int_equal(run_range(&run, 0, 1000), -ETIMEDOUT);
+	run_end(&run);
+}
+
+static void a_closed_port_is_unreachable(void **state)
+{
+	struct run run;
+	struct fetch_range range = {
+	    .path = "/f", .version = &version, .length_bytes = 10};
+
+	(void)state;
+	run_begin(&run, GENUINELY, 400);
+	server_free(run.server);
+	run.server = NULL;
+	answer_init(&run.answer, 0, 10);
+	(void)rig_range(&run.rig, &range, &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -EHOSTUNREACH);
+	assert_non_null(strstr(run.answer.err.text, "localhost"));
+	rig_fini(&run.rig);
+	answer_fini(&run.answer);
+}
+
+static void a_cancelled_range_is_answered_once(void **state)
+{
+	struct fetch_range range = {
+	    .path = "/f", .version = &version, .length_bytes = 10};
+	struct run run;
+	uint64_t number;
+
+	(void)state;
+	run_begin(&run, SILENT, 0);
+	answer_init(&run.answer, 0, 10);
+	number = rig_range(&run.rig, &range, &run.answer);
+	assert_true(number != 0);
+	fetch_cancel(run.rig.fetch, number);
+	fetch_cancel(run.rig.fetch, number);
+	fetch_cancel(run.rig.fetch, number + 1);
+	assert_int_equal(answer_wait(&run.answer), -ECANCELED);
+	rig_fini(&run.rig);
+	assert_int_equal(run.answer.times, 1);
+	server_free(run.server);
+	answer_fini(&run.answer);
+}
+
+static void stop_answers_all_that_is_on_its_way(void **state)
+{
+	enum { CALLS = 100 };
+	struct fetch_range range = {
+	    .path = "/f", .version = &version, .length_bytes = 10};
+	struct answer answers[CALLS];
+	struct answer late;
+	struct run run;
+
+	(void)state;
+	run_begin(&run, SILENT, 0);
+	answer_init(&run.answer, 0, 10);
+	for (unsigned i = 0; i < CALLS; i++) {
+		range.demand = i % 2 == 0;
+		answer_init(&answers[i], 0, 10);
+		if (i % 3 == 0)
+			rig_stat(&run.rig, "/g", &answers[i]);
+		else
+			(void)rig_range(&run.rig, &range, &answers[i]);
+	}
+	fetch_stop(run.rig.fetch);
+	answer_init(&late, 0, 10);
+	(void)rig_range(&run.rig, &range, &late);
+	assert_int_equal(answer_wait(&late), -ECANCELED);
+	answer_fini(&late);
+	for (unsigned i = 0; i < CALLS; i++) {
+		int code = answer_wait(&answers[i]);
+
+		/* Some PROPFINDs may have been answered: of another path. */
+		assert_true(code == -ECANCELED || code == -EIO);
+		assert_int_equal(answers[i].times, 1);
+		answer_fini(&answers[i]);
+	}
+	run_end(&run);
+}
+
+static void a_redirect_is_followed_without_authz(void **state)
+{
+	struct script target_script = {.lie = GENUINELY};
+	struct server *target = server_new(false, on_request, &target_script);
+	struct run run;
+
+	(void)state;
+	run_begin(&run, GENUINELY, 0);
+	(void)snprintf(run.script.elsewhere, sizeof(run.script.elsewhere), "%s",
+	    server_url(target));
+	assert_int_equal(run_range(&run, 100, 1000), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_int_equal(atomic_load(&target_script.gets), 1);
+	/* Not kept: the next one asks the origin again. */
+	assert_int_equal(run_range(&run, 200, 1000), 0);
+	assert_int_equal(server_requests(run.server), 2);
+	run_end(&run);
+	server_free(target);
+}
+
+static void redirects_without_end_are_left(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, GENUINELY, 0);
+	(void)snprintf(run.script.elsewhere, sizeof(run.script.elsewhere), "%s",
+	    server_url(run.server));
+	assert_int_equal(run_range(&run, 100, 1000), -EIO);
+	/* Six requests each of four tries. */
+	assert_int_equal(server_requests(run.server), 24);
+	run_end(&run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_honest_server_gives_the_bytes),
+	    cmocka_unit_test(a_range_of_any_length_is_exact),
+	    cmocka_unit_test(a_lost_connection_goes_on_at_the_next_byte),
+	    cmocka_unit_test(two_versions_are_never_mixed),
+	    cmocka_unit_test(an_answer_that_does_not_fit_is_asked_for_again),
+	    cmocka_unit_test(a_server_that_always_lies_gives_eio),
+	    cmocka_unit_test(final_answers_are_not_asked_for_again),
+	    cmocka_unit_test(a_change_is_believed_only_when_the_origin_says_so),
+	    cmocka_unit_test(the_whole_file_may_come_as_200),
+	    cmocka_unit_test(
+	        bytes_without_validator_are_confirmed_after_the_last),
+	    cmocka_unit_test(ranges_of_one_file_share_their_confirming),
+	    cmocka_unit_test(times_that_never_agree_cost_one_question),
+	    cmocka_unit_test(the_pin_is_asked_with_and_compared),
+	    cmocka_unit_test(
+	        a_sink_that_does_not_want_the_version_gets_no_byte),
+	    cmocka_unit_test(a_silent_server_is_answered_for_at_the_deadline),
+	    cmocka_unit_test(a_closed_port_is_unreachable),
+	    cmocka_unit_test(a_cancelled_range_is_answered_once),
+	    cmocka_unit_test(stop_answers_all_that_is_on_its_way),
+	    cmocka_unit_test(a_redirect_is_followed_without_authz),
+	    cmocka_unit_test(redirects_without_end_are_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
