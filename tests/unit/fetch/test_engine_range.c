@@ -321,8 +321,9 @@ static bool on_request(
 		return say_propfind(script, peer);
 	}
 	assert(strcmp(request->method, "GET") == 0);
-	(void)server_header(
-	    request, "If-Match", script->if_match, sizeof(script->if_match));
+	if (strcmp(server_header(request, "If-Match", pin, sizeof(pin)),
+	        "\"one\"") == 0)
+		atomic_fetch_add(&script->asked_with_pin, 1);
 	if (script->elsewhere[0] != '\0') {
 		server_say(peer,
 		    "HTTP/1.1 307 Temporary Redirect\r\n" GENUINE
