@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-size_t base64_room_bytes(size_t size_bytes)
+size_t token_base64_room_bytes(size_t size_bytes)
 {
 	return size_bytes / 4 * 3 + 3 + 1;
 }
@@ -26,7 +26,8 @@ static int value_of(char c)
 	return -1;
 }
 
-ssize_t base64_decode(unsigned char *out, const char *text, size_t size_bytes)
+ssize_t token_base64_decode(
+    unsigned char *out, const char *text, size_t size_bytes)
 {
 	uint32_t bits = 0;
 	unsigned bit_count = 0;

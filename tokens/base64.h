@@ -18,16 +18,16 @@
 #include <sys/types.h>
 
 /** Room that `size_bytes` of text may need, with a NUL behind. */
-size_t base64_room_bytes(size_t size_bytes);
+size_t token_base64_room_bytes(size_t size_bytes);
 
 /**
  * Decode base64url.
  *
- * @param out  base64_room_bytes(size_bytes) bytes; a NUL is put behind.
+ * @param out  token_base64_room_bytes(size_bytes) bytes; a NUL is put behind.
  * @return     bytes written, without the NUL; -EINVAL when it is not
  *             base64url in the strict sense above.
  */
-NODISCARD ssize_t base64_decode(
+NODISCARD ssize_t token_base64_decode(
     unsigned char *out, const char *text, size_t size_bytes);
 
 #endif

@@ -24,10 +24,10 @@ static struct store_query *take_over(struct tokens *tokens, uint64_t *wake_ms)
 	*wake_ms = UINT64_MAX;
 	while (*link != NULL) {
 		struct store_query *query = *link;
-		uint64_t mine_ms = wait_wake_ms(&query->wait, now_ms);
+		uint64_t mine_ms = token_wait_wake_ms(&query->wait, now_ms);
 
 		if (tokens->stopping ||
-		    wait_over(&query->wait, &view, now_ms)) {
+		    token_wait_over(&query->wait, &view, now_ms)) {
 			*link = query->next;
 			query->next = over;
 			over = query;
@@ -112,7 +112,7 @@ static bool enqueue(
 	uint64_t now_ms = clock_now_ms(tokens->clock);
 	struct store_query *query;
 
-	if (wait_over(wait, &view, now_ms) ||
+	if (token_wait_over(wait, &view, now_ms) ||
 	    tokens->query_count >= STORE_QUERIES_MAX)
 		return false;
 	query = malloc(sizeof(*query));
@@ -151,7 +151,7 @@ static int ask(struct tokens *tokens, const struct tokens_query *query,
 	if (!tokens->stopping) {
 		struct wait_view view = token_store_view(tokens);
 
-		wait_enqueue(&wait, &view, wait.asked_ms);
+		token_wait_enqueue(&wait, &view, wait.asked_ms);
 		token_store_nudge(tokens);
 		code = enqueue(tokens, &wait, answer, arg) ? 1 : view.code;
 	}

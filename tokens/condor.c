@@ -55,7 +55,7 @@ int condor_list(struct condor_files *out, const char *dir,
 	int code;
 
 	*out = (struct condor_files){.count = 0};
-	code = file_resolve(real, dir, rules, err);
+	code = token_file_resolve(real, dir, rules, err);
 	if (code < 0)
 		return code == -ENOENT ? 0 : code;
 	stream = opendir(real);

@@ -35,7 +35,7 @@ void discover_free(struct discover *discover)
 	if (discover == NULL)
 		return;
 	for (unsigned i = 0; i < discover->count; i++)
-		source_free(discover->sources[i]);
+		token_source_free(discover->sources[i]);
 	free(discover->forbidden_tree);
 	free(discover->condor_dir);
 	free(discover);
@@ -47,7 +47,7 @@ static struct source *add_source(
 	struct source *source;
 
 	assert(discover->count < SOURCES_MAX);
-	source = source_new(name, is_file);
+	source = token_source_new(name, is_file);
 	if (source != NULL)
 		discover->sources[discover->count++] = source;
 	return source;
@@ -242,7 +242,7 @@ static void drop_unlisted(struct discover *discover)
 		if (source->listed || source->chosen)
 			discover->sources[kept++] = source;
 		else
-			source_free(source);
+			token_source_free(source);
 	}
 	discover->count = kept;
 }
@@ -293,13 +293,13 @@ struct search {
 static bool consider(struct search *search, struct source *source,
     uint64_t now_s, struct err *first_problem)
 {
-	struct token *token = source_best(source, now_s);
+	struct token *token = token_source_best(source, now_s);
 	struct err problem;
 	enum token_phase phase;
 
-	source_judge(source, token, now_s, &problem);
+	token_source_judge(source, token, now_s, &problem);
 	if (first_problem->code == 0 && problem.code != 0 &&
-	    (token != NULL || !source_is_absent(&problem)))
+	    (token != NULL || !token_source_is_absent(&problem)))
 		*first_problem = problem;
 	if (token == NULL)
 		return false;
@@ -317,7 +317,7 @@ static bool search_range(struct discover *discover, unsigned from, unsigned to,
 	for (unsigned i = from; i < to; i++) {
 		struct source *source = discover->sources[i];
 
-		source_look(source, &discover->look, &discover->rules);
+		token_source_look(source, &discover->look, &discover->rules);
 		if (consider(
 		        search, source, discover->look.now_s, first_problem))
 			return true;
@@ -366,7 +366,7 @@ void discover_look(
 			out->problem = discover->condor_problem;
 	}
 	for (unsigned i = 0; i < discover->count; i++)
-		source_choose(discover->sources[i],
+		token_source_choose(discover->sources[i],
 		    discover->sources[i] == search.best ? search.token : NULL);
 	if (search.best == NULL) {
 		tell_none(discover, &out->problem);

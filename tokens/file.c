@@ -126,7 +126,7 @@ static int step(
 	return code < 0 ? code : follow(walk, err);
 }
 
-int file_resolve(char out[PATH_BYTES_MAX], const char *path,
+int token_file_resolve(char out[PATH_BYTES_MAX], const char *path,
     const struct file_rules *rules, struct err *err)
 {
 	struct walk walk = {.done = ""};
@@ -186,7 +186,7 @@ static bool settled(const struct timespec *time, uint64_t now_s)
 	    (uint64_t)time->tv_sec + FILE_SETTLED_S <= now_s;
 }
 
-struct file_stamp file_stamp_of(const struct stat *found, uint64_t now_s)
+struct file_stamp token_file_stamp_of(const struct stat *found, uint64_t now_s)
 {
 	return (struct file_stamp){.settled = settled(&found->st_mtim, now_s) &&
 	        settled(&found->st_ctim, now_s),
@@ -202,7 +202,7 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-bool file_stamp_same(
+bool token_file_stamp_same(
     const struct file_stamp *before, const struct file_stamp *after)
 {
 	return before->settled && before->device == after->device &&
@@ -250,18 +250,18 @@ static int look_at(struct file_look *look, int fd, const char *path,
 	code = check(&found, path, rules, err);
 	if (code < 0)
 		return code;
-	look->stamp = file_stamp_of(&found, look->now_s);
+	look->stamp = token_file_stamp_of(&found, look->now_s);
 	look->unchanged =
-	    !look->force && file_stamp_same(&before, &look->stamp);
+	    !look->force && token_file_stamp_same(&before, &look->stamp);
 	return look->unchanged ? 0 : read_all(look, fd, path, err);
 }
 
-int file_look(struct file_look *look, const char *path,
+int token_file_look(struct file_look *look, const char *path,
     const struct file_rules *rules, struct err *err)
 {
 	char real[PATH_BYTES_MAX];
 	struct stat found;
-	int code = file_resolve(real, path, rules, err);
+	int code = token_file_resolve(real, path, rules, err);
 	int fd;
 
 	look->unchanged = false;

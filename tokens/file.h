@@ -52,10 +52,10 @@ struct file_stamp {
 };
 
 /** The stamp of a file that is looked at at `now_s` (wall clock). */
-struct file_stamp file_stamp_of(const struct stat *found, uint64_t now_s);
+struct file_stamp token_file_stamp_of(const struct stat *found, uint64_t now_s);
 
 /** Whether the file is still in the state that was read under `before`. */
-bool file_stamp_same(
+bool token_file_stamp_same(
     const struct file_stamp *before, const struct file_stamp *after);
 
 /** A look at a file. */
@@ -80,12 +80,12 @@ struct file_look {
  * @retval -EMSGSIZE larger than FILE_BYTES_MAX.
  * @retval -errno    of the system call that failed.
  */
-NODISCARD int file_look(struct file_look *look, const char *path,
+NODISCARD int token_file_look(struct file_look *look, const char *path,
     const struct file_rules *rules, struct err *err);
 
 /** Resolve every symbolic link of an absolute path without touching the
- *  forbidden tree; results as file_look(). */
-NODISCARD int file_resolve(char out[PATH_BYTES_MAX], const char *path,
+ *  forbidden tree; results as token_file_look(). */
+NODISCARD int token_file_resolve(char out[PATH_BYTES_MAX], const char *path,
     const struct file_rules *rules, struct err *err);
 
 #endif

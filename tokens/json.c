@@ -31,7 +31,7 @@ static void set_hooks(void)
 	cJSON_InitHooks(&hooks);
 }
 
-void json_start(void)
+void token_json_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -77,13 +77,13 @@ static bool is_blank(const char *text, const char *end)
 	return true;
 }
 
-int json_parse_object(cJSON **out, const char *text, size_t size_bytes)
+int token_json_parse_object(cJSON **out, const char *text, size_t size_bytes)
 {
 	const char *end = NULL;
 	cJSON *object;
 
 	*out = NULL;
-	json_start();
+	token_json_start();
 	if (size_bytes > JSON_BYTES_MAX || !is_bounded(text, size_bytes))
 		return -EINVAL;
 	memory_failed = false;
@@ -98,7 +98,7 @@ int json_parse_object(cJSON **out, const char *text, size_t size_bytes)
 	return 0;
 }
 
-int json_member(const cJSON **out, const cJSON *object, const char *name)
+int token_json_member(const cJSON **out, const cJSON *object, const char *name)
 {
 	*out = NULL;
 	for (const cJSON *at = object->child; at != NULL; at = at->next) {
@@ -111,7 +111,7 @@ int json_member(const cJSON **out, const cJSON *object, const char *name)
 	return 0;
 }
 
-void json_freep(cJSON **object)
+void token_json_freep(cJSON **object)
 {
 	cJSON_Delete(*object);
 }

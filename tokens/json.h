@@ -6,7 +6,7 @@
  * nesting (it recurses), and \u0000 (it would cut a string short, so that a
  * claim could look different here and on the server).
  *
- * Threads: every function may be called from any thread after json_start().
+ * Threads: every function may be called from any thread after token_json_start().
  * Source: RFC 8259.
  */
 #ifndef TOKENS_JSON_H
@@ -26,7 +26,7 @@ enum {
 /** Set cJSON up, once for the process: its allocator is told to remember a
  *  failure, which cJSON itself reports as bad text. Before other threads use
  *  cJSON; later calls do nothing. */
-void json_start(void);
+void token_json_start(void);
 
 /**
  * Parse a whole text as one JSON object.
@@ -36,7 +36,7 @@ void json_start(void);
  * @retval -EINVAL  not such a text, or out of the bounds above.
  * @retval -ENOMEM  out of memory.
  */
-NODISCARD int json_parse_object(
+NODISCARD int token_json_parse_object(
     cJSON **out, const char *text, size_t size_bytes);
 
 /**
@@ -46,10 +46,10 @@ NODISCARD int json_parse_object(
  * @retval -EINVAL  it stands there twice (RFC 7519, section 4: names of
  *                  claims are unique; readers differ on which one counts).
  */
-NODISCARD int json_member(
+NODISCARD int token_json_member(
     const cJSON **out, const cJSON *object, const char *name);
 
 /** For the cleanup attribute. */
-void json_freep(cJSON **object);
+void token_json_freep(cJSON **object);
 
 #endif

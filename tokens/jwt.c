@@ -57,20 +57,21 @@ static int split(struct parts *parts, const char *text, size_t size_bytes)
 	}
 }
 
-/* Decode part `index` as a JSON object; as json_parse_object(). */
+/* Decode part `index` as a JSON object; as token_json_parse_object(). */
 static int part_object(cJSON **out, const struct parts *parts, unsigned index)
 {
 	size_t size = parts->size_bytes[index];
-	unsigned char *bytes = malloc(base64_room_bytes(size));
+	unsigned char *bytes = malloc(token_base64_room_bytes(size));
 	ssize_t n;
 	int code;
 
 	*out = NULL;
 	if (bytes == NULL)
 		return -ENOMEM;
-	n = base64_decode(bytes, parts->text[index], size);
-	code = n < 0 ? -EINVAL
-	             : json_parse_object(out, (const char *)bytes, (size_t)n);
+	n = token_base64_decode(bytes, parts->text[index], size);
+	code = n < 0
+	    ? -EINVAL
+	    : token_json_parse_object(out, (const char *)bytes, (size_t)n);
 	free(bytes);
 	return code;
 }
@@ -80,7 +81,7 @@ static int part_object(cJSON **out, const struct parts *parts, unsigned index)
  * `enc` marks an encrypted one, whose claims are not ours to read. */
 static int check_header(const struct parts *parts, struct err *err)
 {
-	__attribute__((cleanup(json_freep))) cJSON *header = NULL;
+	__attribute__((cleanup(token_json_freep))) cJSON *header = NULL;
 	const cJSON *algorithm;
 	const cJSON *encryption;
 	int code = part_object(&header, parts, 0);
@@ -89,8 +90,8 @@ static int check_header(const struct parts *parts, struct err *err)
 		return -ENOMSG;
 	if (code < 0)
 		return code;
-	if (json_member(&algorithm, header, "alg") < 0 ||
-	    json_member(&encryption, header, "enc") < 0)
+	if (token_json_member(&algorithm, header, "alg") < 0 ||
+	    token_json_member(&encryption, header, "enc") < 0)
 		return err_set(
 		    err, -EINVAL, "the token's header names a field twice");
 	if (!cJSON_IsString(algorithm))
@@ -109,12 +110,12 @@ static int check_header(const struct parts *parts, struct err *err)
 static int check_signature(const struct parts *parts, struct err *err)
 {
 	size_t size = parts->size_bytes[2];
-	unsigned char *bytes = malloc(base64_room_bytes(size));
+	unsigned char *bytes = malloc(token_base64_room_bytes(size));
 	ssize_t n;
 
 	if (bytes == NULL)
 		return -ENOMEM;
-	n = base64_decode(bytes, parts->text[2], size);
+	n = token_base64_decode(bytes, parts->text[2], size);
 	free(bytes);
 	if (n < 0)
 		return err_set(err, -EINVAL,
@@ -135,7 +136,7 @@ static int read_text(
 {
 	const cJSON *item;
 
-	if (json_member(&item, object, name) < 0 ||
+	if (token_json_member(&item, object, name) < 0 ||
 	    (item != NULL && !cJSON_IsString(item)))
 		return wrong_kind(err, name);
 	if (item == NULL)
@@ -178,7 +179,8 @@ static int read_names(
 	const cJSON *item;
 	int code;
 
-	if (json_member(&item, object, name) == 0 && cJSON_IsArray(item)) {
+	if (token_json_member(&item, object, name) == 0 &&
+	    cJSON_IsArray(item)) {
 		code = join(out, item);
 		return code == -ENOMEM || code == 0 ? code
 		                                    : wrong_kind(err, name);
@@ -194,7 +196,7 @@ static int read_time(uint64_t *out, const cJSON *object, const char *name,
 	const cJSON *item;
 	double value;
 
-	if (json_member(&item, object, name) < 0 ||
+	if (token_json_member(&item, object, name) < 0 ||
 	    (item != NULL && !cJSON_IsNumber(item)))
 		return wrong_kind(err, name);
 	if (item == NULL)
@@ -242,7 +244,7 @@ static int read_claims(
 int jwt_parse(struct jwt_claims *out, const char *text, size_t size_bytes,
     struct err *err)
 {
-	__attribute__((cleanup(json_freep))) cJSON *payload = NULL;
+	__attribute__((cleanup(token_json_freep))) cJSON *payload = NULL;
 	struct parts parts;
 	int code = split(&parts, text, size_bytes);
 

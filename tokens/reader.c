@@ -25,7 +25,7 @@ static bool look_needed(
 
 	for (const struct store_query *query = tokens->queries; query != NULL;
 	     query = query->next) {
-		if (!wait_needs_look(&query->wait, view))
+		if (!token_wait_needs_look(&query->wait, view))
 			continue;
 		needed = true;
 		*force = *force || query->wait.refused_id != 0;
@@ -47,7 +47,7 @@ static uint64_t next_look_ms(const struct tokens *tokens, bool *force)
 	if (look_needed(tokens, &view, force) || *force)
 		return 0;
 	if (tokens->queries != NULL && view.code != 0)
-		due_ms = wait_look_due_ms(&view);
+		due_ms = token_wait_look_due_ms(&view);
 	if (tokens->renew_due_s != UINT64_MAX) {
 		uint64_t left_s = tokens->renew_due_s - now_s;
 		uint64_t wake_ms = now_ms +
@@ -82,7 +82,8 @@ static void tell(const struct change *change, uint64_t now_s)
 		    LOG_TEXT(change->after.source),
 		    LOG_TEXT(token->claims.issuer),
 		    LOG_TEXT(token->claims.subject),
-		    LOG_TEXT(token->claims.scope), source_stamp(stamp, token));
+		    LOG_TEXT(token->claims.scope),
+		    token_source_stamp(stamp, token));
 		return;
 	}
 	if (change->code == 0 || !change->tell_code)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct source *source_new(const char *name, bool is_file)
+struct source *token_source_new(const char *name, bool is_file)
 {
 	AUTO(source) source = calloc(1, sizeof(*source));
 
@@ -21,7 +21,7 @@ struct source *source_new(const char *name, bool is_file)
 	return source->name != NULL ? STEAL(source) : NULL;
 }
 
-void source_free(struct source *source)
+void token_source_free(struct source *source)
 {
 	if (source == NULL)
 		return;
@@ -74,7 +74,7 @@ static void take_text(struct source *source, const struct file_look *look)
 	take_token(source, token);
 }
 
-void source_look(struct source *source, struct file_look *look,
+void token_source_look(struct source *source, struct file_look *look,
     const struct file_rules *rules)
 {
 	bool force = look->force;
@@ -86,7 +86,7 @@ void source_look(struct source *source, struct file_look *look,
 	/* Trouble is looked at afresh: it may have been cured in a way that
 	 * no stamp shows. */
 	look->force = force || source->problem.code != 0;
-	code = file_look(look, source->name, rules, &source->problem);
+	code = token_file_look(look, source->name, rules, &source->problem);
 	look->force = force;
 	if (code < 0) {
 		source->stamp.settled = false;
@@ -98,7 +98,7 @@ void source_look(struct source *source, struct file_look *look,
 	secret_wipe(look->bytes, look->size_bytes);
 }
 
-struct token *source_best(const struct source *source, uint64_t now_s)
+struct token *token_source_best(const struct source *source, uint64_t now_s)
 {
 	bool fresh = source->problem.code == 0 && source->latest != NULL;
 
@@ -110,12 +110,13 @@ struct token *source_best(const struct source *source, uint64_t now_s)
 	return fresh ? source->latest : NULL;
 }
 
-bool source_is_absent(const struct err *problem)
+bool token_source_is_absent(const struct err *problem)
 {
 	return problem->code == -ENOENT || problem->code == -ENODATA;
 }
 
-const char *source_stamp(char out[CLOCK_STAMP_BYTES], const struct token *token)
+const char *token_source_stamp(
+    char out[CLOCK_STAMP_BYTES], const struct token *token)
 {
 	if (token->claims.expires_s == UINT64_MAX)
 		return "unknown";
@@ -134,13 +135,13 @@ static void tell(struct source *source, const struct token *token,
 	if (problem->code == source->told)
 		return;
 	source->told = problem->code;
-	if (problem->code == 0 || (source_is_absent(problem) && !serves))
+	if (problem->code == 0 || (token_source_is_absent(problem) && !serves))
 		return;
 	if (serves)
 		log_line(LOG_LEVEL_WARN, LOG_TOKENS,
 		    "token source unusable, its last token serves",
 		    "source=%s why=%s until=%s", LOG_TEXT(source->name),
-		    LOG_TEXT(problem->text), source_stamp(stamp, token));
+		    LOG_TEXT(problem->text), token_source_stamp(stamp, token));
 	else
 		log_line(LOG_LEVEL_WARN, LOG_TOKENS, "token passed over",
 		    "source=%s why=%s", LOG_TEXT(source->name),
@@ -174,7 +175,7 @@ static void judge_phase(const struct source *source, const struct token *token,
 	}
 }
 
-void source_judge(struct source *source, const struct token *token,
+void token_source_judge(struct source *source, const struct token *token,
     uint64_t now_s, struct err *out)
 {
 	*out = source->problem;
@@ -183,7 +184,7 @@ void source_judge(struct source *source, const struct token *token,
 	tell(source, token, now_s, out);
 }
 
-void source_choose(struct source *source, struct token *token)
+void token_source_choose(struct source *source, struct token *token)
 {
 	source->chosen = token != NULL;
 	if (source->good == token)

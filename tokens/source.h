@@ -30,34 +30,34 @@ struct source {
 };
 
 /** A source with nothing in it yet; NULL when out of memory. */
-struct source *source_new(const char *name, bool is_file);
+struct source *token_source_new(const char *name, bool is_file);
 
-void source_free(struct source *source);
-DEFINE_FREEP(source, source_free)
+void token_source_free(struct source *source);
+DEFINE_FREEP(source, token_source_free)
 
 /** Look at its file, if it is one; `look` is a buffer, wiped afterwards. */
-void source_look(struct source *source, struct file_look *look,
+void token_source_look(struct source *source, struct file_look *look,
     const struct file_rules *rules);
 
 /** Its token as things stand, borrowed: what it holds, if that is good now,
  *  else the last one that was in use; NULL: none. */
-struct token *source_best(const struct source *source, uint64_t now_s);
+struct token *token_source_best(const struct source *source, uint64_t now_s);
 
 /** What is wrong with it, `token` being its best: a problem of the file, or
  *  that the token is not good now. Code 0: nothing. One log line when a kind
  *  of trouble begins, not one at each look. */
-void source_judge(struct source *source, const struct token *token,
+void token_source_judge(struct source *source, const struct token *token,
     uint64_t now_s, struct err *out);
 
 /** When a token ends, for a log line: a stamp in `out`, or "unknown". */
-const char *source_stamp(
+const char *token_source_stamp(
     char out[CLOCK_STAMP_BYTES], const struct token *token);
 
 /** Whether that is no more than that there is no token there. */
-bool source_is_absent(const struct err *problem);
+bool token_source_is_absent(const struct err *problem);
 
 /** Note whether `token` (NULL: none) is the one in use: it is then kept
  *  against bad times, and otherwise what was kept is dropped. */
-void source_choose(struct source *source, struct token *token);
+void token_source_choose(struct source *source, struct token *token);
 
 #endif

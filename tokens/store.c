@@ -83,7 +83,7 @@ void token_store_nudge(struct tokens *tokens)
 	struct wait_view view = token_store_view(tokens);
 
 	if (tokens->nudged ||
-	    clock_now_ms(tokens->clock) < wait_look_due_ms(&view))
+	    clock_now_ms(tokens->clock) < token_wait_look_due_ms(&view))
 		return;
 	tokens->nudged = true;
 	(void)pthread_cond_signal(&tokens->reader_wakes);
@@ -326,7 +326,7 @@ int tokens_new(
 	int code;
 
 	*out = NULL;
-	json_start();
+	token_json_start();
 	code = discover_new(&discover, config, err);
 	if (code < 0)
 		return code;

@@ -128,18 +128,18 @@ static int make(
 static int read_object(
     struct token **out, const char *text, size_t size_bytes, struct err *err)
 {
-	__attribute__((cleanup(json_freep))) cJSON *object = NULL;
+	__attribute__((cleanup(token_json_freep))) cJSON *object = NULL;
 	const cJSON *item = NULL;
 	const char *inner;
 	size_t inner_bytes;
-	int code = json_parse_object(&object, text, size_bytes);
+	int code = token_json_parse_object(&object, text, size_bytes);
 
 	if (code == -ENOMEM)
 		return err_set(err, code, "out of memory");
 	if (code < 0)
 		return err_set(
 		    err, code, "begins as JSON and is cut short or garbled");
-	if (json_member(&item, object, "access_token") < 0 ||
+	if (token_json_member(&item, object, "access_token") < 0 ||
 	    !cJSON_IsString(item))
 		return err_set(
 		    err, -EINVAL, "JSON without one text \"access_token\"");

@@ -10,7 +10,7 @@ static bool asks_again(const struct wait *wait, const struct wait_view *view)
 	    wait->refused_id == view->token_id;
 }
 
-void wait_enqueue(
+void token_wait_enqueue(
     struct wait *wait, const struct wait_view *view, uint64_t now_ms)
 {
 	bool fresh = view->begun > 0 && now_ms - view->begun_ms < WAIT_FRESH_MS;
@@ -23,7 +23,7 @@ void wait_enqueue(
 		wait->look = view->begun;
 }
 
-bool wait_over(
+bool token_wait_over(
     const struct wait *wait, const struct wait_view *view, uint64_t now_ms)
 {
 	bool looked = view->ended >= wait->look ||
@@ -36,7 +36,7 @@ bool wait_over(
 	return looked && now_ms >= wait->deadline_ms;
 }
 
-uint64_t wait_wake_ms(const struct wait *wait, uint64_t now_ms)
+uint64_t token_wait_wake_ms(const struct wait *wait, uint64_t now_ms)
 {
 	uint64_t stall_ms = wait->asked_ms + WAIT_STALL_MS;
 	uint64_t wake_ms = UINT64_MAX;
@@ -48,12 +48,13 @@ uint64_t wait_wake_ms(const struct wait *wait, uint64_t now_ms)
 	return wake_ms;
 }
 
-bool wait_needs_look(const struct wait *wait, const struct wait_view *view)
+bool token_wait_needs_look(
+    const struct wait *wait, const struct wait_view *view)
 {
 	return wait->look > view->begun;
 }
 
-uint64_t wait_look_due_ms(const struct wait_view *view)
+uint64_t token_wait_look_due_ms(const struct wait_view *view)
 {
 	if (view->begun == 0)
 		return 0;

@@ -45,22 +45,23 @@ struct wait {
 };
 
 /** Begin to wait: sets wait->look; the other members are set. */
-void wait_enqueue(
+void token_wait_enqueue(
     struct wait *wait, const struct wait_view *view, uint64_t now_ms);
 
 /** Whether the asker is to be answered now, with what the view has. */
-bool wait_over(
+bool token_wait_over(
     const struct wait *wait, const struct wait_view *view, uint64_t now_ms);
 
 /** When time alone may end this wait; later than now_ms, UINT64_MAX: never. */
-uint64_t wait_wake_ms(const struct wait *wait, uint64_t now_ms);
+uint64_t token_wait_wake_ms(const struct wait *wait, uint64_t now_ms);
 
 /** Whether this asker needs another look, and one that reads the file
  *  whatever its stamp says. */
-bool wait_needs_look(const struct wait *wait, const struct wait_view *view);
+bool token_wait_needs_look(
+    const struct wait *wait, const struct wait_view *view);
 
 /** When a look is due because people ask (any number of them) though
  *  none of them needs one at once. */
-uint64_t wait_look_due_ms(const struct wait_view *view);
+uint64_t token_wait_look_due_ms(const struct wait_view *view);
 
 #endif

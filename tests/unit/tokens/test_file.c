@@ -60,7 +60,7 @@ static int look_at(const char *path, const struct file_rules *how, char *text)
 	int code;
 
 	look.stamp.settled = false;
-	code = file_look(&look, path, how, &err);
+	code = token_file_look(&look, path, how, &err);
 	if (code < 0)
 		assert_true(err.text[0] != '\0');
 	(void)snprintf(text, ERR_TEXT_BYTES, "%s", err.text);
@@ -289,35 +289,35 @@ static void a_file_is_read_again_when_it_has_changed(void **state)
 	make_file(path, "abc", 0600);
 	look.now_s += 100; /* long enough after the change */
 	look.stamp.settled = false;
-	assert_int_equal(file_look(&look, path, &how, &err), 0);
+	assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 	assert_false(look.unchanged);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(file_look(&look, path, &how, &err), 0);
+		assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 		assert_true(look.unchanged);
 	}
 	/* Whatever the stamp says, when that is asked for. */
 	look.force = true;
-	assert_int_equal(file_look(&look, path, &how, &err), 0);
+	assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 	assert_false(look.unchanged);
 	look.force = false;
 	/* In place, same size. */
 	make_file(path, "xyz", 0600);
-	assert_int_equal(file_look(&look, path, &how, &err), 0);
+	assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 	assert_false(look.unchanged);
 	assert_memory_equal(look.bytes, "xyz", 3);
 	/* By rename, same size, same mtime. */
 	make_file(in_dir("new"), "123", 0600);
 	make_old(in_dir("new"));
 	make_old(path);
-	assert_int_equal(file_look(&look, path, &how, &err), 0);
+	assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 	assert_int_equal(rename(in_dir("new"), path), 0);
-	assert_int_equal(file_look(&look, path, &how, &err), 0);
+	assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 	assert_false(look.unchanged);
 	assert_memory_equal(look.bytes, "123", 3);
 	/* In place with its mtime set back. */
 	make_file(path, "456", 0600);
 	make_old(path);
-	assert_int_equal(file_look(&look, path, &how, &err), 0);
+	assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 	assert_false(look.unchanged);
 	assert_memory_equal(look.bytes, "456", 3);
 }
@@ -332,7 +332,7 @@ static void a_young_file_is_read_at_each_look(void **state)
 	(void)state;
 	make_file(path, "abc", 0600);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(file_look(&look, path, &how, &err), 0);
+		assert_int_equal(token_file_look(&look, path, &how, &err), 0);
 		assert_false(look.unchanged);
 	}
 }

@@ -60,10 +60,10 @@ static void base64url_is_read_in_one_spelling_only(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-		assert_int_equal(
-		    base64_decode(out, rows[i].text, strlen(rows[i].text)),
+		assert_int_equal(token_base64_decode(
+		                     out, rows[i].text, strlen(rows[i].text)),
 		    rows[i].size);
-	assert_int_equal(base64_decode(out, "Zm9v", 4), 3);
+	assert_int_equal(token_base64_decode(out, "Zm9v", 4), 3);
 	assert_string_equal((char *)out, "foo");
 }
 
@@ -79,9 +79,10 @@ static void base64url_gives_back_every_text(void **state)
 			text[i] = (char)(1 + (i * 37 + n * 11) % 255);
 		text[n] = '\0';
 		make_base64(coded, text);
-		assert_true(base64_room_bytes(strlen(coded)) <= sizeof(out));
+		assert_true(
+		    token_base64_room_bytes(strlen(coded)) <= sizeof(out));
 		assert_int_equal(
-		    base64_decode(out, coded, strlen(coded)), (int)n);
+		    token_base64_decode(out, coded, strlen(coded)), (int)n);
 		assert_memory_equal(out, text, n + 1);
 	}
 }

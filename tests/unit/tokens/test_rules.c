@@ -43,12 +43,12 @@ static void a_good_token_is_given_at_once(void **state)
 		struct wait_view now = view(0, ages_ms[i]);
 		struct wait wait = asked(0, 0);
 
-		wait_enqueue(&wait, &now, NOW_MS);
-		assert_true(wait_over(&wait, &now, NOW_MS));
+		token_wait_enqueue(&wait, &now, NOW_MS);
+		assert_true(token_wait_over(&wait, &now, NOW_MS));
 		/* Another one than the one refused is as good. */
 		wait = asked(0, 6);
-		wait_enqueue(&wait, &now, NOW_MS);
-		assert_true(wait_over(&wait, &now, NOW_MS));
+		token_wait_enqueue(&wait, &now, NOW_MS);
+		assert_true(token_wait_over(&wait, &now, NOW_MS));
 	}
 }
 
@@ -58,26 +58,26 @@ static void a_refused_token_is_given_again_after_a_new_look_only(void **state)
 	struct wait wait = asked(0, 7);
 
 	(void)state;
-	wait_enqueue(&wait, &now, NOW_MS);
-	assert_true(wait_needs_look(&wait, &now));
-	assert_false(wait_over(&wait, &now, NOW_MS));
+	token_wait_enqueue(&wait, &now, NOW_MS);
+	assert_true(token_wait_needs_look(&wait, &now));
+	assert_false(token_wait_over(&wait, &now, NOW_MS));
 	/* The look has begun, and ended: the token is still the same. */
 	now.begun = 6;
-	assert_false(wait_needs_look(&wait, &now));
-	assert_false(wait_over(&wait, &now, NOW_MS + 1));
+	assert_false(token_wait_needs_look(&wait, &now));
+	assert_false(token_wait_over(&wait, &now, NOW_MS + 1));
 	now.ended = 6;
-	assert_true(wait_over(&wait, &now, NOW_MS + 1));
+	assert_true(token_wait_over(&wait, &now, NOW_MS + 1));
 	/* A look that hangs is not waited for. */
 	now.ended = 5;
-	assert_false(wait_over(&wait, &now, NOW_MS + WAIT_STALL_MS - 1));
-	assert_true(wait_over(&wait, &now, NOW_MS + WAIT_STALL_MS));
+	assert_false(token_wait_over(&wait, &now, NOW_MS + WAIT_STALL_MS - 1));
+	assert_true(token_wait_over(&wait, &now, NOW_MS + WAIT_STALL_MS));
 	/* A look that was on its way when the refusal came does not do. */
 	now = view(0, 0);
 	now.begun = 6;
 	wait = asked(0, 7);
-	wait_enqueue(&wait, &now, NOW_MS);
+	token_wait_enqueue(&wait, &now, NOW_MS);
 	now.ended = 6;
-	assert_false(wait_over(&wait, &now, NOW_MS));
+	assert_false(token_wait_over(&wait, &now, NOW_MS));
 }
 
 static void no_token_is_told_after_a_fresh_look(void **state)
@@ -87,23 +87,23 @@ static void no_token_is_told_after_a_fresh_look(void **state)
 
 	(void)state;
 	/* Fresh: no look for this one, however many ask. */
-	wait_enqueue(&wait, &now, NOW_MS);
-	assert_false(wait_needs_look(&wait, &now));
-	assert_true(wait_over(&wait, &now, NOW_MS));
+	token_wait_enqueue(&wait, &now, NOW_MS);
+	assert_false(token_wait_needs_look(&wait, &now));
+	assert_true(token_wait_over(&wait, &now, NOW_MS));
 	/* Stale: one look, and no wait for a token to come. */
 	now = view(-ENOKEY, WAIT_FRESH_MS);
-	wait_enqueue(&wait, &now, NOW_MS);
-	assert_true(wait_needs_look(&wait, &now));
-	assert_false(wait_over(&wait, &now, NOW_MS));
+	token_wait_enqueue(&wait, &now, NOW_MS);
+	assert_true(token_wait_needs_look(&wait, &now));
+	assert_false(token_wait_over(&wait, &now, NOW_MS));
 	now.begun = now.ended = 6;
-	assert_true(wait_over(&wait, &now, NOW_MS));
+	assert_true(token_wait_over(&wait, &now, NOW_MS));
 	/* On its way: the same one serves. */
 	now = view(-ENOKEY, 10);
 	now.begun = 6;
-	wait_enqueue(&wait, &now, NOW_MS);
-	assert_false(wait_needs_look(&wait, &now));
-	assert_false(wait_over(&wait, &now, NOW_MS));
-	assert_true(wait_over(&wait, &now, NOW_MS + WAIT_STALL_MS));
+	token_wait_enqueue(&wait, &now, NOW_MS);
+	assert_false(token_wait_needs_look(&wait, &now));
+	assert_false(token_wait_over(&wait, &now, NOW_MS));
+	assert_true(token_wait_over(&wait, &now, NOW_MS + WAIT_STALL_MS));
 }
 
 static void an_ended_token_waits_for_a_newer_one_until_the_deadline(
@@ -113,22 +113,23 @@ static void an_ended_token_waits_for_a_newer_one_until_the_deadline(
 	struct wait wait = asked(NOW_MS + 10000, 0);
 
 	(void)state;
-	wait_enqueue(&wait, &now, NOW_MS);
-	assert_false(wait_over(&wait, &now, NOW_MS));
-	assert_false(wait_over(&wait, &now, NOW_MS + 9999));
-	assert_true(wait_over(&wait, &now, NOW_MS + 10000));
-	assert_int_equal(wait_wake_ms(&wait, NOW_MS + 5000), NOW_MS + 10000);
+	token_wait_enqueue(&wait, &now, NOW_MS);
+	assert_false(token_wait_over(&wait, &now, NOW_MS));
+	assert_false(token_wait_over(&wait, &now, NOW_MS + 9999));
+	assert_true(token_wait_over(&wait, &now, NOW_MS + 10000));
+	assert_int_equal(
+	    token_wait_wake_ms(&wait, NOW_MS + 5000), NOW_MS + 10000);
 	/* It comes in time. */
 	now.code = 0;
-	assert_true(wait_over(&wait, &now, NOW_MS + 5000));
+	assert_true(token_wait_over(&wait, &now, NOW_MS + 5000));
 	/* A deadline that has passed still gives it one fresh look. */
 	now = view(-EKEYEXPIRED, 5000);
 	wait = asked(NOW_MS - 1, 0);
-	wait_enqueue(&wait, &now, NOW_MS);
-	assert_true(wait_needs_look(&wait, &now));
-	assert_false(wait_over(&wait, &now, NOW_MS));
+	token_wait_enqueue(&wait, &now, NOW_MS);
+	assert_true(token_wait_needs_look(&wait, &now));
+	assert_false(token_wait_over(&wait, &now, NOW_MS));
 	now.begun = now.ended = 6;
-	assert_true(wait_over(&wait, &now, NOW_MS));
+	assert_true(token_wait_over(&wait, &now, NOW_MS));
 }
 
 /* Property: whatever happens, nobody waits longer than the later of the
@@ -147,9 +148,9 @@ static void every_wait_ends(void **state)
 			uint64_t now_ms = NOW_MS;
 			unsigned steps = 0;
 
-			wait_enqueue(&wait, &now, NOW_MS);
-			while (!wait_over(&wait, &now, now_ms)) {
-				now_ms = wait_wake_ms(&wait, now_ms);
+			token_wait_enqueue(&wait, &now, NOW_MS);
+			while (!token_wait_over(&wait, &now, now_ms)) {
+				now_ms = token_wait_wake_ms(&wait, now_ms);
 				assert_true(now_ms < UINT64_MAX);
 				assert_true(++steps <= 2);
 			}
@@ -163,13 +164,16 @@ static void looks_are_a_second_apart_while_somebody_asks(void **state)
 	struct wait_view now = view(0, 300);
 
 	(void)state;
-	assert_int_equal(wait_look_due_ms(&now), NOW_MS - 300 + WAIT_AGAIN_MS);
+	assert_int_equal(
+	    token_wait_look_due_ms(&now), NOW_MS - 300 + WAIT_AGAIN_MS);
 	now.code = -EKEYEXPIRED;
-	assert_int_equal(wait_look_due_ms(&now), NOW_MS - 300 + WAIT_AGAIN_MS);
+	assert_int_equal(
+	    token_wait_look_due_ms(&now), NOW_MS - 300 + WAIT_AGAIN_MS);
 	now.code = -ENOKEY;
-	assert_int_equal(wait_look_due_ms(&now), NOW_MS - 300 + WAIT_FRESH_MS);
+	assert_int_equal(
+	    token_wait_look_due_ms(&now), NOW_MS - 300 + WAIT_FRESH_MS);
 	now.begun = 0;
-	assert_int_equal(wait_look_due_ms(&now), 0);
+	assert_int_equal(token_wait_look_due_ms(&now), 0);
 }
 
 static void the_margin_follows_the_life(void **state)
