@@ -18,6 +18,10 @@ check(words_finds_mistakes ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/check_words.py
   --self-test)
 check(format ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/check_format.py
   ${CLANG_FORMAT} ${PROJECT_SOURCE_DIR})
+check(man ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/check_man.py
+  ${PROJECT_SOURCE_DIR} $<TARGET_FILE:bearerfs>)
+check(man_finds_mistakes ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/check_man.py
+  --self-test ${PROJECT_SOURCE_DIR} $<TARGET_FILE:bearerfs>)
 
 # clang-tidy takes minutes: `ctest -C tidy`, part of `./bootstrap test --long`.
 find_program(CLANG_TIDY NAMES clang-tidy-14 clang-tidy)
