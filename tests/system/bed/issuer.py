@@ -8,9 +8,11 @@ claims, good or bad.
 import base64
 import json
 import os
-import sys
 import time
 import uuid
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bed.procs import Server, python
 
@@ -22,7 +24,6 @@ class Issuer(Server):
 
     def __init__(self, bed, name=None):
         super().__init__(bed, name)
-        from cryptography.hazmat.primitives.asymmetric import ec, rsa
         self.cert, self.key = bed.ca.server(self.name)
         self.web = os.path.join(self.folder, "web")
         os.makedirs(os.path.join(self.web, ".well-known"))
@@ -39,8 +40,8 @@ class Issuer(Server):
 
     def launch(self):
         self.publish()
-        return python("bed.issuer", [self.web, str(self.port), self.cert,
-                                     self.key], self.log)
+        return python("bed.statics", [self.web, str(self.port), self.cert,
+                                      self.key], self.log)
 
     def publish(self):
         """Write the documents: https://HOST/.well-known/..., /jwks."""
@@ -75,7 +76,6 @@ class Issuer(Server):
         @param rogue     signed by a key that the issuer does not know
         @param claims    more claims, or others; None takes one away
         """
-        import jwt
         now = int(time.time())
         body = {"iss": self.url, "sub": "ada", "aud": AUDIENCE,
                 "iat": now - 5, "nbf": now - 5, "exp": now + int(lifetime),
@@ -94,38 +94,3 @@ class Issuer(Server):
 def b64(number, size):
     return base64.urlsafe_b64encode(
         number.to_bytes(size, "big")).rstrip(b"=").decode()
-
-
-def serve(folder, port, cert, key):
-    import functools
-    import http.server
-    import ssl
-
-    class Quick(http.server.SimpleHTTPRequestHandler):
-        timeout = 60
-
-        def guess_type(self, path):
-            return "application/json"
-
-    class Threaded(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def finish_request(self, request, client):
-            try:
-                request.settimeout(60)
-                request = context.wrap_socket(request, server_side=True)
-                super().finish_request(request, client)
-            except OSError:
-                pass  # a probe of the port, or a client that went away
-            finally:
-                request.close()
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    handler = functools.partial(Quick, directory=folder)
-    with Threaded(("127.0.0.1", port), handler) as server:
-        server.serve_forever()
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])

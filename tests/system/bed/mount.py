@@ -21,7 +21,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
 
 
 def binary():
-    return os.environ.get("BEARERFS") or ROOT + "/build/release/bearerfs"
+    path = os.environ.get("BEARERFS") or ROOT + "/build/release/bearerfs"
+    if not os.access(path, os.X_OK):
+        raise Failed(f"{path} is not built; BEARERFS= names another")
+    return os.path.abspath(path)
 
 
 def as_user(user):

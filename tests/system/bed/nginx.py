@@ -11,6 +11,7 @@ and 403 as RFC 6750 wants them. Its log counts requests.
 import json
 import os
 import shutil
+import uuid
 
 from cryptography.hazmat.primitives import serialization
 
@@ -137,21 +138,29 @@ class Nginx(Server):
         return [self.log, self.folder + "/run/error.log",
                 self.folder + "/run/access.log"]
 
-    def mark(self):
-        """A place in the access log, for requests(since)."""
-        try:
-            return os.path.getsize(self.folder + "/run/access.log")
-        except FileNotFoundError:
-            return 0
+    def lines(self, since=0):
+        """The access log from there on, up to this moment.
 
-    def requests(self, since=0):
-        """What was asked since mark(): dicts with time, method, uri, status,
-        bytes, range, depth, if_match, connection, protocol. A line is
-        written when the answer was sent."""
-        def whole():
+        A line is written when its answer has been sent, which a client may
+        notice earlier. So ask for something of our own and wait for its
+        line: one process writes them in order.
+        """
+        name = "/settled-" + uuid.uuid4().hex
+        ask(f"https://127.0.0.1:{self.port}{name}")
+
+        def settled():
             with open(self.folder + "/run/access.log") as file:
                 file.seek(since)
                 text = file.read()
-            return [text] if text == "" or text.endswith("\n") else None
-        text = wait_for(whole, "the last line of nginx's log")[0]
-        return [json.loads(line) for line in text.splitlines()]
+            return text if name in text and text.endswith("\n") else None
+        return wait_for(settled, "nginx to write its log")
+
+    def mark(self):
+        """A place in the access log, for requests(since)."""
+        return len(self.lines())
+
+    def requests(self, since=0):
+        """What was asked since mark(): dicts with time, method, uri, status,
+        bytes, range, depth, if_match, connection, protocol."""
+        return [json.loads(line) for line in self.lines(since).splitlines()
+                if "/settled-" not in line]
