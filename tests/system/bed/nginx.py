@@ -76,6 +76,9 @@ http {{
 """
 
 
+SETTLED = b"/settled-"
+
+
 class Nginx(Server):
     name = "nginx"
     user = "www-data"
@@ -145,22 +148,23 @@ class Nginx(Server):
         notice earlier. So ask for something of our own and wait for its
         line: one process writes them in order.
         """
-        name = "/settled-" + uuid.uuid4().hex
-        ask(f"https://127.0.0.1:{self.port}{name}")
+        name = SETTLED + uuid.uuid4().hex.encode()
+        ask(f"https://127.0.0.1:{self.port}{name.decode()}")
 
         def settled():
-            with open(self.folder + "/run/access.log") as file:
+            with open(self.folder + "/run/access.log", "rb") as file:
                 file.seek(since)
                 text = file.read()
-            return text if name in text and text.endswith("\n") else None
+            return text if name in text and text.endswith(b"\n") else None
         return wait_for(settled, "nginx to write its log")
 
     def mark(self):
         """A place in the access log, for requests(since)."""
-        return len(self.lines())
+        self.lines()
+        return os.path.getsize(self.folder + "/run/access.log")
 
     def requests(self, since=0):
         """What was asked since mark(): dicts with time, method, uri, status,
         bytes, range, depth, if_match, connection, protocol."""
         return [json.loads(line) for line in self.lines(since).splitlines()
-                if "/settled-" not in line]
+                if SETTLED not in line]
