@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/config.h"
+#include "cli/env.h"
 #include "cli/nearest.h"
 #include "cli/options.h"
 
@@ -83,8 +84,8 @@ int config_read(struct config *config, const char *file, struct err *err)
  * is no home. */
 static void user_file(char *out, size_t room_bytes)
 {
-	const char *config_home = getenv("XDG_CONFIG_HOME");
-	const char *home = getenv("HOME");
+	const char *config_home = env_get("XDG_CONFIG_HOME");
+	const char *home = env_get("HOME");
 	int n = 0;
 
 	if (config_home != NULL && config_home[0] == '/')

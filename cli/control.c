@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/control_dir.h"
+#include "cli/env.h"
 
 enum client_phase { CLIENT_FREE, CLIENT_ASKS, CLIENT_TAKES, CLIENT_HELD };
 
@@ -101,8 +102,8 @@ int control_new(struct control **out, unsigned major, unsigned minor,
 	control->dir_fd = -1;
 	control->answer = answer;
 	control->arg = arg;
-	code =
-	    control_dir(dir, sizeof(dir), geteuid(), getenv("XDG_RUNTIME_DIR"));
+	code = control_dir(
+	    dir, sizeof(dir), geteuid(), env_get("XDG_RUNTIME_DIR"));
 	if (code < 0)
 		return err_set(
 		    err, code, "control socket: $XDG_RUNTIME_DIR is too long");

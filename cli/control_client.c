@@ -11,6 +11,7 @@
 
 #include "cli/control.h"
 #include "cli/control_dir.h"
+#include "cli/env.h"
 
 static int set_deadline(int fd, uint64_t deadline_ms)
 {
@@ -61,6 +62,8 @@ static int connect_in(int dir_fd, const char *name, uid_t owner,
 	    err, code, "control socket '%s': %s", name, err_message(code));
 }
 
+enum { CANDIDATE_COUNT = 4 };
+
 /* The places where the daemon of `owner` may have put its socket: where we
  * would put ours, and where the owner's login session or root would. */
 static int candidate(char *out, size_t room_bytes, unsigned index, uid_t owner)
@@ -70,7 +73,7 @@ static int candidate(char *out, size_t room_bytes, unsigned index, uid_t owner)
 	switch (index) {
 	case 0:
 		return control_dir(
-		    out, room_bytes, geteuid(), getenv("XDG_RUNTIME_DIR"));
+		    out, room_bytes, geteuid(), env_get("XDG_RUNTIME_DIR"));
 	case 1:
 		(void)snprintf(
 		    session, sizeof(session), "/run/user/%u", (unsigned)owner);
@@ -85,6 +88,20 @@ static int candidate(char *out, size_t room_bytes, unsigned index, uid_t owner)
 	}
 }
 
+/* Try one place. */
+static int connect_at(const char *dir, const char *name, uid_t owner,
+    uint64_t deadline_ms, struct err *err)
+{
+	int dir_fd = control_dir_open(dir, owner, err);
+	int fd;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	fd = connect_in(dir_fd, name, owner, deadline_ms, err);
+	(void)close(dir_fd);
+	return fd;
+}
+
 int control_connect(unsigned major, unsigned minor, uid_t owner,
     uint64_t deadline_ms, struct err *err)
 {
@@ -93,29 +110,21 @@ int control_connect(unsigned major, unsigned minor, uid_t owner,
 	int worst = -ENOENT;
 
 	control_name(name, major, minor);
-	for (unsigned i = 0; i < 4; i++) {
-		int dir_fd;
-		int fd;
+	for (unsigned i = 0; i < CANDIDATE_COUNT; i++) {
+		int fd = candidate(dir, sizeof(dir), i, owner);
 
-		if (candidate(dir, sizeof(dir), i, owner) < 0)
-			continue;
-		dir_fd = control_dir_open(dir, owner, err);
-		if (dir_fd < 0) {
-			if (dir_fd == -EACCES)
-				worst = dir_fd;
-			continue;
-		}
-		fd = connect_in(dir_fd, name, owner, deadline_ms, err);
-		(void)close(dir_fd);
+		if (fd == 0)
+			fd = connect_at(dir, name, owner, deadline_ms, err);
 		if (fd >= 0 || fd == -ETIMEDOUT)
 			return fd;
-		if (fd != -ENOENT)
+		/* The last one that is more than "not there". */
+		if (fd == -EACCES || fd == -ECONNREFUSED)
 			worst = fd;
 	}
 	return err_set(err, worst, "%s",
 	    worst == -ENOENT       ? "no control socket"
 	        : worst == -EACCES ? "the control socket is someone else's"
-	                           : err_message(worst));
+	                           : "its process has ended");
 }
 
 static int send_all(int fd, const char *bytes, size_t size_bytes)

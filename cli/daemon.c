@@ -30,7 +30,7 @@ static int wait_for(int fd, pid_t child)
 	if (WIFEXITED(how))
 		return WEXITSTATUS(how) != 0 ? WEXITSTATUS(how) : 1;
 	return say_exit(1, "mount: ended by signal %d (%s) before it answered",
-	    WTERMSIG(how), strsignal(WTERMSIG(how)));
+	    WTERMSIG(how), sigdescr_np(WTERMSIG(how)));
 }
 
 int daemon_fork(struct daemon *daemon, int *status, struct err *err)

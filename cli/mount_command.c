@@ -6,11 +6,11 @@
 #include "base/attr.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/harden.h"
@@ -19,101 +19,23 @@
 #include "cli/plan.h"
 #include "cli/say.h"
 
-struct arguments {
-	struct command_source from;
-	const char *mountpoint;
-	bool foreground;
-	bool fake; /* mount -f: check everything and do not mount */
-	bool help;
+static const struct arguments_form mount_form = {
+    .command = "mount",
+    .letters = ":fho:",
+    .positions_min = 2,
+    .positions_max = 2,
+    .positions = "SOURCE and MOUNTPOINT",
 };
 
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-
-/* What stands between the options. */
-static int take_positions(struct arguments *arguments, int argc, char **argv)
-{
-	if (argc - optind < 2)
-		return command_usage("mount",
-		    argc == optind ? "SOURCE and MOUNTPOINT are missing"
-		                   : "MOUNTPOINT is missing");
-	if (argc - optind > 2)
-		return command_usage(
-		    "mount", "more than SOURCE and MOUNTPOINT");
-	arguments->from.source = argv[optind];
-	arguments->mountpoint = argv[optind + 1];
-	return STATUS_OK;
-}
-
-static int take_arguments(struct arguments *arguments, int argc, char **argv)
-{
-	int letter;
-
-	opterr = 0;
-	optind = 1;
-	while ((letter = getopt_long(
-	            argc, argv, ":fho:", long_options, NULL)) != -1) {
-		switch (letter) {
-		case 'f':
-			arguments->foreground = true;
-			break;
-		case 'h':
-			arguments->help = true;
-			return STATUS_OK;
-		case 'o':
-			if (command_add_text(&arguments->from, optarg) < 0)
-				return command_usage(
-				    "mount", "-o stands there too often");
-			break;
-		case ':':
-			return command_usage("mount", "-o needs options");
-		default:
-			return command_usage("mount",
-			    "unknown argument; options such as ro stand "
-			    "behind -o");
-		}
-	}
-	return take_positions(arguments, argc, argv);
-}
-
-/* mount(8): TYPE SOURCE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]. */
-static int take_helper_arguments(
-    struct arguments *arguments, int argc, char **argv)
-{
-	int letter;
-
-	arguments->from.origin = OPTIONS_OF_MOUNT;
-	opterr = 0;
-	optind = 1;
-	while ((letter = getopt_long(
-	            argc, argv, ":fho:nst:v", long_options, NULL)) != -1) {
-		switch (letter) {
-		case 'f':
-			arguments->fake = true;
-			break;
-		case 'h':
-			arguments->help = true;
-			return STATUS_OK;
-		case 'o':
-			if (command_add_text(&arguments->from, optarg) < 0)
-				return command_usage(
-				    "mount", "-o stands there too often");
-			break;
-		case 's':
-			arguments->from.origin = OPTIONS_SLOPPY;
-			break;
-		case 'n': /* there is no mtab */
-		case 't':
-		case 'v':
-			break;
-		case ':':
-			return command_usage("mount", "-o needs options");
-		default:
-			return command_usage("mount", "unknown argument");
-		}
-	}
-	return take_positions(arguments, argc, argv);
-}
+/* mount(8): SOURCE DIR [-sfnv] [-o OPTIONS] [-t TYPE]. */
+static const struct arguments_form helper_form = {
+    .command = "mount",
+    .letters = ":fho:nst:v",
+    .helper = true,
+    .positions_min = 2,
+    .positions_max = 2,
+    .positions = "SOURCE and DIR",
+};
 
 /* In the child, or in the foreground: descriptors that a shell or a batch
  * system left open (locks, pipes) must not be held for the mount's life. */
@@ -159,39 +81,37 @@ static int mount_with(
 
 	if (command_options(options, &arguments->from, &err) < 0)
 		return refuse(arguments, &err);
-	if (plan_new(&plan, options, arguments->mountpoint, &err) < 0)
+	if (plan_new(&plan, options, arguments->positions[1], &err) < 0)
 		return say_exit(STATUS_FAILED, "%s", err.text);
 	if (arguments->fake)
 		return STATUS_OK;
 	return run(plan, arguments->foreground);
 }
 
-static int mount_main(const struct arguments *arguments)
+static int mount_main(const struct arguments_form *form, int argc, char **argv)
 {
+	struct arguments arguments;
 	struct options options;
-	int status;
+	int status = arguments_take(&arguments, form, argc, argv);
 
-	if (arguments->help)
+	if (status != STATUS_OK)
+		return status;
+	if (arguments.help)
 		return command_help("mount");
+	arguments.from.source = arguments.positions[0];
 	if (options_init(&options) < 0)
 		return say_exit(STATUS_FAILED, "mount: out of memory");
-	status = mount_with(arguments, &options);
+	status = mount_with(&arguments, &options);
 	options_fini(&options);
 	return status;
 }
 
 int command_mount(int argc, char **argv)
 {
-	struct arguments arguments = {.from.origin = OPTIONS_OF_USER};
-	int status = take_arguments(&arguments, argc, argv);
-
-	return status != STATUS_OK ? status : mount_main(&arguments);
+	return mount_main(&mount_form, argc, argv);
 }
 
 int command_mount_helper(int argc, char **argv)
 {
-	struct arguments arguments = {.from.origin = OPTIONS_OF_MOUNT};
-	int status = take_helper_arguments(&arguments, argc, argv);
-
-	return status != STATUS_OK ? status : mount_main(&arguments);
+	return mount_main(&helper_form, argc, argv);
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,19 +57,36 @@ static uid_t owner_of(const char *options)
 	return 0;
 }
 
+/* A decimal number and the byte behind it; what follows, or NULL. */
+static const char *take_number(uint64_t *out, char behind, const char *line)
+{
+	char *end = NULL;
+
+	if (line[0] < '0' || line[0] > '9')
+		return NULL;
+	errno = 0;
+	*out = strtoull(line, &end, 10);
+	return errno == 0 && *end == behind ? end + 1 : NULL;
+}
+
 int mounts_parse(struct mount_entry *out, const char *line)
 {
 	char skipped[4096];
-	const char *rest = line;
-	int used = 0;
+	const char *rest;
+	uint64_t numbers[4]; /* id, parent's id, major, minor */
 
 	memset(out, 0, sizeof(*out));
 	/* 36 35 98:0 /root /point rw,noatime shared:1 - type source rw,... */
-	if (sscanf(line, "%lu %*u %u:%u %n", &out->id, &out->major, &out->minor,
-	        &used) != 3 ||
-	    used == 0)
+	rest = take_number(&numbers[0], ' ', line);
+	rest = rest != NULL ? take_number(&numbers[1], ' ', rest) : NULL;
+	rest = rest != NULL ? take_number(&numbers[2], ':', rest) : NULL;
+	rest = rest != NULL ? take_number(&numbers[3], ' ', rest) : NULL;
+	if (rest == NULL || numbers[2] > UINT_MAX || numbers[3] > UINT_MAX)
 		return -EINVAL;
-	rest = take_field(skipped, sizeof(skipped), line + used);
+	out->id = numbers[0];
+	out->major = (unsigned)numbers[2];
+	out->minor = (unsigned)numbers[3];
+	rest = take_field(skipped, sizeof(skipped), rest);
 	if (rest != NULL)
 		rest = take_field(out->point, sizeof(out->point), rest);
 	if (rest != NULL)
@@ -162,49 +180,59 @@ static int match_within(void *arg, const struct mount_entry *entry)
 	return 0;
 }
 
-/* Make a path absolute and plain by its text; then, if it can be done
- * without touching its last part, by its parent's real path. */
-static int plain_path(char out[PATH_BYTES_MAX], const char *path)
+/* A path in absolute form, by its text. */
+static int absolute_path(char *out, size_t room_bytes, const char *path)
 {
-	char joined[2 * PATH_BYTES_MAX];
-	size_t used = 0;
-	char *state = NULL;
+	char cwd[PATH_BYTES_MAX];
+	int n;
 
 	if (path[0] == '/') {
-		if (strlen(path) >= PATH_BYTES_MAX)
-			return -ENAMETOOLONG;
-		(void)snprintf(joined, sizeof(joined), "%s", path);
+		n = snprintf(out, room_bytes, "%s", path);
 	} else {
-		char cwd[PATH_BYTES_MAX];
-
 		if (getcwd(cwd, sizeof(cwd)) == NULL)
 			return -errno;
-		if (strlen(path) >= PATH_BYTES_MAX)
-			return -ENAMETOOLONG;
-		(void)snprintf(joined, sizeof(joined), "%s/%s", cwd, path);
+		n = snprintf(out, room_bytes, "%s/%s", cwd, path);
 	}
-	out[0] = '\0';
-	for (char *part = strtok_r(joined, "/", &state); part != NULL;
-	     part = strtok_r(NULL, "/", &state)) {
-		size_t part_bytes = strlen(part);
+	return n < 0 || (size_t)n >= room_bytes ? -ENAMETOOLONG : 0;
+}
 
-		if (strcmp(part, ".") == 0)
-			continue;
-		if (strcmp(part, "..") == 0) {
-			while (used > 0 && out[--used] != '/')
-				continue;
-			out[used] = '\0';
-			continue;
-		}
-		if (used + 1 + part_bytes >= PATH_BYTES_MAX)
-			return -ENAMETOOLONG;
-		out[used] = '/';
-		memcpy(out + used + 1, part, part_bytes + 1);
-		used += 1 + part_bytes;
+/* Put one part behind a path, or go up. */
+static int add_part(char path[PATH_BYTES_MAX], const char *part)
+{
+	size_t used = strlen(path);
+
+	if (strcmp(part, ".") == 0)
+		return 0;
+	if (strcmp(part, "..") == 0) {
+		char *slash = strrchr(path, '/');
+
+		if (slash != NULL)
+			*slash = '\0';
+		return 0;
 	}
-	if (used == 0)
-		(void)snprintf(out, PATH_BYTES_MAX, "/");
+	if (used + 1 + strlen(part) >= PATH_BYTES_MAX)
+		return -ENAMETOOLONG;
+	path[used] = '/';
+	memcpy(path + used + 1, part, strlen(part) + 1);
 	return 0;
+}
+
+/* Make a path absolute and normal by its text alone. */
+static int plain_path(char out[PATH_BYTES_MAX], const char *path)
+{
+	char whole[2 * PATH_BYTES_MAX];
+	char *state = NULL;
+	int code = absolute_path(whole, sizeof(whole), path);
+
+	out[0] = '\0';
+	if (code < 0)
+		return code;
+	for (char *part = strtok_r(whole, "/", &state);
+	     part != NULL && code == 0; part = strtok_r(NULL, "/", &state))
+		code = add_part(out, part);
+	if (out[0] == '\0')
+		memcpy(out, "/", 2);
+	return code;
 }
 
 /* The path that the symbolic link `path` stands for, by its text; false when

@@ -80,25 +80,42 @@ static int bad_value(const struct row *row, const char *value,
 	    LOG_TEXT(value), wanted);
 }
 
+static enum number_unit unit_of(enum kind kind)
+{
+	switch (kind) {
+	case SIZE:
+		return NUMBER_SIZE;
+	case TIME:
+		return NUMBER_TIME;
+	case MODE:
+		return NUMBER_OCTAL;
+	case FLAG:
+	case PATH:
+	case SERVER_PATH:
+	case LIST:
+	case ID:
+	case LEVEL:
+	default:
+		return NUMBER_PLAIN;
+	}
+}
+
 static int set_number(
     void *field, const struct row *row, const char *value, struct err *err)
 {
+	static const char *const wanted[] = {
+	    [NUMBER_PLAIN] = "write a whole number",
+	    [NUMBER_OCTAL] = "write an octal number such as 022",
+	    [NUMBER_SIZE] = "write a size such as 512M or 10G",
+	    [NUMBER_TIME] = "write a time such as 30s or 5m",
+	};
 	char low[NUMBER_TEXT_BYTES], high[NUMBER_TEXT_BYTES];
 	uint64_t number = 0;
-	enum number_unit unit = row->kind == SIZE ? NUMBER_SIZE
-	    : row->kind == TIME                   ? NUMBER_TIME
-	    : row->kind == MODE                   ? NUMBER_OCTAL
-	                                          : NUMBER_PLAIN;
+	enum number_unit unit = unit_of(row->kind);
 	int code = number_parse(value, unit, &number);
 
 	if (code == -EINVAL)
-		return bad_value(row, value,
-		    unit == NUMBER_SIZE ? "write a size such as 512M or 10G"
-		        : unit == NUMBER_TIME ? "write a time such as 30s or 5m"
-		        : unit == NUMBER_OCTAL
-		        ? "write an octal number such as 022"
-		        : "write a whole number",
-		    err);
+		return bad_value(row, value, wanted[unit], err);
 	if (code == -ERANGE || number < row->low || number > row->high)
 		return err_set(err, -EINVAL,
 		    "option %s=%s: write a value from %s to %s", row->name,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/control.h"
+#include "cli/env.h"
 #include "cli/mounts.h"
 
 enum { BUSY_LOOK_MS = 2000 };
@@ -19,10 +20,10 @@ enum { BUSY_LOOK_MS = 2000 };
 struct places_env places_env(void)
 {
 	return (struct places_env){
-	    .cache_home = getenv("XDG_CACHE_HOME"),
-	    .home = getenv("HOME"),
-	    .condor_scratch = getenv("_CONDOR_SCRATCH_DIR"),
-	    .tmp = getenv("TMPDIR"),
+	    .cache_home = env_get("XDG_CACHE_HOME"),
+	    .home = env_get("HOME"),
+	    .condor_scratch = env_get("_CONDOR_SCRATCH_DIR"),
+	    .tmp = env_get("TMPDIR"),
 	    .uid = (unsigned)geteuid(),
 	};
 }

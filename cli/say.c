@@ -30,11 +30,10 @@ static void write_line(const char *format, va_list args)
 {
 	char text[SAY_BYTES];
 	char line[4 * SAY_BYTES + 32];
-	size_t used = 0;
+	size_t used;
 
 	(void)vsnprintf(text, sizeof(text), format, args);
-	memcpy(line, "bearerfs: ", 10);
-	used = 10;
+	used = (size_t)snprintf(line, sizeof(line), "bearerfs: ");
 	for (const char *p = text; *p != '\0'; p++) {
 		unsigned char c = (unsigned char)*p;
 

@@ -4,11 +4,11 @@
  * sockets and print what they say. The mount points are never looked at.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/control.h"
 #include "cli/mounts.h"
@@ -16,7 +16,6 @@
 
 struct status {
 	bool json;
-	bool help;
 	const char *path; /* NULL: all of this user's mounts */
 	struct buf out;
 	unsigned count; /* mounts shown */
@@ -27,33 +26,13 @@ struct status {
 
 enum { STATUS_BYTES_MAX = 64 * 1024 * 1024 };
 
-static int take_arguments(struct status *status, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-	    {"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'},
-	    {NULL, 0, NULL, 0}};
-	int letter;
-
-	opterr = 0;
-	optind = 1;
-	while (
-	    (letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		switch (letter) {
-		case 'h':
-			status->help = true;
-			return STATUS_OK;
-		case 'j':
-			status->json = true;
-			break;
-		default:
-			return command_usage("status", "unknown argument");
-		}
-	}
-	if (argc - optind > 1)
-		return command_usage("status", "more than one MOUNTPOINT");
-	status->path = argv[optind];
-	return STATUS_OK;
-}
+static const struct arguments_form form = {
+    .command = "status",
+    .letters = ":h",
+    .json = true,
+    .positions_max = 1,
+    .positions = "at most one MOUNTPOINT",
+};
 
 /* A mount whose daemon does not answer. */
 static void add_silent(struct status *status, const struct mount_entry *entry,
@@ -158,13 +137,16 @@ static int collect(struct status *status, struct err *err)
 int command_status(int argc, char **argv)
 {
 	struct status status = {.worst = STATUS_OK};
+	struct arguments arguments;
 	struct err err = ERR_INIT;
-	int code = take_arguments(&status, argc, argv);
+	int code = arguments_take(&arguments, &form, argc, argv);
 
 	if (code != STATUS_OK)
 		return code;
-	if (status.help)
+	if (arguments.help)
 		return command_help("status");
+	status.json = arguments.json;
+	status.path = arguments.positions[0]; /* NULL: argv ends there */
 	buf_init(&status.out, STATUS_BYTES_MAX);
 	code = collect(&status, &err);
 	if (code == 0)

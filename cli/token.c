@@ -9,11 +9,11 @@
 #include "tokens/tokens.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/harden.h"
 #include "cli/options.h"
@@ -21,46 +21,14 @@
 
 enum { TOKEN_TEXT_BYTES_MAX = 1024 * 1024 };
 
-struct arguments {
-	struct command_source from;
-	const char *what; /* "show", "path" */
-	bool json;
-	bool help;
+static const struct arguments_form form = {
+    .command = "token",
+    .letters = ":ho:",
+    .json = true,
+    .positions_min = 1,
+    .positions_max = 2,
+    .positions = "show or path, and at most one SOURCE",
 };
-
-static int take_arguments(struct arguments *arguments, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-	    {"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'},
-	    {NULL, 0, NULL, 0}};
-	int letter;
-
-	opterr = 0;
-	optind = 1;
-	while ((letter = getopt_long(argc, argv, "ho:", long_options, NULL)) !=
-	    -1) {
-		switch (letter) {
-		case 'h':
-			arguments->help = true;
-			return STATUS_OK;
-		case 'j':
-			arguments->json = true;
-			break;
-		case 'o':
-			if (command_add_text(&arguments->from, optarg) < 0)
-				return command_usage(
-				    "token", "-o stands there too often");
-			break;
-		default:
-			return command_usage("token", "unknown argument");
-		}
-	}
-	if (argc - optind < 1 || argc - optind > 2)
-		return command_usage("token", "write show or path");
-	arguments->what = argv[optind];
-	arguments->from.source = argv[optind + 1];
-	return STATUS_OK;
-}
 
 static int print(struct tokens *tokens, const struct arguments *arguments)
 {
@@ -70,7 +38,7 @@ static int print(struct tokens *tokens, const struct arguments *arguments)
 	int code = 0;
 
 	buf_init(&out, TOKEN_TEXT_BYTES_MAX);
-	if (strcmp(arguments->what, "path") == 0) {
+	if (strcmp(arguments->positions[0], "path") == 0) {
 		if (state == 0)
 			code = tokens_source(tokens, &out);
 	} else if (arguments->json) {
@@ -118,17 +86,19 @@ static int look(const struct options *options,
 
 int command_token(int argc, char **argv)
 {
-	struct arguments arguments = {.from.origin = OPTIONS_OF_USER};
+	struct arguments arguments;
 	struct options options;
 	struct err err = ERR_INIT;
-	int status = take_arguments(&arguments, argc, argv);
+	const char *what;
+	int status = arguments_take(&arguments, &form, argc, argv);
 
 	if (status != STATUS_OK)
 		return status;
 	if (arguments.help)
 		return command_help("token");
-	if (strcmp(arguments.what, "show") != 0 &&
-	    strcmp(arguments.what, "path") != 0)
+	what = arguments.positions[0];
+	arguments.from.source = arguments.positions[1]; /* NULL: none */
+	if (strcmp(what, "show") != 0 && strcmp(what, "path") != 0)
 		return command_usage("token", "write show or path");
 	if (log_start(LOG_TO_STDERR, LOG_LEVEL_ERROR, NULL, &err) < 0 ||
 	    options_init(&options) < 0)

@@ -10,12 +10,12 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/control.h"
 #include "cli/mounts.h"
@@ -28,39 +28,14 @@ enum {
 	STEP_MS = 1000,
 };
 
-struct arguments {
-	const char *path;
-	bool lazy;
-	bool help;
+static const struct arguments_form form = {
+    .command = "umount",
+    .letters = ":hl",
+    .lazy = true,
+    .positions_min = 1,
+    .positions_max = 1,
+    .positions = "one MOUNTPOINT",
 };
-
-static int take_arguments(struct arguments *arguments, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-	    {"help", no_argument, NULL, 'h'}, {"lazy", no_argument, NULL, 'l'},
-	    {NULL, 0, NULL, 0}};
-	int letter;
-
-	opterr = 0;
-	optind = 1;
-	while ((letter = getopt_long(argc, argv, "hl", long_options, NULL)) !=
-	    -1) {
-		switch (letter) {
-		case 'h':
-			arguments->help = true;
-			return STATUS_OK;
-		case 'l':
-			arguments->lazy = true;
-			break;
-		default:
-			return command_usage("umount", "unknown argument");
-		}
-	}
-	if (argc - optind != 1)
-		return command_usage("umount", "name one MOUNTPOINT");
-	arguments->path = argv[optind];
-	return STATUS_OK;
-}
 
 static void pause_ms(long ms)
 {
@@ -151,22 +126,22 @@ static int end_mount(
 
 int command_umount(int argc, char **argv)
 {
-	struct arguments arguments = {.lazy = false};
+	struct arguments arguments;
 	struct mount_entry entry;
 	struct err err = ERR_INIT;
-	int status = take_arguments(&arguments, argc, argv);
+	int status = arguments_take(&arguments, &form, argc, argv);
 	int code;
 
 	if (status != STATUS_OK)
 		return status;
 	if (arguments.help)
 		return command_help("umount");
-	code = mounts_holding(&entry, arguments.path, &err);
+	code = mounts_holding(&entry, arguments.positions[0], &err);
 	if (code == 0)
 		return say_exit(STATUS_FAILED,
 		    "umount '%s': no bearerfs mount there; bearerfs status "
 		    "lists them",
-		    arguments.path);
+		    arguments.positions[0]);
 	if (code == 1)
 		code = end_mount(&entry, arguments.lazy, &err);
 	if (code < 0)
