@@ -59,35 +59,41 @@ static EVP_PKEY *make_key(void)
 	return key;
 }
 
-static X509 *make_certificate(EVP_PKEY *key)
+static X509 *make_certificate(EVP_PKEY *for_key)
 {
-	X509 *certificate = X509_new();
-	X509_NAME *name = X509_get_subject_name(certificate);
+	X509 *made = X509_new();
+	X509_NAME *name = X509_get_subject_name(made);
 	X509_EXTENSION *names = X509V3_EXT_conf_nid(
-	    NULL, NULL, NID_subject_alt_name, "DNS:localhost");
+	    NULL, NULL, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
 
-	assert(X509_set_version(certificate, 2) == 1);
-	assert(ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1) == 1);
-	assert(
-	    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600) != NULL);
-	assert(X509_gmtime_adj(X509_getm_notAfter(certificate), 86400) != NULL);
+	assert(X509_set_version(made, 2) == 1);
+	assert(ASN1_INTEGER_set(X509_get_serialNumber(made), 1) == 1);
+	assert(X509_gmtime_adj(X509_getm_notBefore(made), -3600) != NULL);
+	assert(X509_gmtime_adj(X509_getm_notAfter(made), 86400) != NULL);
 	assert(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
 	           (const unsigned char *)"localhost", -1, -1, 0) == 1);
-	assert(X509_set_issuer_name(certificate, name) == 1);
-	assert(X509_set_pubkey(certificate, key) == 1);
-	assert(X509_add_ext(certificate, names, -1) == 1);
-	assert(X509_sign(certificate, key, EVP_sha256()) > 0);
+	assert(X509_set_issuer_name(made, name) == 1);
+	assert(X509_set_pubkey(made, for_key) == 1);
+	assert(X509_add_ext(made, names, -1) == 1);
+	assert(X509_sign(made, for_key, EVP_sha256()) > 0);
 	X509_EXTENSION_free(names);
-	return certificate;
+	return made;
 }
+
+/* One for all servers of the process, so that a client that trusts one
+ * trusts all. */
+static EVP_PKEY *key;
+static X509 *certificate;
 
 static void make_tls(struct server *server)
 {
-	EVP_PKEY *key = make_key();
-	X509 *certificate = make_certificate(key);
 	int fd;
 	FILE *file;
 
+	if (key == NULL) {
+		key = make_key();
+		certificate = make_certificate(key);
+	}
 	server->tls = SSL_CTX_new(TLS_server_method());
 	assert(server->tls != NULL);
 	assert(SSL_CTX_use_certificate(server->tls, certificate) == 1);
@@ -99,8 +105,14 @@ static void make_tls(struct server *server)
 	file = fdopen(fd, "w");
 	assert(file != NULL && PEM_write_X509(file, certificate) == 1);
 	assert(fclose(file) == 0);
+}
+
+void server_forget_certificate(void)
+{
 	X509_free(certificate);
 	EVP_PKEY_free(key);
+	certificate = NULL;
+	key = NULL;
 }
 
 void server_send(struct server_peer *peer, const void *bytes, size_t size_bytes)

@@ -39,6 +39,10 @@ typedef bool (*server_fn)(
 /** Start; asserts that it could. */
 struct server *server_new(bool tls, server_fn script, void *arg);
 
+/** Make a new certificate for the servers to come: those that trust the old
+ *  one do not trust it. */
+void server_forget_certificate(void);
+
 /** Close all connections, end all threads. */
 void server_free(struct server *server);
 

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The token's way over TLS: it reaches the origin, nobody else, and a refusal
+ * is worth one more look at its source.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+#include "server.h"
+
+static const struct fetch_version version = {.size_bytes = 1000, .mtime_s = 0};
+
+static const char epoch[] = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+struct script {
+	const char *wanted;   /* the token that is good; NULL: none is */
+	const char *refusal;  /* a status line's end */
+	const char *redirect; /* Location for every GET; NULL: none */
+	atomic_uint gets;
+	atomic_uint with_token;    /* any Authorization at all */
+	atomic_uint with_authz;    /* ...or authz= in the URL */
+	atomic_uint with_good_one; /* `wanted` */
+};
+
+static bool on_request(
+    void *arg, const struct server_request *request, struct server_peer *peer)
+{
+	struct script *script = arg;
+	char authorization[512];
+	char expected[512] = "";
+
+	atomic_fetch_add(&script->gets, 1);
+	(void)server_header(
+	    request, "Authorization", authorization, sizeof(authorization));
+	if (script->wanted != NULL)
+		(void)snprintf(
+		    expected, sizeof(expected), "Bearer %s", script->wanted);
+	if (authorization[0] != '\0')
+		atomic_fetch_add(&script->with_token, 1);
+	if (strstr(request->target, "authz") != NULL)
+		atomic_fetch_add(&script->with_authz, 1);
+	if (script->redirect != NULL) {
+		server_say(peer,
+		    "HTTP/1.1 302 Found\r\nDate: %s\r\nLocation: %s\r\n"
+		    "Content-Length: 0\r\n\r\n",
+		    epoch, script->redirect);
+		return true;
+	}
+	if (script->refusal != NULL &&
+	    (expected[0] == '\0' || strcmp(authorization, expected) != 0)) {
+		server_say(peer,
+		    "HTTP/1.1 %s\r\nDate: %s\r\nContent-Length: 0\r\n\r\n",
+		    script->refusal, epoch);
+		return true;
+	}
+	atomic_fetch_add(&script->with_good_one, 1);
+	server_say(peer,
+	    "HTTP/1.1 206 Partial Content\r\nDate: %s\r\nLast-Modified: %s\r\n"
+	    "Content-Length: %" PRIu64 "\r\nContent-Range: bytes %" PRIu64
+	    "-%" PRIu64 "/1000\r\n\r\n",
+	    epoch, epoch, request->last - request->first + 1, request->first,
+	    request->last);
+	for (uint64_t at = request->first; at <= request->last; at++) {
+		uint8_t byte = rig_byte(at);
+
+		server_send(peer, &byte, 1);
+	}
+	return true;
+}
+
+struct run {
+	struct script script;
+	struct server *server;
+	struct rig rig;
+	struct answer answer;
+};
+
+static void run_begin(
+    struct run *run, const char *token_file, const char *const *hosts)
+{
+	memset(run, 0, sizeof(*run));
+	run->server = server_new(true, on_request, &run->script);
+	rig_init(&run->rig,
+	    &(struct rig_config){
+	        .url = server_url(run->server),
+	        .ca_file = server_ca_file(run->server),
+	        .token_file = token_file,
+	        .redirect_hosts = hosts,
+	        .redirect_host_count = hosts == NULL ? 0 : 1,
+	    });
+	answer_init(&run->answer, 0, 100);
+}
+
+static int run_range(struct run *run)
+{
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .length_bytes = 100,
+	    .demand = true};
+
+	answer_fini(&run->answer);
+	answer_init(&run->answer, 0, 100);
+	(void)rig_range(&run->rig, &range, &run->answer);
+	return answer_wait(&run->answer);
+}
+
+static void run_end(struct run *run)
+{
+	rig_fini(&run->rig);
+	server_free(run->server);
+	answer_fini(&run->answer);
+}
+
+static void write_token(const char *path, const char *token)
+{
+	char beside[128];
+	int fd;
+
+	(void)snprintf(beside, sizeof(beside), "%s.new", path);
+	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, token, strlen(token)), strlen(token));
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(rename(beside, path), 0);
+}
+
+static void the_origin_is_given_the_token(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	run.script.wanted = "opaque-token-one";
+	run.script.refusal = "401 Unauthorized";
+	assert_int_equal(run_range(&run), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_int_equal(atomic_load(&run.script.gets), 1);
+	assert_int_equal(run_range(&run), 0);
+	assert_int_equal(server_connections(run.server), 1);
+	run_end(&run);
+}
+
+static void a_refused_token_is_read_again_and_the_new_one_used(void **state)
+{
+	char directory[] = "/tmp/bearerfs-test-XXXXXX";
+	char path[64];
+	struct run run;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/token", directory);
+	write_token(path, "the-first-token");
+	run_begin(&run, path, NULL);
+	run.script.wanted = "the-second-token";
+	run.script.refusal = "403 Forbidden";
+	write_token(path, "the-second-token");
+	assert_int_equal(run_range(&run), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_in_range(atomic_load(&run.script.gets), 1, 2);
+	run_end(&run);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void a_token_refused_twice_is_the_answer(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	run.script.refusal = "401 Unauthorized";
+	assert_int_equal(run_range(&run), -EKEYREJECTED);
+	assert_int_equal(atomic_load(&run.script.gets), 2);
+	assert_null(strstr(run.answer.err.text, "opaque-token"));
+	run_end(&run);
+
+	run_begin(&run, NULL, NULL);
+	run.script.refusal = "403 Forbidden";
+	assert_int_equal(run_range(&run), -EACCES);
+	assert_int_equal(atomic_load(&run.script.gets), 2);
+	run_end(&run);
+}
+
+/* From localhost to 127.0.0.1: the same machine, another host. */
+static void redirect_to(struct run *run, struct server *target, char out[256])
+{
+	(void)snprintf(out, 256, "https://127.0.0.1%s/f?authz=Bearer%%20x&u=1",
+	    strrchr(server_url(target), ':'));
+	run->script.redirect = out;
+}
+
+static void a_redirect_does_not_take_the_token_elsewhere(void **state)
+{
+	struct script there = {.wanted = NULL};
+	struct run run;
+	struct server *target;
+	char location[256];
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	target = server_new(true, on_request, &there);
+	redirect_to(&run, target, location);
+	assert_int_equal(run_range(&run), 0);
+	assert_true(answer_is_right(&run.answer));
+	assert_int_equal(atomic_load(&there.gets), 1);
+	assert_int_equal(atomic_load(&there.with_token), 0);
+	assert_int_equal(atomic_load(&there.with_authz), 0);
+	run_end(&run);
+	server_free(target);
+}
+
+static void redirect_hosts_may_be_given_the_token(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1"};
+	struct script there = {
+	    .wanted = "opaque-token-one", .refusal = "401 Unauthorized"};
+	struct run run;
+	struct server *target;
+	char location[256];
+
+	(void)state;
+	run_begin(&run, NULL, hosts);
+	target = server_new(true, on_request, &there);
+	redirect_to(&run, target, location);
+	assert_int_equal(run_range(&run), 0);
+	assert_int_equal(atomic_load(&there.with_good_one), 1);
+	run_end(&run);
+	server_free(target);
+}
+
+static void a_redirect_host_that_wants_a_token_is_named(void **state)
+{
+	struct script there = {.refusal = "401 Unauthorized"};
+	struct run run;
+	struct server *target;
+	char location[256];
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	target = server_new(true, on_request, &there);
+	redirect_to(&run, target, location);
+	assert_int_equal(run_range(&run), -EACCES);
+	assert_non_null(strstr(run.answer.err.text, "redirect_hosts"));
+	assert_int_equal(atomic_load(&there.with_token), 0);
+	run_end(&run);
+	server_free(target);
+}
+
+static void a_redirect_that_leaves_https_is_not_followed(void **state)
+{
+	struct script there = {.wanted = NULL};
+	struct server *target = server_new(false, on_request, &there);
+	struct run run;
+	char location[256];
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	(void)snprintf(location, sizeof(location), "%s/f", server_url(target));
+	run.script.redirect = location;
+	assert_int_equal(run_range(&run), -EIO);
+	assert_int_equal(atomic_load(&there.gets), 0);
+	run_end(&run);
+	server_free(target);
+}
+
+static void a_certificate_that_nobody_vouches_for_ends_the_call(void **state)
+{
+	struct run run;
+	struct rig stranger;
+	struct server *other;
+
+	(void)state;
+	server_forget_certificate();
+	run_begin(&run, NULL, NULL);
+	server_forget_certificate();
+	other = server_new(true, on_request, &run.script);
+	rig_init(&stranger,
+	    &(struct rig_config){
+	        .url = server_url(other),
+	        .ca_file = server_ca_file(run.server),
+	    });
+	answer_fini(&run.answer);
+	answer_init(&run.answer, 0, 0);
+	rig_stat(&stranger, "/f", &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -EHOSTUNREACH);
+	assert_true(fetch_untrusted(stranger.fetch));
+	assert_false(fetch_untrusted(run.rig.fetch));
+	assert_int_equal(atomic_load(&run.script.gets), 0);
+	rig_fini(&stranger);
+	server_free(other);
+	run_end(&run);
+}
+
+static void without_a_token_nothing_is_sent(void **state)
+{
+	char directory[] = "/tmp/bearerfs-test-XXXXXX";
+	char path[64];
+	struct run run;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/none", directory);
+	memset(&run, 0, sizeof(run));
+	run.server = server_new(true, on_request, &run.script);
+	rig_init(&run.rig,
+	    &(struct rig_config){
+	        .url = server_url(run.server),
+	        .ca_file = server_ca_file(run.server),
+	        .token_file = path,
+	        .timeout_ms = 400,
+	    });
+	answer_init(&run.answer, 0, 100);
+	assert_int_equal(run_range(&run), -ENOKEY);
+	assert_int_equal(server_connections(run.server), 0);
+	run_end(&run);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+/* The store may answer long after the engine has gone. */
+static void an_engine_may_stop_while_a_token_is_waited_for(void **state)
+{
+	char directory[] = "/tmp/bearerfs-test-XXXXXX";
+	char path[64];
+	struct run run;
+	struct fetch_range range = {
+	    .path = "/f", .version = &version, .length_bytes = 100};
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/none", directory);
+	run_begin(&run, path, NULL);
+	(void)rig_range(&run.rig, &range, &run.answer);
+	fetch_stop(run.rig.fetch);
+	assert_true(answer_wait(&run.answer) < 0);
+	assert_int_equal(run.answer.times, 1);
+	run_end(&run);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_origin_is_given_the_token),
+	    cmocka_unit_test(
+	        a_refused_token_is_read_again_and_the_new_one_used),
+	    cmocka_unit_test(a_token_refused_twice_is_the_answer),
+	    cmocka_unit_test(a_redirect_does_not_take_the_token_elsewhere),
+	    cmocka_unit_test(redirect_hosts_may_be_given_the_token),
+	    cmocka_unit_test(a_redirect_host_that_wants_a_token_is_named),
+	    cmocka_unit_test(a_redirect_that_leaves_https_is_not_followed),
+	    cmocka_unit_test(
+	        a_certificate_that_nobody_vouches_for_ends_the_call),
+	    cmocka_unit_test(without_a_token_nothing_is_sent),
+	    cmocka_unit_test(an_engine_may_stop_while_a_token_is_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
