@@ -21,13 +21,17 @@ endfunction()
 # -Wl,--wrap=<symbol> for tests that fail an allocation or a system call.
 function(unit_test name)
   cmake_parse_arguments(arg "" "LAYER" "SOURCES;USES;WRAP" ${ARGN})
-  add_executable(${name} ${name}.c ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE project_options ${arg_LAYER}
+  set(target ${name})
+  if(TARGET ${target}) # two layers may name a test alike
+    set(target ${arg_LAYER}_${name})
+  endif()
+  add_executable(${target} ${name}.c ${arg_SOURCES})
+  target_link_libraries(${target} PRIVATE project_options ${arg_LAYER}
     ${arg_USES} PkgConfig::CMOCKA)
   foreach(symbol ${arg_WRAP})
-    target_link_options(${name} PRIVATE LINKER:--wrap=${symbol})
+    target_link_options(${target} PRIVATE LINKER:--wrap=${symbol})
   endforeach()
-  add_test(NAME unit.${arg_LAYER}.${name} COMMAND ${name})
+  add_test(NAME unit.${arg_LAYER}.${name} COMMAND ${target})
   set_tests_properties(unit.${arg_LAYER}.${name} PROPERTIES
     LABELS unit TIMEOUT 120)
 endfunction()
