@@ -105,8 +105,12 @@ static void dir_free(struct fs_dir *dir) REQUIRES(fuse_thread)
 
 void dirs_close_all(struct fs *fs)
 {
-	while (fs->dirs)
-		dir_free(fs->dirs);
+	struct fs_dir *next;
+
+	for (struct fs_dir *dir = fs->dirs; dir; dir = next) {
+		next = dir->next;
+		dir_free(dir);
+	}
 }
 
 static void list_answer(void *arg, int code, struct cache_listing *listing)
@@ -185,12 +189,10 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		code = -ESTALE;
 	else
 		code = node_path(node, path);
-	if (code == 0) {
+	if (code == 0)
 		ask = calloc(1, sizeof(*ask));
-		code = ask ? 0 : -ENOMEM;
-	}
-	if (code < 0) {
-		reply_error(req, code);
+	if (!ask) {
+		reply_error(req, code < 0 ? code : -ENOMEM);
 		return;
 	}
 	ask->fs = fs;

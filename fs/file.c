@@ -108,8 +108,12 @@ static void file_free(struct fs_file *file) REQUIRES(fuse_thread)
 
 void files_close_all(struct fs *fs)
 {
-	while (fs->files)
-		file_free(fs->files);
+	struct fs_file *next;
+
+	for (struct fs_file *file = fs->files; file; file = next) {
+		next = file->next;
+		file_free(file);
+	}
 }
 
 static void open_answer(
@@ -184,12 +188,10 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 
 	if (code == 0)
 		code = node_path(node, path);
-	if (code == 0) {
+	if (code == 0)
 		ask = calloc(1, sizeof(*ask));
-		code = ask ? 0 : -ENOMEM;
-	}
-	if (code < 0) {
-		reply_error(req, code);
+	if (!ask) {
+		reply_error(req, code < 0 ? code : -ENOMEM);
 		return;
 	}
 	ask->fs = fs;

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "fs/device.h"
 #include "fs/mountpoint.h"
 #include "fs/reply.h"
 #include "fs/session.h"
@@ -26,7 +27,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,6 @@
 #include <unistd.h>
 
 enum {
-	READ_AHEAD_KB = 1024, /* 128 is what the kernel offers by itself */
 	OPTIONS_MAX = 16,
 	COMPLAINT_BYTES = 256,
 };
@@ -152,29 +151,16 @@ without_nodes:
 without_mail:
 	free_texts(fs);
 	free(fs);
-	return err_set(err, code, "mount: %s", err_message(code));
-}
-
-static int use_device(struct fs *fs, struct err *err)
-{
-	int fd = fuse_session_fd(fs->session);
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return err_set(err, -errno, "mount '%s': %s",
-		    fs->config.mountpoint, err_message(errno));
-	fs->device_fd = fd;
-	return 0;
+	assert(code < 0);
+	(void)err_set(err, code, "mount: %s", err_message(code));
+	return code;
 }
 
 int fs_attach(
     struct fs *fs, int fd, const struct fuse_custom_io *io, struct err *err)
 {
-	int code = fuse_session_custom_io(fs->session, io, fd);
-
-	if (code < 0)
-		return err_set(err, code, "attach: %s", err_message(code));
-	return use_device(fs, err);
+	fs->below = io;
+	return device_use(fs, fd, err);
 }
 
 /* libfuse and fusermount3 tell the reason of a failure on stderr only: read
@@ -241,49 +227,16 @@ int fs_new(struct fs **out, const struct fs_config *config, struct err *err)
 		code = fs_prepare(&fs, config, err);
 	if (code < 0)
 		return code;
+	assert(fs != NULL);
 	if (mount_quietly(fs, complaint) < 0)
 		return explain_failure(fs, complaint, err);
-	code = use_device(fs, err);
+	code = device_use(fs, fuse_session_fd(fs->session), err);
 	if (code < 0)
 		return code;
 	if (mountpoint_find(&mount, config->mountpoint) == 0 && mount.ours)
-		(void)strcpy(fs->device, mount.device);
+		(void)snprintf(
+		    fs->device, sizeof(fs->device), "%s", mount.device);
 	*out = STEAL(fs);
-	return 0;
-}
-
-/* Only root may; others live with 128 KiB. After the reply to INIT, in which
- * the kernel sets its own value. */
-static void raise_read_ahead(const struct fs *fs)
-{
-	char path[64];
-	FILE *file;
-
-	if (fs->device[0] == '\0')
-		return;
-	(void)snprintf(
-	    path, sizeof(path), "/sys/class/bdi/%s/read_ahead_kb", fs->device);
-	file = fopen(path, "we");
-	if (!file)
-		return;
-	(void)fprintf(file, "%d\n", READ_AHEAD_KB);
-	if (fclose(file) != 0)
-		log_line(LOG_LEVEL_DEBUG, LOG_FS, "read-ahead stays small",
-		    "errno=%s", err_name(errno));
-}
-
-/* Until a request or an answer comes. */
-static int sleep_a_while(struct fs *fs)
-{
-	struct pollfd waiting[] = {
-	    {.fd = fs->device_fd, .events = POLLIN},
-	    {.fd = fs->mail.wake_fd, .events = POLLIN},
-	};
-
-	if (poll(waiting, ARRAY_COUNT(waiting), -1) < 0 && errno != EINTR)
-		return -errno;
-	if (waiting[0].revents & POLLNVAL)
-		return -EBADF;
 	return 0;
 }
 
@@ -300,14 +253,13 @@ static int serve(struct fs *fs) REQUIRES(fuse_thread)
 			stats_add(STATS_fs_requests, 1);
 			fuse_session_process_buf(fs->session, &fs->request);
 			if (fs->has_init && !atomic_load(&fs->ready)) {
-				raise_read_ahead(fs);
+				device_raise_read_ahead(fs);
 				atomic_store(&fs->ready, true);
 			}
 			continue;
 		}
 		if (code == -EAGAIN) {
-			code = sleep_a_while(fs);
-			mail_answer_ring(&fs->mail);
+			code = device_wait(fs);
 		} else if (code == -EINTR) {
 			code = 0;
 		}

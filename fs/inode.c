@@ -31,7 +31,7 @@ int nodes_init(struct fs_nodes *nodes)
 {
 	*nodes = (struct fs_nodes){.bucket_count = BUCKETS_MIN};
 	clock_random(nodes->key, sizeof(nodes->key));
-	nodes->buckets = calloc(nodes->bucket_count, sizeof(*nodes->buckets));
+	nodes->buckets = calloc(nodes->bucket_count, sizeof(struct fs_node *));
 	nodes->root = node_new("", 0);
 	if (!nodes->buckets || !nodes->root) {
 		free(nodes->buckets);
@@ -139,7 +139,8 @@ static void grow(struct fs_nodes *nodes)
 {
 	size_t old_count = nodes->bucket_count;
 	struct fs_node **old = nodes->buckets;
-	struct fs_node **fresh = calloc(old_count * 2, sizeof(*fresh));
+	struct fs_node **fresh =
+	    calloc(old_count * 2, sizeof(struct fs_node *));
 
 	if (!fresh)
 		return;
@@ -237,7 +238,7 @@ static void unlink_from_bucket(struct fs_nodes *nodes, struct fs_node *node)
 /* Free a node that nobody holds, and then its parents that only it held. */
 static void reap(struct fs_nodes *nodes, struct fs_node *node)
 {
-	while (node && node->lookup_count == 0 && node->pin_count == 0) {
+	while (node->lookup_count == 0 && node->pin_count == 0) {
 		struct fs_node *parent = node->parent;
 
 		unlink_from_bucket(nodes, node);

@@ -51,12 +51,11 @@ static bool parse_line(char *line, const char *path, struct mountpoint *out)
 	}
 	unescape(field[4]);
 	type = strstr(rest, " - ");
-	if (!type || strcmp(field[4], path) != 0 ||
-	    strlen(field[2]) >= sizeof(out->device))
+	if (!type || strcmp(field[4], path) != 0)
 		return false;
 	type += 3;
 	type[strcspn(type, " ")] = '\0';
-	(void)strcpy(out->device, field[2]);
+	(void)snprintf(out->device, sizeof(out->device), "%s", field[2]);
 	out->ours = strcmp(type, OUR_TYPE) == 0;
 	return true;
 }
@@ -128,7 +127,7 @@ static bool is_dead(const char *path)
 
 static int clear_dead_mounts(const char *path, struct err *err)
 {
-	struct mountpoint mount;
+	struct mountpoint mount = {.ours = false};
 
 	/* Each round takes one away; there may lie several on each other. */
 	while (mountpoint_find(&mount, path) == 0 && mount.ours) {

@@ -61,6 +61,7 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 
 	mail_assert_here(&fs->mail);
 	fs->has_init = true;
+	fs->parallel_dirops = connection->capable & FUSE_CAP_PARALLEL_DIROPS;
 	connection->want = connection->capable & wanted;
 	connection->max_read = CACHE_READ_BYTES_MAX;
 	if (connection->max_write > CACHE_READ_BYTES_MAX)

@@ -32,7 +32,9 @@ struct fs {
 	struct fuse_session *session;
 	struct fuse_buf request; /* what was read last; libfuse allocates */
 	int device_fd;           /* the session's; -1 before the mount */
-	bool has_init;           /* the FUSE thread saw INIT */
+	const struct fuse_custom_io *below; /* NULL: the device itself */
+	bool has_init;                      /* the FUSE thread saw INIT ... */
+	bool parallel_dirops; /* ... and the kernel offered this */
 	_Atomic bool stopping;
 	_Atomic bool ready;
 	struct fs_mail mail;

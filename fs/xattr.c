@@ -138,12 +138,10 @@ static void ask_facts(
 	struct facts_wait *ask = NULL;
 	int code = node->nameless ? -ESTALE : node_path(node, path);
 
-	if (code == 0) {
+	if (code == 0)
 		ask = calloc(1, sizeof(*ask));
-		code = ask ? 0 : -ENOMEM;
-	}
-	if (code < 0) {
-		reply_error(req, code);
+	if (!ask) {
+		reply_error(req, code < 0 ? code : -ENOMEM);
 		return;
 	}
 	ask->fs = fs;

@@ -455,6 +455,39 @@ static void a_killed_reader_is_free_and_the_next_open_does_not_wait(
 	(void)close(fd);
 }
 
+static void *stat_in_background(void *arg)
+{
+	struct stat stat_buf;
+
+	(void)stat(arg, &stat_buf);
+	return NULL;
+}
+
+/* Without PARALLEL_DIROPS the second would wait in the kernel for the first,
+ * unkillably: both must come to us. */
+static void look_ups_in_one_directory_do_not_wait_for_each_other(void **state)
+{
+	char first[256];
+	char second[256];
+	pthread_t threads[2];
+
+	NEEDS_MOUNT();
+	(void)snprintf(first, sizeof(first), "%s/d/slow1", where);
+	(void)snprintf(second, sizeof(second), "%s/d/slow2", where);
+	(void)close(open_file("d")); /* its own look-up is over */
+	fake_hold(cache, true);
+	assert_int_equal(
+	    pthread_create(&threads[0], NULL, stat_in_background, first), 0);
+	assert_int_equal(
+	    pthread_create(&threads[1], NULL, stat_in_background, second), 0);
+	fake_await_held(cache, 2);
+	fake_hold(cache, false);
+	fake_answer_oldest(cache, 0);
+	fake_answer_oldest(cache, 0);
+	assert_int_equal(pthread_join(threads[0], NULL), 0);
+	assert_int_equal(pthread_join(threads[1], NULL), 0);
+}
+
 static void an_unmount_from_outside_ends_the_loop(void **state)
 {
 	void *result;
@@ -555,6 +588,7 @@ int main(void)
 	    CASE(data_are_kept_over_opens),
 	    CASE(the_number_of_a_file_is_the_same_after_a_remount),
 	    CASE(a_killed_reader_is_free_and_the_next_open_does_not_wait),
+	    CASE(look_ups_in_one_directory_do_not_wait_for_each_other),
 	    CASE(an_unmount_from_outside_ends_the_loop),
 	    CASE(a_mount_point_that_cannot_be_used_is_refused),
 	    CASE(dead_mounts_of_ours_are_detached_first),
