@@ -51,7 +51,10 @@ static bool decode_component(
 	if (size_bytes >= sizeof(from))
 		return false;
 	memcpy(from, text, size_bytes);
-	for (int pass = 0; pass < SCOPE_DECODE_PASSES; pass++) {
+	from[size_bytes] = '\0';
+	for (int pass = 0;
+	     pass < SCOPE_DECODE_PASSES && memchr(from, '%', (size_t)n) != NULL;
+	     pass++) {
 		char decoded[PATH_BYTES_MAX];
 
 		n = path_decode(decoded, from, (size_t)n);
@@ -190,49 +193,76 @@ bool scope_allows(const struct scope_list *list, const char *base_path,
 	return false;
 }
 
-/* The name below `path` on the way to scope `index`; false when there is
- * none. */
-static bool step(char out[PATH_NAME_BYTES_MAX + 1],
-    const struct scope_list *list, size_t index, const char *base_path,
-    const char *path)
-{
-	char full[PATH_BYTES_MAX];
-	const char *rest;
-	size_t n;
+/* A name within a path, borrowed. */
+struct step {
+	const char *name;
+	size_t size_bytes;
+};
 
-	if (!full_path(full, base_path, list->scopes[index].path) ||
-	    !path_is_within(full, path))
-		return false;
-	rest = full + (path[1] == '\0' ? 0 : strlen(path));
-	if (*rest == '/')
-		rest++;
-	n = strcspn(rest, "/");
-	if (n == 0)
-		return false;
-	memcpy(out, rest, n);
-	out[n] = '\0';
-	return true;
+/* The name below `above` on the way to `path`; size 0: none. */
+static struct step step_below(const char *path, const char *above)
+{
+	struct step step = {.name = path};
+
+	if (!path_is_within(path, above))
+		return step;
+	step.name += above[1] == '\0' ? 0 : strlen(above);
+	step.name += *step.name == '/';
+	step.size_bytes = strcspn(step.name, "/");
+	return step;
+}
+
+static void give_name(const struct step *step,
+    void (*name)(void *arg, const char *name), void *arg)
+{
+	char copy[PATH_NAME_BYTES_MAX + 1];
+
+	if (name == NULL)
+		return;
+	memcpy(copy, step->name, step->size_bytes);
+	copy[step->size_bytes] = '\0';
+	name(arg, copy);
+}
+
+/* Whether an earlier scope leads over the same name. */
+static bool known_before(const struct scope_list *list, size_t index,
+    const char *above, const struct step *step)
+{
+	for (size_t i = 0; i < index; i++) {
+		struct step other = step_below(list->scopes[i].path, above);
+
+		if (other.size_bytes == step->size_bytes &&
+		    memcmp(other.name, step->name, step->size_bytes) == 0)
+			return true;
+	}
+	return false;
 }
 
 unsigned scope_reach(const struct scope_list *list, const char *base_path,
     const char *path, void (*name)(void *arg, const char *name), void *arg)
 {
+	struct step step = step_below(base_path, path);
+	const char *below = path;
 	unsigned count = 0;
 
+	if (list->count == 0)
+		return 0;
+	if (step.size_bytes > 0) {
+		/* Above the base: one name leads to all of them. */
+		give_name(&step, name, arg);
+		return 1;
+	}
+	if (!path_is_within(path, base_path))
+		return 0;
+	if (base_path[1] != '\0')
+		below += strlen(base_path);
+	if (*below == '\0')
+		below = "/";
 	for (size_t i = 0; i < list->count; i++) {
-		char found[PATH_NAME_BYTES_MAX + 1];
-		char other[PATH_NAME_BYTES_MAX + 1];
-		bool again = false;
-
-		if (!step(found, list, i, base_path, path))
+		step = step_below(list->scopes[i].path, below);
+		if (step.size_bytes == 0 || known_before(list, i, below, &step))
 			continue;
-		for (size_t j = 0; j < i && !again; j++)
-			again = step(other, list, j, base_path, path) &&
-			    strcmp(found, other) == 0;
-		if (again)
-			continue;
-		if (name != NULL)
-			name(arg, found);
+		give_name(&step, name, arg);
 		count++;
 	}
 	return count;
