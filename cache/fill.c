@@ -158,7 +158,7 @@ static void publish(
 		if (block == NULL)
 			continue;
 		if (arrived >= block->size_bytes) {
-			run_block_ready(run, i, true, todo);
+			run_block_ready(run, i, todo);
 		} else {
 			block->arrived_bytes = (uint32_t)arrived;
 			reads_block_came(run->cache, block, todo);
@@ -265,8 +265,12 @@ static int register_run(struct run *run, char pin[FETCH_ETAG_BYTES])
 
 	if (object->stale || cache->stopping)
 		return object->stale ? -ESTALE : -ECANCELED;
-	for (unsigned i = 0; i < run->count; i++)
-		misses += run->blocks[i] != NULL;
+	for (unsigned i = 0; i < run->count; i++) {
+		if (run->blocks[i] == NULL)
+			continue;
+		run->blocks[i]->fetched = true;
+		misses++;
+	}
 	stats_add(STATS_cache_misses, misses);
 	run->stage = RUN_FETCH;
 	run->refs = 2;

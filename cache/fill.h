@@ -38,7 +38,7 @@ enum {
 	RUN_AHEAD_SHARE = 2,
 	/* A range of a server that confirms only at its end. */
 	RUN_UNCONFIRMED_BLOCKS = 32,
-	RUN_CANCEL_BYTES = 4 * 1024 * 1024, /* worth a lost connection */
+	RUN_CANCEL_BYTES = 2 * 1024 * 1024, /* worth a lost connection */
 };
 
 enum run_stage {
@@ -127,8 +127,8 @@ struct run *run_split(struct run *run, unsigned from, unsigned count)
 void run_issue(struct run *run);
 
 /** A block's bytes are complete and right. */
-void run_block_ready(struct run *run, unsigned i, bool fetched,
-    struct todo *todo) REQUIRES(cache_lock);
+void run_block_ready(struct run *run, unsigned i, struct todo *todo)
+    REQUIRES(cache_lock);
 
 /** Fail what is left of a run. */
 void run_fail_blocks(struct run *run, int code, struct todo *todo)

@@ -62,7 +62,7 @@ static void load_pages(struct run *run, enum store_how how)
 	todo_init(&todo);
 	cache_enter(cache);
 	if (code == 1) {
-		run_block_ready(run, 0, false, &todo);
+		run_block_ready(run, 0, &todo);
 		run_free(run, &todo);
 	} else {
 		/* The reader asks again, for the whole block. */
@@ -110,7 +110,7 @@ static void load(struct run *run, enum store_how how)
 		todo_init(&todo);
 		cache_enter(cache);
 		for (int i = 0; i < code; i++)
-			run_block_ready(run, done++, false, &todo);
+			run_block_ready(run, done++, &todo);
 		cache_leave(cache, &todo);
 	}
 	if (done == run->count) {

@@ -148,19 +148,17 @@ static struct block *take_out(struct run *run, unsigned i)
 	return block;
 }
 
-void run_block_ready(
-    struct run *run, unsigned i, bool fetched, struct todo *todo)
+void run_block_ready(struct run *run, unsigned i, struct todo *todo)
 {
 	struct cache *cache = run->cache;
 	struct block *block = take_out(run, i);
 
 	block->arrived_bytes = block->size_bytes;
 	block->state = BLOCK_READY;
-	block->fetched = fetched;
 	reads_block_came(cache, block, todo);
-	if (fetched && run->object->disk == OBJECT_DISK_OPEN)
+	if (block->fetched && run->object->disk == OBJECT_DISK_OPEN)
 		writer_add(cache, block);
-	if (!fetched)
+	if (!block->fetched)
 		stats_add(STATS_cache_disk_hits, 1);
 	pool_put(&cache->pool, block);
 }

@@ -123,6 +123,7 @@ struct stream_plan streams_note(
 		stream = oldest_stream(streams);
 		*stream = (struct stream){
 		    .start_bytes = read->offset_bytes,
+		    .first_end_bytes = end,
 		    .end_bytes = end,
 		};
 		/* A large read at the very start announces a whole pass. */
@@ -130,8 +131,8 @@ struct stream_plan streams_note(
 		    read->size_bytes >= STREAM_FIRST_BYTES;
 	} else {
 		stream->end_bytes = larger(stream->end_bytes, end);
-		stream->hits++;
-		plan.sequential = true;
+		/* Reading the same again leads nowhere. */
+		plan.sequential = stream->end_bytes > stream->first_end_bytes;
 	}
 	stream->used = streams->count;
 	plan.stream = (unsigned)(stream - streams->stream);

@@ -26,12 +26,12 @@ enum {
 };
 
 struct stream {
-	uint64_t start_bytes;  /* where it began */
-	uint64_t end_bytes;    /* how far its reader has come */
-	uint64_t ahead_bytes;  /* how far it was fetched ahead */
-	uint64_t window_bytes; /* how far ahead it may be; 0: not yet */
-	uint64_t used;         /* for the least recently used */
-	unsigned hits;         /* reads that went on */
+	uint64_t start_bytes;     /* where it began */
+	uint64_t first_end_bytes; /* end of its first read */
+	uint64_t end_bytes;       /* how far its reader has come */
+	uint64_t ahead_bytes;     /* how far it was fetched ahead */
+	uint64_t window_bytes;    /* how far ahead it may be; 0: not yet */
+	uint64_t used;            /* for the least recently used */
 };
 
 struct streams {

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/cache/fake_fetch.c - see fake_fetch.h. */
+#include "tests/unit/cache/fake_fetch.h"
+
+#include "base/err.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+struct fake fake;
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void fake_reset(void)
+{
+	(void)pthread_mutex_lock(&mutex);
+	(void)memset(&fake, 0, sizeof(fake));
+	fake.validates = true;
+	fake.quota.available_bytes = -1;
+	fake.quota.used_bytes = -1;
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+unsigned fake_ranges(void)
+{
+	unsigned count;
+
+	(void)pthread_mutex_lock(&mutex);
+	count = fake.range_count;
+	(void)pthread_mutex_unlock(&mutex);
+	return count;
+}
+
+unsigned char fake_byte(uint64_t content, uint64_t offset_bytes)
+{
+	uint64_t mixed =
+	    (offset_bytes / 8 + content * 977) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (unsigned char)(mixed >> (offset_bytes % 8 * 8));
+}
+
+int fake_begin(unsigned i, const char *etag)
+{
+	return fake.range[i].sink.begin(fake.range[i].sink.arg, etag);
+}
+
+void fake_send(unsigned i, uint64_t size_bytes)
+{
+	struct fake_range *range = &fake.range[i];
+
+	while (size_bytes > 0) {
+		unsigned char piece[16384];
+		size_t part =
+		    size_bytes < sizeof(piece) ? size_bytes : sizeof(piece);
+		uint64_t offset = range->offset_bytes + range->sent_bytes;
+
+		assert(range->sent_bytes + part <= range->length_bytes);
+		for (size_t k = 0; k < part; k++)
+			piece[k] = fake_byte(fake.content, offset + k);
+		range->sent_bytes += part;
+		size_bytes -= part;
+		range->sink.write(range->sink.arg, offset, piece, part);
+	}
+}
+
+void fake_done(unsigned i, int code)
+{
+	struct err err = ERR_INIT;
+
+	assert(!fake.range[i].done);
+	fake.range[i].done = true;
+	fake.range[i].sink.done(fake.range[i].sink.arg, code, &err);
+}
+
+void fake_finish(unsigned i, const char *etag)
+{
+	struct fake_range *range = &fake.range[i];
+	int code = fake_begin(i, etag);
+
+	if (code == 0)
+		fake_send(i, range->length_bytes - range->sent_bytes);
+	fake_done(i, code);
+}
+
+void fake_finish_all(const char *etag)
+{
+	for (unsigned i = 0; i < fake_ranges(); i++)
+		if (!fake.range[i].done)
+			fake_finish(i, etag);
+}
+
+void fake_answer_stat(unsigned i, int code, const struct fetch_stat *stat)
+{
+	struct err err = ERR_INIT;
+
+	assert(!fake.stat[i].done);
+	fake.stat[i].done = true;
+	fake.stat[i].answer(fake.stat[i].arg, code, stat, &err);
+}
+
+struct fetch_stat fake_file(
+    uint64_t size_bytes, int64_t mtime_s, const char *etag)
+{
+	struct fetch_stat stat = {
+	    .kind = FETCH_FILE,
+	    .exact = true,
+	    .version = {.size_bytes = size_bytes, .mtime_s = mtime_s},
+	};
+
+	(void)snprintf(
+	    stat.version.etag, sizeof(stat.version.etag), "%s", etag);
+	return stat;
+}
+
+void fake_stop(void)
+{
+	struct err err = ERR_INIT;
+
+	fake.stopped = true;
+	for (unsigned i = 0; i < fake_ranges(); i++)
+		if (!fake.range[i].done)
+			fake_done(i, -ECANCELED);
+	for (unsigned i = 0; i < fake.stat_count; i++)
+		if (!fake.stat[i].done)
+			fake_answer_stat(i, -ECANCELED, NULL);
+	for (unsigned i = 0; i < fake.list_count; i++) {
+		if (fake.list[i].done)
+			continue;
+		fake.list[i].done = true;
+		fake.list[i].lister.done(
+		    fake.list[i].lister.arg, -ECANCELED, &err);
+	}
+}
+
+/* ----------------------------------------------------------- fetch.h */
+
+bool fetch_version_equal(
+    const struct fetch_version *a, const struct fetch_version *b)
+{
+	return a->size_bytes == b->size_bytes && a->mtime_s == b->mtime_s &&
+	    strcmp(a->etag, b->etag) == 0;
+}
+
+void fetch_stat(struct fetch *fetch, const struct ident *ident,
+    const char *path, uint64_t deadline_ms, fetch_stat_fn answer, void *arg)
+{
+	struct fake_stat *stat;
+	bool stopped;
+
+	(void)fetch;
+	(void)ident;
+	(void)deadline_ms;
+	(void)pthread_mutex_lock(&mutex);
+	assert(fake.stat_count < 64);
+	stat = &fake.stat[fake.stat_count++];
+	(void)snprintf(stat->path, sizeof(stat->path), "%s", path);
+	stat->answer = answer;
+	stat->arg = arg;
+	stopped = fake.stopped;
+	(void)pthread_mutex_unlock(&mutex);
+	if (stopped)
+		fake_answer_stat(fake.stat_count - 1, -ECANCELED, NULL);
+}
+
+void fetch_list(struct fetch *fetch, const struct ident *ident,
+    const char *path, uint64_t deadline_ms, const struct fetch_lister *lister)
+{
+	struct fake_list *list;
+
+	(void)fetch;
+	(void)ident;
+	(void)deadline_ms;
+	(void)pthread_mutex_lock(&mutex);
+	assert(fake.list_count < 64);
+	list = &fake.list[fake.list_count++];
+	(void)snprintf(list->path, sizeof(list->path), "%s", path);
+	list->lister = *lister;
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *wanted,
+    const struct fetch_sink *sink)
+{
+	struct fake_range *range;
+	unsigned number;
+	bool stopped;
+
+	(void)fetch;
+	(void)pthread_mutex_lock(&mutex);
+	assert(fake.range_count < FAKE_MAX);
+	number = ++fake.range_count;
+	range = &fake.range[number - 1];
+	(void)snprintf(range->path, sizeof(range->path), "%s", wanted->path);
+	range->offset_bytes = wanted->offset_bytes;
+	range->length_bytes = wanted->length_bytes;
+	range->version = *wanted->version;
+	range->demand = wanted->demand;
+	range->sink = *sink;
+	if (wanted->pin_etag != NULL)
+		(void)snprintf(
+		    range->pin, sizeof(range->pin), "%s", wanted->pin_etag);
+	assert(range->length_bytes > 0);
+	assert(range->offset_bytes + range->length_bytes <=
+	    range->version.size_bytes);
+	stopped = fake.stopped;
+	(void)pthread_mutex_unlock(&mutex);
+	if (stopped)
+		fake_done(number - 1, -ECANCELED);
+	return number;
+}
+
+void fetch_cancel(struct fetch *fetch, uint64_t number)
+{
+	(void)fetch;
+	(void)pthread_mutex_lock(&mutex);
+	fake.range[number - 1].cancelled = true;
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+void fetch_quota(struct fetch *fetch, const struct ident *ident,
+    fetch_quota_fn answer, void *arg)
+{
+	(void)fetch;
+	(void)ident;
+	fake.quota_count++;
+	answer(arg, 0, &fake.quota);
+}
+
+bool fetch_validates_bytes(struct fetch *fetch)
+{
+	(void)fetch;
+	return fake.validates;
+}
+
+uint64_t fetch_silent_ms(struct fetch *fetch)
+{
+	(void)fetch;
+	return fake.silent_ms;
+}
