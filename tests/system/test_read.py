@@ -133,6 +133,32 @@ class FromApache(Reading, bed.Case):
     server = "apache"
 
 
+class AsAnOrdinaryUser(bed.Case):
+    """The common case: no root, through fusermount3."""
+
+    def reads_and_unmounts(self, daemon):
+        self.bed.put("mine.bin", 100000)
+        m = self.mount(self.bed.nginx.url, self.bed.token("read:/"),
+                       base_path="/exp", user="nobody", daemon=daemon)
+        got = mount.run(["cat", m.at("mine.bin")], user="nobody", text=False)
+        self.assertTrue(got.stdout == content.stream("mine.bin", 0, 100000))
+        owner = mount.run(["stat", "-c", "%U", m.at("mine.bin")],
+                          user="nobody")
+        self.assertEqual(owner.stdout.strip(), "nobody")
+        # The mount is its user's: the kernel keeps even root out.
+        self.assertIn("Permission denied", mount.run(
+            ["cat", m.at("mine.bin")], check=False).stderr)
+        m.command("umount", m.path)
+        bed.wait_for(lambda: not m.running(), "its process to end")
+        self.assertIsNone(m.device())
+
+    def test_that_a_mount_in_the_foreground_works(self):
+        self.reads_and_unmounts(False)
+
+    def test_that_a_mount_that_detaches_works(self):
+        self.reads_and_unmounts(True)
+
+
 class BeyondFourGiB(bed.Case):
     """A sparse file of 5 GiB with islands of data where an offset of 32 bits
     would wrap, and the same bytes' places modulo 4 GiB left empty."""

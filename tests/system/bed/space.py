@@ -14,6 +14,7 @@ import fcntl
 import os
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -99,6 +100,21 @@ def loopback_up():
         fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", name, now | 1))
 
 
+def open_fuse(folder):
+    """A /dev/fuse for everybody, as distributions have it; some containers
+    keep it for root. Seen in this space only."""
+    status = os.stat("/dev/fuse")
+    if status.st_mode & 0o666 == 0o666:
+        return
+    own = os.path.join(folder, "dev")
+    os.mkdir(own)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", own], check=True)
+    path = os.path.join(own, "fuse")
+    os.mknod(path, stat.S_IFCHR | 0o666, status.st_rdev)
+    os.chmod(path, 0o666)
+    subprocess.run(["mount", "--bind", path, "/dev/fuse"], check=True)
+
+
 def prepare(folder):
     """In the new space, before the first server: network, names, fusectl."""
     if "--net" in os.environ[MARK].split():
@@ -110,8 +126,8 @@ def prepare(folder):
         file.write("\n".join(lines))
     os.chmod(path, 0o644)
     subprocess.run(["mount", "--bind", path, "/etc/hosts"], check=True)
-    if not os.path.exists("/sys/fs/fuse/connections") or \
-            not os.path.ismount("/sys/fs/fuse/connections"):
+    open_fuse(folder)
+    if not os.path.ismount("/sys/fs/fuse/connections"):
         subprocess.run(
             ["mount", "-t", "fusectl", "none", "/sys/fs/fuse/connections"],
             check=False, stderr=subprocess.DEVNULL)
