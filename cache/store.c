@@ -199,10 +199,10 @@ int store_open(
 	assert(code == 0);
 	store->clock = config->clock;
 	store->config_bytes = config->size_bytes;
-	store->appender.fd = -1;
+	store->appender.fd = store->appender.direct_fd = -1;
 	store->dir = strdup(config->dir);
 	store->scratch = aligned_alloc(STORE_PAGE_BYTES, STORE_BLOCK_BYTES);
-	store->arena = malloc(STORE_ARENA_BYTES);
+	store->arena = aligned_alloc(STORE_PAGE_BYTES, STORE_ARENA_BYTES);
 	if (store->dir == NULL || store->scratch == NULL ||
 	    store->arena == NULL)
 		code = err_set(err, -ENOMEM, "out of memory");

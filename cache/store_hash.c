@@ -11,6 +11,10 @@
 #include <string.h>
 
 #include <xxhash.h>
+#ifdef BEARERFS_XXHASH_DISPATCH
+/* Names for each processor's best code, with the same values. */
+#include <xxh_x86dispatch.h>
+#endif
 
 /* Domains: the first number of what is hashed. */
 enum hash_domain {

@@ -35,7 +35,7 @@ enum {
 	STORE_MAP_DESCRIPTORS = 64,
 	STORE_TOUCH_MS = 10 * 1000, /* recency on disk is this coarse */
 	STORE_MAP_DIRECTORIES = 256,
-	STORE_ARENA_BYTES = 64 * 1024,
+	STORE_ARENA_BYTES = 256 * 1024,
 };
 
 /** A secret that was in force once; all live as long as the store, so that
@@ -65,11 +65,14 @@ struct generation {
 
 /** Where a store's writer stands. Writer's thread only. */
 struct appender {
-	int fd; /* -1: no pack */
+	int fd;        /* -1: no pack */
+	int direct_fd; /* with O_DIRECT; -1: there is none */
 	uint64_t pack;
 	uint32_t offset_bytes;
-	uint64_t spoilt;    /* pack that refused a write: not adopted again */
+	uint64_t spoilt;    /* pack that refused a write: not adopted */
 	uint64_t resume_ms; /* no try before that, after a failure */
+	uint64_t idle_us;   /* when it had nothing to do last */
+	uint64_t done_us;   /* when the last batch was done */
 };
 
 struct store {
@@ -92,7 +95,7 @@ struct store {
 	uint64_t shown_bytes;    /* in the gauge */
 	uint64_t count_ms;       /* when to count the directory again */
 	void *scratch;           /* STORE_BLOCK_BYTES, aligned: to compare */
-	uint8_t *arena;          /* STORE_ARENA_BYTES: heads of records */
+	uint8_t *arena;          /* STORE_ARENA_BYTES, aligned: records */
 	bool clean;              /* old generations are to be removed */
 };
 

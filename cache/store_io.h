@@ -37,11 +37,14 @@ NODISCARD ssize_t io_preadv(int fd, const struct iovec vectors[],
 NODISCARD int io_pwrite(
     int fd, const void *bytes, size_t size_bytes, uint64_t offset_bytes);
 
-enum { IO_VECTORS_MAX = 64 };
+enum { IO_VECTORS_MAX = 128 };
 
 /** Write all of at most IO_VECTORS_MAX vectors. @retval 0, or -errno. */
 NODISCARD int io_pwritev(int fd, const struct iovec vectors[], unsigned count,
     uint64_t offset_bytes);
+
+/** Monotonic microseconds, to see how long the disk takes. */
+uint64_t io_now_us(void);
 
 /** What the page cache holds of a part of a file. */
 enum io_heat {

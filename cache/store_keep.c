@@ -22,8 +22,7 @@
 #include <string.h>
 
 enum {
-	BATCH_BLOCKS = 32,
-	VECTORS_PER_ITEM = 4, /* gap, prefix, bytes, zeros behind them */
+	BATCH_BLOCKS = 64,
 };
 
 enum item_state {
@@ -51,17 +50,16 @@ struct batch {
 	int code; /* first cause of a loss */
 };
 
-/* Bytes of one pwritev(2): consecutive items of a batch. */
+/* Bytes of one pwritev(2): items that follow one another in a pack. */
 struct run {
 	struct iovec vectors[IO_VECTORS_MAX];
 	unsigned vector_count;
 	size_t size_bytes;
-	size_t arena_bytes; /* of the heads of records in it */
+	size_t arena_bytes; /* used by it */
+	bool aligned;       /* nothing but whole pages, at whole pages */
 	unsigned first;     /* items [first, end) are in it */
 	unsigned end;
 };
-
-static const uint8_t zeros[STORE_PAGE_BYTES];
 
 /* The sums are the caller's, if they are of the secret in force. */
 static void take_sums(const struct hash_secret *secret,
@@ -210,51 +208,69 @@ static void encode_prefix(
 	memcpy(out + object->head_bytes, &content, sizeof(content));
 }
 
-/* Where an item's bytes start, how long they are with what goes with them. */
-struct extent {
-	size_t gap_bytes; /* zeros in front: alignment */
-	size_t prefix_bytes;
-	size_t tail_bytes; /* zeros behind */
-	size_t total_bytes;
-};
-
-static struct extent measure(const struct item *item, uint64_t at)
+/* Whole blocks are written from where they are; records and a file's last
+ * block, which has zeros behind it, are put together in the arena. */
+static bool is_whole(const struct item *item)
 {
-	const struct store_object *object = item->block->object;
-	bool small = version_is_small(object);
-	size_t align = small ? FORMAT_UNIT_BYTES : STORE_PAGE_BYTES;
-	size_t size_bytes = item->block->size_bytes;
-	struct extent extent = {
-	    .gap_bytes = (size_t)(round_up(at, align) - at),
-	    .prefix_bytes = small ? version_content_offset(object) : 0,
-	    .tail_bytes = (size_t)round_up(size_bytes, align) - size_bytes,
-	};
-
-	extent.total_bytes = extent.gap_bytes + extent.prefix_bytes +
-	    size_bytes + extent.tail_bytes;
-	return extent;
+	return item->block->size_bytes == STORE_BLOCK_BYTES;
 }
 
-/* Put an item into the run; a small file's prefix is built in the arena. */
-static void add_item(struct batch *batch, struct run *run, unsigned index,
-    const struct extent *extent)
+/* Bytes that an item takes in a pack. */
+static size_t extent_of(const struct item *item)
+{
+	const struct store_object *object = item->block->object;
+
+	if (version_is_small(object))
+		return (size_t)round_up(
+		    version_content_offset(object) + item->block->size_bytes,
+		    FORMAT_UNIT_BYTES);
+	return (size_t)round_up(item->block->size_bytes, STORE_PAGE_BYTES);
+}
+
+/* Put a record, or a short block, together. */
+static const void *assemble(const struct batch *batch, const struct item *item,
+    uint8_t *out, size_t extent_bytes)
+{
+	const struct store_object *object = item->block->object;
+	size_t start = 0;
+
+	if (version_is_small(object)) {
+		encode_prefix(batch, item, out);
+		start = version_content_offset(object);
+	}
+	memcpy(out + start, item->block->bytes, item->block->size_bytes);
+	start += item->block->size_bytes;
+	memset(out + start, 0, extent_bytes - start);
+	return out;
+}
+
+static void add_item(struct batch *batch, struct run *run, unsigned index)
 {
 	struct item *item = &batch->items[index];
-	uint64_t at = batch->store->appender.offset_bytes + run->size_bytes +
-	    extent->gap_bytes;
+	size_t extent_bytes = extent_of(item);
+	const void *bytes = item->block->bytes;
 
-	item->place.place = (struct place){
-	    .pack = batch->store->appender.pack, .offset_bytes = (uint32_t)at};
-	add_vector(run, zeros, extent->gap_bytes);
-	if (extent->prefix_bytes > 0) {
-		uint8_t *prefix = batch->store->arena + run->arena_bytes;
-
-		encode_prefix(batch, item, prefix);
-		add_vector(run, prefix, extent->prefix_bytes);
-		run->arena_bytes += extent->prefix_bytes;
+	if (!is_whole(item)) {
+		bytes = assemble(batch, item,
+		    batch->store->arena + run->arena_bytes, extent_bytes);
+		/* Records are not of whole pages: the next short block is
+		 * put at a page, so that it can be written directly. */
+		run->arena_bytes += round_up(extent_bytes, STORE_PAGE_BYTES);
 	}
-	add_vector(run, item->block->bytes, item->block->size_bytes);
-	add_vector(run, zeros, extent->tail_bytes);
+	item->place.place = (struct place){
+	    .pack = batch->store->appender.pack,
+	    .offset_bytes =
+	        batch->store->appender.offset_bytes + (uint32_t)run->size_bytes,
+	};
+	if ((uintptr_t)bytes % STORE_PAGE_BYTES != 0 ||
+	    extent_bytes % STORE_PAGE_BYTES != 0)
+		run->aligned = false;
+	run->vectors[run->vector_count++] = (struct iovec){
+	    /* pwritev(2) takes no const */
+	    .iov_base = (void *)(uintptr_t)bytes,
+	    .iov_len = extent_bytes,
+	};
+	run->size_bytes += extent_bytes;
 	run->end = index + 1;
 }
 
@@ -272,8 +288,14 @@ static void lose(struct batch *batch, unsigned first, unsigned end, int code)
 static void flush(struct batch *batch, struct run *run)
 {
 	if (run->vector_count > 0) {
-		int code = append_write(batch->store, batch->generation,
-		    run->vectors, run->vector_count, run->size_bytes);
+		struct append_run bytes = {
+		    .vectors = run->vectors,
+		    .vector_count = run->vector_count,
+		    .size_bytes = run->size_bytes,
+		    .aligned = run->aligned,
+		};
+		int code =
+		    append_write(batch->store, batch->generation, &bytes);
 
 		if (code < 0)
 			lose(batch, run->first, run->end, code);
@@ -282,48 +304,67 @@ static void flush(struct batch *batch, struct run *run)
 				batch->items[i].state = ITEM_STORED;
 		}
 	}
-	*run = (struct run){.first = run->end, .end = run->end};
+	run->vector_count = 0;
+	run->size_bytes = run->arena_bytes = 0;
 }
 
-/* Room for one more item in a run: vectors, the pack, the arena. */
-static bool fits(const struct batch *batch, const struct run *run,
-    const struct extent *extent)
+/* Does an item go behind what is in the run? Blocks begin at a page; records
+ * follow one another closer than that, in runs of their own. */
+static bool fits(
+    const struct batch *batch, const struct run *run, const struct item *item)
 {
-	return run->vector_count + VECTORS_PER_ITEM <= IO_VECTORS_MAX &&
-	    run->size_bytes + extent->total_bytes <=
-	    append_left(batch->store) &&
-	    run->arena_bytes + extent->prefix_bytes <= STORE_ARENA_BYTES;
+	size_t extent_bytes = extent_of(item);
+
+	return run->vector_count < IO_VECTORS_MAX &&
+	    run->size_bytes + extent_bytes <= append_left(batch->store) &&
+	    (is_whole(item) ||
+	        run->arena_bytes + round_up(extent_bytes, STORE_PAGE_BYTES) <=
+	            STORE_ARENA_BYTES) &&
+	    version_is_small(item->block->object) ==
+	    version_is_small(batch->items[run->first].block->object);
+}
+
+static int begin_run(struct batch *batch, struct run *run, unsigned index)
+{
+	const struct item *item = &batch->items[index];
+	size_t align = version_is_small(item->block->object) ? FORMAT_UNIT_BYTES
+	                                                     : STORE_PAGE_BYTES;
+	/* With the largest gap: where it starts is not known before there is
+	 * a pack. */
+	int code = append_room(batch->store, batch->generation,
+	    extent_of(item) + STORE_PAGE_BYTES);
+
+	if (code < 0)
+		return code;
+	append_align(batch->store, align);
+	run->first = run->end = index;
+	run->aligned = true;
+	return 0;
 }
 
 /* Write what is new: as few runs as packs and vectors allow. */
 static void write_new(struct batch *batch, bool fresh[])
 {
-	const struct appender *appender = &batch->store->appender;
-	struct run run = {.vector_count = 0};
+	struct run run;
 
+	run.vector_count = 0;
+	run.size_bytes = run.arena_bytes = 0;
 	for (unsigned i = 0; i < batch->count; i++) {
-		struct item *item = &batch->items[i];
-		struct extent extent =
-		    measure(item, appender->offset_bytes + run.size_bytes);
+		const struct item *item = &batch->items[i];
 
 		if (item->state != ITEM_NEW)
 			continue;
-		if (run.vector_count > 0 && !fits(batch, &run, &extent))
+		if (run.vector_count > 0 && !fits(batch, &run, item))
 			flush(batch, &run);
 		if (run.vector_count == 0) {
-			/* With the largest gap: where it starts is not known
-			 * before there is a pack. */
-			int code = append_room(batch->store, batch->generation,
-			    extent.total_bytes + STORE_PAGE_BYTES);
+			int code = begin_run(batch, &run, i);
 
 			if (code < 0) {
 				lose(batch, i, batch->count, code);
 				return;
 			}
-			extent = measure(item, appender->offset_bytes);
-			run.first = i;
 		}
-		add_item(batch, &run, i, &extent);
+		add_item(batch, &run, i);
 		fresh[i] = true;
 	}
 	flush(batch, &run);
@@ -494,6 +535,7 @@ unsigned store_keep(
 		tell_loss(store, count, 0);
 		return 0;
 	}
+	append_batch_begins(store);
 	for (unsigned done = 0; done < count;) {
 		unsigned part =
 		    count - done < BATCH_BLOCKS ? count - done : BATCH_BLOCKS;
@@ -501,6 +543,7 @@ unsigned store_keep(
 		kept += keep_batch(&batch, blocks + done, part);
 		done += part;
 	}
+	append_batch_ends(store);
 	generation_put(store, batch.generation);
 	return kept;
 }
