@@ -178,18 +178,6 @@ static void share(struct batch *batch)
 	}
 }
 
-static void add_vector(struct run *run, const void *bytes, size_t size_bytes)
-{
-	if (size_bytes == 0)
-		return;
-	run->vectors[run->vector_count++] = (struct iovec){
-	    /* pwritev(2) takes no const */
-	    .iov_base = (void *)(uintptr_t)bytes,
-	    .iov_len = size_bytes,
-	};
-	run->size_bytes += size_bytes;
-}
-
 /* A small file's head, its sums, and zeros up to its bytes. */
 static void encode_prefix(
     const struct batch *batch, const struct item *item, uint8_t *out)
