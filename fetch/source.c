@@ -122,6 +122,24 @@ bool source_host_equal(const struct source_host *a, const struct source_host *b)
 	    strcmp(a->host, b->host) == 0;
 }
 
+/* A domain behind "*.": at least two labels, none of them empty. "*.org"
+ * would hand the token to half the world. */
+static bool is_domain(const char *text, size_t size_bytes)
+{
+	bool has_dot = false;
+
+	for (size_t i = 0; i < size_bytes; i++) {
+		if (text[i] == ':')
+			return false; /* an address has no domain */
+		if (text[i] != '.')
+			continue;
+		if (i == 0 || i + 1 == size_bytes || text[i + 1] == '.')
+			return false;
+		has_dot = true;
+	}
+	return has_dot;
+}
+
 bool source_pattern_ok(const char *pattern)
 {
 	struct host_port host;
@@ -131,10 +149,7 @@ bool source_pattern_ok(const char *pattern)
 		pattern += 2;
 	if (!split_host(&host, pattern, strlen(pattern)))
 		return false;
-	/* "*.org" would hand the token to half the world. */
-	return !wild ||
-	    (pattern[0] != '.' && pattern[0] != '[' &&
-	        memchr(host.host, '.', host.host_bytes) != NULL);
+	return !wild || is_domain(host.host, host.host_bytes);
 }
 
 bool source_pattern_matches(const char *pattern, const struct source_host *host)

@@ -91,16 +91,20 @@ static int absolute(char **text, const char *base_url, const char *location)
 	return code_of(code);
 }
 
-/* Whether it begins with a scheme other than ours ("ftp://", "file:"):
- * libcurl knows many, and reads one it does not know as a path. */
-static bool other_scheme(const char *location)
+/* How a reference begins: with a scheme of ours and then a plain host, with
+ * another scheme ("ftp://", "file:"), or with none. libcurl would read
+ * "https:///x" as a host x, and a scheme that it does not know as a path. */
+static int check_scheme(const char *location)
 {
+	struct source_host host;
 	size_t n = strcspn(location, ":/?#");
 
 	if (location[n] != ':' || n == 0)
-		return false;
-	return !(n == 5 && strncasecmp(location, "https", 5) == 0) &&
-	    !(n == 4 && strncasecmp(location, "http", 4) == 0);
+		return 0;
+	if (!(n == 5 && strncasecmp(location, "https", 5) == 0) &&
+	    !(n == 4 && strncasecmp(location, "http", 4) == 0))
+		return -EPROTONOSUPPORT;
+	return source_host_of(&host, location) < 0 ? -EBADMSG : 0;
 }
 
 int source_resolve(struct buf *out, const char *base_url, const char *location)
@@ -115,8 +119,9 @@ int source_resolve(struct buf *out, const char *base_url, const char *location)
 	if (location[0] == '\0' || strlen(location) >= FETCH_URL_BYTES_MAX ||
 	    has_bad_byte(location))
 		return -EBADMSG;
-	if (other_scheme(location))
-		return -EPROTONOSUPPORT;
+	code = check_scheme(location);
+	if (code < 0)
+		return code;
 	code = absolute(&text, base_url, location);
 	if (code < 0)
 		return code;

@@ -199,29 +199,32 @@ static const char *tag(struct xml *xml, const char *at, const char *end)
 	return stop + 1;
 }
 
+static bool begins(const struct xml *xml, const char *word)
+{
+	return xml->tag_bytes <= strlen(word) &&
+	    memcmp(xml->tag, word, xml->tag_bytes) == 0;
+}
+
 /* "<!": a comment or CDATA, by the letters that follow. */
 static const char *bang(struct xml *xml, const char *at, const char *end)
 {
 	static const char comment_begin[] = "--";
 	static const char cdata_begin[] = "[CDATA[";
 
-	while (at < end) {
+	while (at < end && xml->state == BANG) {
 		xml->tag[xml->tag_bytes++] = *at++;
-		if (xml->tag_bytes == 2 &&
-		    memcmp(xml->tag, comment_begin, 2) == 0) {
-			xml->state = COMMENT;
-			return at;
-		}
-		if (memcmp(xml->tag, cdata_begin, xml->tag_bytes) != 0 &&
-		    memcmp(xml->tag, comment_begin, xml->tag_bytes) != 0)
+		if (begins(xml, comment_begin)) {
+			if (xml->tag_bytes == sizeof(comment_begin) - 1)
+				xml->state = COMMENT;
+		} else if (begins(xml, cdata_begin)) {
+			if (xml->tag_bytes == sizeof(cdata_begin) - 1)
+				xml->state = CDATA;
+		} else {
 			return fail(xml, end, "has a DOCTYPE");
-		if (xml->tag_bytes == sizeof(cdata_begin) - 1) {
-			xml->state = CDATA;
-			return xml->depth > 0
-			    ? at
-			    : fail(xml, end, "has text outside its root");
 		}
 	}
+	if (xml->state == CDATA && xml->depth == 0)
+		return fail(xml, end, "has text outside its root");
 	return at;
 }
 

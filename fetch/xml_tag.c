@@ -171,14 +171,17 @@ static int end_element(struct xml *xml)
 static int take_end(struct xml *xml, const char *at, const char *end)
 {
 	struct piece name;
-	const char *open = xml->names + xml->opened[xml->depth];
+	const char *open;
 
 	if (!take_name(&at, end, &name))
 		return fail(xml, "has a malformed tag");
 	(void)pass_blanks(&at, end);
 	if (at != end)
 		return fail(xml, "has a malformed tag");
-	if (xml->depth == 0 || name.size_bytes != xml->named[xml->depth] ||
+	if (xml->depth == 0)
+		return fail(xml, "closes what is not open");
+	open = xml->names + xml->opened[xml->depth];
+	if (name.size_bytes != xml->named[xml->depth] ||
 	    memcmp(open, name.at, name.size_bytes) != 0)
 		return fail(xml, "has tags that do not match");
 	return end_element(xml);
