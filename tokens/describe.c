@@ -73,7 +73,7 @@ int tokens_describe(struct tokens *tokens, struct buf *out)
 /* "12 min", "3 h 5 min", "40 s". */
 static void put_duration(struct buf *out, uint64_t seconds)
 {
-	if (seconds >= 2 * 86400)
+	if (seconds >= 172800)
 		(void)buf_printf(out, "%" PRIu64 " days", seconds / 86400);
 	else if (seconds >= 3600)
 		(void)buf_printf(out, "%" PRIu64 " h %" PRIu64 " min",

@@ -175,14 +175,9 @@ static int add_option(
 	                                                : out_of_memory(err);
 }
 
-int discover_new(
-    struct discover **out, const struct tokens_config *config, struct err *err)
+static int configure(struct discover *discover,
+    const struct tokens_config *config, struct err *err)
 {
-	AUTO(discover) discover = calloc(1, sizeof(*discover));
-	int code = 0;
-
-	if (discover == NULL)
-		return out_of_memory(err);
 	discover->rules.uid = config->uid;
 	if (config->forbidden_tree != NULL) {
 		discover->forbidden_tree = strdup(config->forbidden_tree);
@@ -191,14 +186,26 @@ int discover_new(
 		discover->rules.forbidden_tree = discover->forbidden_tree;
 	}
 	discover->option_given = config->token_file != NULL;
-	if (discover->option_given)
-		code = add_option(discover, config->token_file, err);
-	else
-		code = add_environment(discover, config->uid, err);
-	if (code < 0)
+	return discover->option_given
+	    ? add_option(discover, config->token_file, err)
+	    : add_environment(discover, config->uid, err);
+}
+
+int discover_new(
+    struct discover **out, const struct tokens_config *config, struct err *err)
+{
+	struct discover *discover = calloc(1, sizeof(*discover));
+	int code;
+
+	if (discover == NULL)
+		return out_of_memory(err);
+	code = configure(discover, config, err);
+	if (code < 0) {
+		discover_free(discover);
 		return code;
+	}
 	discover->fixed_count = discover->count;
-	*out = STEAL(discover);
+	*out = discover;
 	return 0;
 }
 
@@ -331,6 +338,7 @@ static void tell_none(const struct discover *discover, struct err *out)
 	const struct source *first = discover->sources[0];
 	unsigned uid = (unsigned)discover->rules.uid;
 
+	assert(first != NULL);
 	if (out->code != 0)
 		return;
 	if (discover->option_given)

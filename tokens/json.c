@@ -38,30 +38,42 @@ void token_json_start(void)
 	(void)pthread_once(&once, set_hooks);
 }
 
-/* Whether nesting stays within bounds and no string holds a NUL, raw or as
- * \u0000. Anything else that is wrong is left to cJSON. */
+/* The end of the string that begins at `at` (its closing quote, or the end
+ * of the text); NULL when it holds a NUL, raw or as \u0000. */
+static const char *string_end(const char *at, const char *end)
+{
+	for (at++; at < end && *at != '"'; at++) {
+		if (*at == '\0')
+			return NULL;
+		if (*at != '\\')
+			continue;
+		if (end - at > 5 && memcmp(at, "\\u0000", 6) == 0)
+			return NULL;
+		if (end - at > 1)
+			at++; /* what is escaped ends no string */
+	}
+	return at < end ? at : end;
+}
+
+/* Whether nesting stays within bounds and no string holds a NUL. Anything
+ * else that is wrong is left to cJSON. */
 static bool is_bounded(const char *text, size_t size_bytes)
 {
-	bool in_string = false;
+	const char *end = text + size_bytes;
 	unsigned depth = 0;
 
-	for (size_t i = 0; i < size_bytes; i++) {
-		char c = text[i];
-
-		if (c == '\0')
-			return false;
-		if (in_string && c == '\\') {
-			if (size_bytes - i > 5 &&
-			    memcmp(text + i, "\\u0000", 6) == 0)
+	for (const char *at = text; at < end; at++) {
+		if (*at == '"') {
+			at = string_end(at, end);
+			if (at == NULL)
 				return false;
-			i++; /* whatever is escaped does not end the string */
-		} else if (c == '"') {
-			in_string = !in_string;
-		} else if (!in_string && (c == '{' || c == '[')) {
+		} else if (*at == '{' || *at == '[') {
 			if (++depth > JSON_DEPTH_MAX)
 				return false;
-		} else if (!in_string && (c == '}' || c == ']') && depth > 0) {
+		} else if ((*at == '}' || *at == ']') && depth > 0) {
 			depth--;
+		} else if (*at == '\0') {
+			return false;
 		}
 	}
 	return true;

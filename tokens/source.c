@@ -12,13 +12,17 @@
 
 struct source *token_source_new(const char *name, bool is_file)
 {
-	AUTO(source) source = calloc(1, sizeof(*source));
+	struct source *source = calloc(1, sizeof(*source));
 
 	if (source == NULL)
 		return NULL;
 	source->is_file = is_file;
 	source->name = strdup(name);
-	return source->name != NULL ? STEAL(source) : NULL;
+	if (source->name == NULL) {
+		free(source);
+		return NULL;
+	}
+	return source;
 }
 
 void token_source_free(struct source *source)

@@ -33,7 +33,6 @@ struct source {
 struct source *token_source_new(const char *name, bool is_file);
 
 void token_source_free(struct source *source);
-DEFINE_FREEP(source, token_source_free)
 
 /** Look at its file, if it is one; `look` is a buffer, wiped afterwards. */
 void token_source_look(struct source *source, struct file_look *look,

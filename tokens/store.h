@@ -98,9 +98,9 @@ struct wait_view token_store_view(const struct tokens *tokens)
 void token_store_sleep(struct tokens *tokens, pthread_cond_t *condition,
     uint64_t wake_ms) REQUIRES(tokens_lock);
 
-/** The threads. */
-void *token_store_reader_main(void *tokens);
-void *token_store_clerk_main(void *tokens);
+/** The threads; `arg` is the store. */
+void *token_store_reader_main(void *arg);
+void *token_store_clerk_main(void *arg);
 
 /** Free everything: for the last one who knows the store. */
 void token_store_destroy(struct tokens *tokens);
