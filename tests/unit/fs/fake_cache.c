@@ -78,6 +78,19 @@ struct cache_listing {
 	struct named entries[];
 };
 
+_Thread_local volatile bool fake_allocates;
+
+void *fake_memory(size_t size_bytes)
+{
+	void *memory;
+
+	fake_allocates = true;
+	memory = calloc(1, size_bytes);
+	fake_allocates = false;
+	assert(memory != NULL);
+	return memory;
+}
+
 unsigned char fake_byte(uint64_t version, uint64_t offset_bytes)
 {
 	return (unsigned char)(version * 131 + offset_bytes * 7 +
@@ -86,9 +99,8 @@ unsigned char fake_byte(uint64_t version, uint64_t offset_bytes)
 
 struct cache *fake_new(const struct clock *clock)
 {
-	struct cache *cache = calloc(1, sizeof(*cache));
+	struct cache *cache = fake_memory(sizeof(*cache));
 
-	assert(cache != NULL);
 	cache->clock = clock;
 	(void)pthread_mutex_init(&cache->mutex, NULL);
 	(void)pthread_cond_init(&cache->changed, NULL);
@@ -272,10 +284,8 @@ static struct cache_listing *make_listing(struct cache *cache, const char *path)
 	uint64_t now_ms = clock_now_ms(cache->clock);
 
 	(void)pthread_mutex_lock(&cache->mutex);
-	listing = calloc(1,
-	    sizeof(*listing) +
-	        cache->entry_count * sizeof(listing->entries[0]));
-	assert(listing != NULL);
+	listing = fake_memory(sizeof(*listing) +
+	    cache->entry_count * sizeof(listing->entries[0]));
 	listing->cache = cache;
 	listing->version = 99;
 	cache->listing_count++;
@@ -319,8 +329,7 @@ static void answer_open(struct cache *cache, const struct call *call, int code)
 	if (code == 0)
 		code = look(cache, call->path, &attr);
 	if (code == 0) {
-		file = calloc(1, sizeof(*file));
-		assert(file != NULL);
+		file = fake_memory(sizeof(*file));
 		file->cache = cache;
 		file->version = attr.version;
 		file->size_bytes = attr.size_bytes;
@@ -336,12 +345,11 @@ static void answer_read(struct cache *cache, const struct call *call, int code)
 {
 	struct cache_file *file = call->file;
 	struct iovec vectors[CACHE_READ_VECTORS_MAX];
-	unsigned char *bytes = malloc(call->size_bytes + 1);
+	unsigned char *bytes = fake_memory(call->size_bytes + 1);
 	size_t size_bytes = call->size_bytes;
 	uint64_t at = call->offset_bytes;
 	int count = 0;
 
-	assert(bytes != NULL);
 	if (at >= file->size_bytes)
 		size_bytes = 0;
 	else if (size_bytes > file->size_bytes - at)
@@ -399,9 +407,8 @@ static void answer(struct cache *cache, struct call *call, int code)
 
 static struct call *call_new(enum kind kind, const char *path, void *arg)
 {
-	struct call *call = calloc(1, sizeof(*call));
+	struct call *call = fake_memory(sizeof(*call));
 
-	assert(call != NULL);
 	call->kind = kind;
 	call->arg = arg;
 	assert(path_is_normal(path));

@@ -58,6 +58,12 @@ size_t fake_calls(struct cache *cache);
 size_t fake_open_files(struct cache *cache);
 size_t fake_open_listings(struct cache *cache);
 
+/** Zeroed memory for the tests' own side; aborts when there is none. While it
+ *  allocates, `fake_allocates` is set, so that a test that makes allocations
+ *  fail can spare it. */
+void *fake_memory(size_t size_bytes);
+extern _Thread_local volatile bool fake_allocates;
+
 unsigned char fake_byte(uint64_t version, uint64_t offset_bytes);
 
 #endif
