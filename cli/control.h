@@ -93,6 +93,9 @@ NODISCARD int control_dir(
 NODISCARD int control_connect(unsigned major, unsigned minor, uid_t owner,
     uint64_t deadline_ms, struct err *err);
 
+/** Remove the socket that a dead daemon left behind. */
+void control_sweep(unsigned major, unsigned minor, uid_t owner);
+
 /**
  * Send a request and read its answer to the end.
  *
@@ -109,8 +112,9 @@ NODISCARD int control_ask(
 NODISCARD int control_tell(int fd, const char *request);
 
 /** Read and drop what comes until the connection ends.
+ *  @param heard  set when something came.
  *  @retval 0 it has ended, -ETIMEDOUT nothing came for the deadline of
  *  control_connect(), -errno it broke. */
-NODISCARD int control_await_end(int fd);
+NODISCARD int control_await_end(int fd, bool *heard);
 
 #endif

@@ -127,6 +127,31 @@ int control_connect(unsigned major, unsigned minor, uid_t owner,
 	                           : "its process has ended");
 }
 
+void control_sweep(unsigned major, unsigned minor, uid_t owner)
+{
+	char dir[CONTROL_PATH_BYTES];
+	char name[CONTROL_NAME_BYTES];
+	struct err err = ERR_INIT;
+
+	control_name(name, major, minor);
+	for (unsigned i = 0; i < CANDIDATE_COUNT; i++) {
+		int dir_fd;
+		int fd;
+
+		if (candidate(dir, sizeof(dir), i, owner) < 0)
+			continue;
+		dir_fd = control_dir_open(dir, owner, &err);
+		if (dir_fd < 0)
+			continue;
+		fd = connect_in(dir_fd, name, owner, CONTROL_DEADLINE_MS, &err);
+		if (fd >= 0)
+			(void)close(fd);
+		else if (fd == -ECONNREFUSED)
+			(void)unlinkat(dir_fd, name, 0);
+		(void)close(dir_fd);
+	}
+}
+
 static int send_all(int fd, const char *bytes, size_t size_bytes)
 {
 	while (size_bytes > 0) {
@@ -188,13 +213,14 @@ int control_tell(int fd, const char *request)
 	return send_all(fd, line, strlen(line));
 }
 
-int control_await_end(int fd)
+int control_await_end(int fd, bool *heard)
 {
 	char dropped[1024];
 	ssize_t n;
 
 	do {
 		n = recv(fd, dropped, sizeof(dropped), 0);
+		*heard = *heard || n > 0;
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	if (n == 0)
 		return 0;

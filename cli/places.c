@@ -43,8 +43,10 @@ static int clear_dead(const struct mount_entry *entry, struct err *err)
 	 * connection answers at once. */
 	if ((fd == -ENOENT || fd == -ECONNREFUSED) &&
 	    stat(entry->point, &about) < 0 &&
-	    (errno == ENOTCONN || errno == ECONNABORTED))
+	    (errno == ENOTCONN || errno == ECONNABORTED)) {
+		control_sweep(entry->major, entry->minor, entry->owner);
 		return mounts_detach(entry->point, MOUNTS_LAZY, err);
+	}
 	return err_set(err, -EBUSY,
 	    "mount point '%s': '%s' is mounted there already; unmount it "
 	    "first: bearerfs umount %s",

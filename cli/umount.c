@@ -24,7 +24,8 @@
 enum {
 	BUSY_WAIT_MS = 3000, /* a read of a killed process may still end */
 	BUSY_STEP_MS = 100,
-	END_WAIT_MS = 60000, /* the daemon writes its cache and ends */
+	ANSWER_WAIT_S = 5, /* the daemon says that it has heard */
+	END_WAIT_S = 60,   /* it writes its cache and ends */
 	STEP_MS = 1000,
 };
 
@@ -75,27 +76,26 @@ static int still_mounted(const struct mount_entry *entry)
 /* Ask the daemon to stop and wait for the end of its process. */
 static int stop_daemon(int fd, const char *point, struct err *err)
 {
-	uint64_t begin_ms = clock_now_ms(clock_system());
-	bool told = false;
+	bool heard = false;
 	int code = control_tell(fd, "stop");
 
-	while (code == 0) {
-		code = control_await_end(fd);
+	for (unsigned s = 0; code == 0; s++) {
+		code = control_await_end(fd, &heard);
 		if (code != -ETIMEDOUT)
-			break;
-		if (clock_now_ms(clock_system()) - begin_ms > END_WAIT_MS)
+			break; /* the connection has ended: so has the daemon */
+		if (s >= (heard ? END_WAIT_S : ANSWER_WAIT_S))
 			return err_set(err, code,
-			    "umount '%s': the daemon has not ended after %d "
-			    "s; see its log",
-			    point, END_WAIT_MS / 1000);
-		if (!told && isatty(STDERR_FILENO))
+			    "umount '%s': is unmounted, but its process %s; "
+			    "see its log",
+			    point,
+			    heard ? "has not ended yet" : "does not answer");
+		if (s == 1 && heard && isatty(STDERR_FILENO))
 			say("umount '%s': waiting for the cache to be "
 			    "written",
 			    point);
-		told = true;
 		code = 0;
 	}
-	return 0; /* a connection that broke is a daemon that has ended */
+	return 0;
 }
 
 static int detach_lazily(const struct mount_entry *entry, struct err *err)
@@ -108,20 +108,32 @@ static int detach_lazily(const struct mount_entry *entry, struct err *err)
 static int end_mount(
     const struct mount_entry *entry, bool lazy, struct err *err)
 {
+	struct err detach_err = ERR_INIT;
 	int code = 0;
 	int fd = control_connect(
 	    entry->major, entry->minor, entry->owner, STEP_MS, err);
 
-	/* Nobody listens: the daemon is dead, or lives without a socket. */
-	if (fd == -ECONNREFUSED)
+	if (fd == -ECONNREFUSED) { /* the daemon has died */
+		control_sweep(entry->major, entry->minor, entry->owner);
 		return mounts_detach(entry->point, MOUNTS_LAZY, err);
+	}
 	if (!lazy)
 		code = detach_politely(entry->point, err);
-	if (code == 0 && fd >= 0)
+	if (code < 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return code;
+	}
+	if (fd >= 0) {
 		code = stop_daemon(fd, entry->point, err);
-	if (fd >= 0)
 		(void)close(fd);
-	return code == 0 ? detach_lazily(entry, err) : code;
+	}
+	/* A daemon that does not answer has not unmounted either. */
+	if (code < 0)
+		return detach_lazily(entry, &detach_err) < 0
+		    ? err_set(err, detach_err.code, "%s", detach_err.text)
+		    : code;
+	return detach_lazily(entry, err);
 }
 
 int command_umount(int argc, char **argv)

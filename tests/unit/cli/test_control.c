@@ -313,6 +313,7 @@ static void a_held_connection_ends_with_the_daemon(void **state)
 {
 	int fd = connect_here();
 	char text[16];
+	bool heard = false;
 
 	(void)state;
 	turn_at(now_ms);
@@ -323,7 +324,7 @@ static void a_held_connection_ends_with_the_daemon(void **state)
 	assert_false(has_ended(fd));
 	control_free(control);
 	control = NULL;
-	assert_int_equal(control_await_end(fd), 0);
+	assert_int_equal(control_await_end(fd, &heard), 0);
 	assert_int_equal(
 	    control_connect(0, 53, geteuid(), 1000, &err), -ENOENT);
 	(void)close(fd);
@@ -350,7 +351,15 @@ static void a_living_socket_is_not_replaced_and_a_dead_one_is(void **state)
 	assert_int_equal(
 	    control_connect(0, 60, geteuid(), 1000, &err), -ECONNREFUSED);
 	assert_int_equal(control_new(&second, 0, 60, answer, NULL, &err), 0);
+	control_sweep(0, 60, geteuid()); /* it lives: nothing is removed */
+	assert_int_equal(access(path, F_OK), 0);
 	control_free(second);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	(void)close(fd);
+	control_sweep(0, 60, geteuid());
+	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(
 	    control_connect(0, 60, geteuid(), 1000, &err), -ENOENT);
 }
