@@ -86,6 +86,7 @@ static struct fuse_session *session_new(struct fs *fs)
 	    max_read,
 	    fs->config.read_only ? "ro" : "rw",
 	    fs->config.allow_other ? "allow_other" : NULL,
+	    fs->config.no_exec ? "noexec" : NULL,
 	};
 	int code = name ? fuse_opt_add_arg(&args, "bearerfs") : -1;
 
@@ -300,6 +301,9 @@ void fs_free(struct fs *fs)
 	dirs_close_all(fs);
 	assert(atomic_load(&fs->mail.lingering) == 0);
 	fuse_session_unmount(fs->session);
+	/* libfuse leaves it mounted when the connection was aborted. */
+	if (fs->device[0])
+		mountpoint_detach_dead(fs->config.mountpoint);
 	fuse_session_destroy(fs->session);
 	nodes_fini(&fs->nodes);
 	mail_leave(&fs->mail);

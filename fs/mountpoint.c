@@ -125,6 +125,22 @@ static bool is_dead(const char *path)
 	    (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
+void mountpoint_detach_dead(const char *path)
+{
+	struct mountpoint mount = {.ours = false};
+
+	while (
+	    mountpoint_find(&mount, path) == 0 && mount.ours && is_dead(path)) {
+		int code = detach(path);
+
+		if (code == 0)
+			continue;
+		log_line(LOG_LEVEL_WARN, LOG_FS, "dead mount not detached",
+		    "mountpoint=%s errno=%s", LOG_TEXT(path), err_name(code));
+		return;
+	}
+}
+
 static int clear_dead_mounts(const char *path, struct err *err)
 {
 	struct mountpoint mount = {.ours = false};

@@ -37,6 +37,10 @@ NODISCARD int mountpoint_find(struct mountpoint *out, const char *path);
  */
 NODISCARD int mountpoint_prepare(const char *path, struct err *err);
 
+/** Detach dead mounts of ours from `path`; a live one is left alone, and what
+ *  fails is logged. */
+void mountpoint_detach_dead(const char *path);
+
 /** Whether this process may mount and unmount by itself, so that it needs no
  *  fusermount3. */
 bool mountpoint_is_privileged(void);

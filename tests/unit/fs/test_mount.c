@@ -26,15 +26,21 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { FILE_BYTES = 3 * 1024 * 1024 + 17, FOREVER_MS = 1000 * 1000 };
+enum {
+	SKIPPED = 77,
+	FILE_BYTES = 3 * 1024 * 1024 + 17,
+	FOREVER_MS = 1000 * 1000
+};
 
 static char where[64];
 static struct cache *cache;
@@ -65,16 +71,11 @@ static void *serve(void *arg)
 	return &code;
 }
 
-static int start(void **state)
+static void start_mount(void)
 {
 	struct err err = ERR_INIT;
 	struct fs_config config;
 
-	(void)state;
-	if (!may_mount)
-		return 0;
-	(void)strcpy(where, "/tmp/fs-test-XXXXXX");
-	assert_non_null(mkdtemp(where));
 	cache = fake_new(clock_system());
 	fake_put(cache, "/f", FILE_BYTES, 7, FOREVER_MS);
 	fake_put(cache, "/d", -1, 1, FOREVER_MS);
@@ -84,6 +85,16 @@ static int start(void **state)
 	if (fs_new(&fs, &config, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(pthread_create(&thread, NULL, serve, fs), 0);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	if (!may_mount)
+		return 0;
+	(void)strcpy(where, "/tmp/fs-test-XXXXXX");
+	assert_non_null(mkdtemp(where));
+	start_mount();
 	return 0;
 }
 
@@ -196,15 +207,15 @@ static void stat_shows_what_the_configuration_says(void **state)
 
 static void the_mount_shows_its_source_and_cannot_be_misused(void **state)
 {
-	struct mountpoint mount;
+	struct mountpoint found;
 	struct statvfs space;
 	char line[1024];
 	bool seen = false;
 	FILE *mounts;
 
 	NEEDS_MOUNT();
-	assert_int_equal(mountpoint_find(&mount, where), 0);
-	assert_true(mount.ours);
+	assert_int_equal(mountpoint_find(&found, where), 0);
+	assert_true(found.ours);
 	mounts = fopen("/proc/self/mounts", "re");
 	assert_non_null(mounts);
 	while (fgets(line, sizeof(line), mounts)) {
@@ -501,6 +512,147 @@ static void an_unmount_from_outside_ends_the_loop(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, serve, fs), 0);
 }
 
+/* As an administrator ends a mount that hangs. */
+static void an_aborted_mount_leaves_no_dead_mount_behind(void **state)
+{
+	struct mountpoint found;
+	struct stat stat_buf;
+	char path[128];
+	void *result;
+	int fd;
+
+	NEEDS_MOUNT();
+	(void)mount("fusectl", "/sys/fs/fuse/connections", "fusectl", 0, NULL);
+	assert_int_equal(mountpoint_find(&found, where), 0);
+	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%s/abort",
+	    strchr(found.device, ':') + 1);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		skip(); /* no fusectl here */
+	assert_int_equal(write(fd, "1", 1), 1);
+	(void)close(fd);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_int_equal(stat(where, &stat_buf), -1);
+	assert_int_equal(errno, ENOTCONN);
+	cache_stop(cache);
+	fs_free(fs);
+	fake_free(cache);
+	assert_int_equal(stat(where, &stat_buf), 0);
+	assert_int_equal(mountpoint_find(&found, where), -ENOENT);
+	start_mount();
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		_exit(SKIPPED);
+	(void)close(fd);
+}
+
+/* Root in a user namespace of one's own, as `bearerfs exec` is. */
+static void enter_user_namespace(void)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		_exit(SKIPPED);
+	write_text("/proc/self/setgroups", "deny");
+	write_text("/proc/self/uid_map", "0 65534 1");
+	write_text("/proc/self/gid_map", "0 65534 1");
+}
+
+/* In a process of its own: become nobody, mount, use, free. */
+static void mount_as_nobody(bool in_user_namespace)
+{
+	struct err err = ERR_INIT;
+	struct fs_config config;
+	struct stat stat_buf;
+	struct mountpoint found;
+
+	if (chown(where, 65534, 65534) < 0 || setgid(65534) < 0 ||
+	    setuid(65534) < 0)
+		_exit(SKIPPED);
+	/* Who changed its ids may not write to its own /proc. */
+	(void)prctl(PR_SET_DUMPABLE, 1);
+	if (in_user_namespace)
+		enter_user_namespace();
+	cache = fake_new(clock_system());
+	config = config_of(cache);
+	config.source = "https://origin.example.org/";
+	if (fs_new(&fs, &config, &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.text);
+		_exit(2);
+	}
+	if (pthread_create(&thread, NULL, serve, fs) != 0)
+		_exit(3);
+	if (stat(where, &stat_buf) < 0 || stat_buf.st_ino != 1)
+		_exit(4);
+	fs_stop(fs);
+	(void)pthread_join(thread, NULL);
+	cache_stop(cache);
+	fs_free(fs);
+	fake_free(cache);
+	if (mountpoint_find(&found, where) != -ENOENT)
+		_exit(5);
+	(void)raise(SIGKILL); /* sanitizers need not look at a fork's end */
+}
+
+/* A device node that everybody may open, as on most systems. */
+static void open_device_to_all(void)
+{
+	char node[] = "/tmp/fs-test-fuse-XXXXXX";
+	int fd = mkstemp(node);
+
+	if (fd < 0 || unshare(CLONE_NEWNS) < 0)
+		_exit(SKIPPED);
+	(void)close(fd);
+	(void)unlink(node);
+	if (mknod(node, S_IFCHR, makedev(10, 229)) < 0 ||
+	    chmod(node, 0666) < 0 ||
+	    mount(node, "/dev/fuse", NULL, MS_BIND, NULL) < 0)
+		_exit(SKIPPED);
+	(void)unlink(node);
+}
+
+static void run_as_nobody(bool in_user_namespace)
+{
+	int status;
+	pid_t child;
+
+	(void)strcpy(where, "/tmp/fs-test-XXXXXX");
+	assert_non_null(mkdtemp(where));
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		open_device_to_all();
+		mount_as_nobody(in_user_namespace);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(rmdir(where), 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		skip();
+	assert_true(WIFSIGNALED(status));
+}
+
+static void without_root_a_user_namespace_is_enough(void **state)
+{
+	NEEDS_MOUNT();
+	if (geteuid() != 0)
+		skip();
+	run_as_nobody(true);
+}
+
+static void without_root_fusermount3_mounts_and_unmounts(void **state)
+{
+	struct stat stat_buf;
+
+	NEEDS_MOUNT();
+	if (geteuid() != 0 || stat("/usr/bin/fusermount3", &stat_buf) < 0 ||
+	    !(stat_buf.st_mode & S_ISUID))
+		skip();
+	run_as_nobody(false);
+}
+
 static void a_mount_point_that_cannot_be_used_is_refused(void **state)
 {
 	struct fs_config config = config_of(cache);
@@ -541,7 +693,7 @@ static void leave_dead_mount(void)
 
 static void dead_mounts_of_ours_are_detached_first(void **state)
 {
-	struct mountpoint mount;
+	struct mountpoint found;
 	struct err err = ERR_INIT;
 	struct stat stat_buf;
 
@@ -551,7 +703,7 @@ static void dead_mounts_of_ours_are_detached_first(void **state)
 	assert_int_equal(stat(where, &stat_buf), -1);
 	assert_int_equal(errno, ENOTCONN);
 	assert_int_equal(mountpoint_prepare(where, &err), 0);
-	assert_int_equal(mountpoint_find(&mount, where), -ENOENT);
+	assert_int_equal(mountpoint_find(&found, where), -ENOENT);
 	assert_int_equal(stat(where, &stat_buf), 0);
 }
 
@@ -590,6 +742,9 @@ int main(void)
 	    CASE(a_killed_reader_is_free_and_the_next_open_does_not_wait),
 	    CASE(look_ups_in_one_directory_do_not_wait_for_each_other),
 	    CASE(an_unmount_from_outside_ends_the_loop),
+	    CASE(an_aborted_mount_leaves_no_dead_mount_behind),
+	    cmocka_unit_test(without_root_a_user_namespace_is_enough),
+	    cmocka_unit_test(without_root_fusermount3_mounts_and_unmounts),
 	    CASE(a_mount_point_that_cannot_be_used_is_refused),
 	    CASE(dead_mounts_of_ours_are_detached_first),
 	};
