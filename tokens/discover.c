@@ -3,7 +3,6 @@
 #include "tokens/discover.h"
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "tokens/condor.h"
 #include "tokens/file.h"
 #include "tokens/source.h"
@@ -383,17 +382,4 @@ void discover_look(
 	out->token = token_get(search.token);
 	(void)snprintf(
 	    out->source, sizeof(out->source), "%s", search.best->name);
-}
-
-void tokens_forget_environment(void)
-{
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): see tokens.h */
-	char *value = getenv("BEARER_TOKEN");
-
-	if (value == NULL)
-		return;
-	/* The very bytes that the kernel shows in /proc/PID/environ. */
-	secret_wipe(value, strlen(value));
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): see tokens.h */
-	(void)unsetenv("BEARER_TOKEN");
 }

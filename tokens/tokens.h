@@ -52,8 +52,8 @@ struct tokens_config {
  * returns (at most 2 s are waited for a stalled file), so that
  * tokens_describe() tells a start what was found.
  *
- * Environment variables are read now, from this process's environment;
- * tokens_forget_environment() then wipes the token from it.
+ * Environment variables are read now, from this process's environment, and
+ * never again.
  *
  * @retval 0        made, whether or not a token was found.
  * @retval -EINVAL  a configured value is unusable (relative path, ...).
@@ -61,11 +61,6 @@ struct tokens_config {
  */
 NODISCARD int tokens_new(
     struct tokens **out, const struct tokens_config *config, struct err *err);
-
-/** Overwrite and unset BEARER_TOKEN, so that /proc/PID/environ does not show
- *  it. For a process that has made its store, starts no program that wants
- *  the variable, and while no other thread reads the environment. */
-void tokens_forget_environment(void);
 
 /** Answer what still waits with -ECANCELED, stop the threads, free. */
 void tokens_free(struct tokens *tokens);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/discover.h: where a token is found, in which order, and what is
  * passed over. */
-#include "base/secret.h"
 #include "base/stats.h"
+#include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
 #include "tokens/condor.h"
 #include "tokens/discover.h"
@@ -595,20 +595,80 @@ static void condors_files_are_bounded(void **state)
 	assert_non_null(found.token);
 }
 
-static void the_environment_forgets_its_token(void **state)
+/* What the environment said is known from the beginning and for good: the
+ * process may wipe it then. */
+static void the_environment_is_read_once(void **state)
 {
-	const char *value;
+	(void)state;
+	fill_places(NOW + 1000);
+	begin(NULL);
+	make_no_environment();
+	look(NOW);
+	assert_subject("value");
+	assert_string_equal(found.source, "$BEARER_TOKEN");
+}
+
+/* strdup(3) allocates inside libc, where no wrapper sees it. */
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = malloc(n);
+
+	return copy != NULL ? memcpy(copy, text, n) : NULL;
+}
+
+static int make_once(void *arg)
+{
+	const struct tokens_config *config = arg;
+	struct err err = ERR_INIT;
+	struct discover *made = NULL;
+	int code = discover_new(&made, config, &err);
+
+	assert_int_equal(code == 0, made != NULL);
+	discover_free(made);
+	return code;
+}
+
+static void making_survives_every_failed_allocation(void **state)
+{
+	struct tokens_config config = {
+	    .uid = uid_of_test(), .forbidden_tree = "/mnt"};
 
 	(void)state;
-	tokens_forget_environment();
-	(void)setenv("BEARER_TOKEN", "canary", 1);
-	value = getenv("BEARER_TOKEN");
-	assert_non_null(value);
+	fill_places(NOW + 1000);
+	assert_true(oom_each(make_once, &config) >= 15);
+	config.token_file = "/token";
+	assert_true(oom_each(make_once, &config) >= 4);
+}
+
+/* A look without memory finds nothing, or what it can; the next one finds
+ * the token. */
+static int look_once(void *arg)
+{
+	struct finding one;
+	bool found_one;
+
+	(void)arg;
+	discover_look(discover, true, NOW, &one);
+	found_one = one.token != NULL &&
+	    strcmp(one.token->claims.subject, "alpha") == 0;
+	token_put(one.token);
+	return found_one ? 0 : -ENOMEM;
+}
+
+static void a_look_survives_every_failed_allocation(void **state)
+{
+	(void)state;
+	if (own_token_in_tmp())
+		skip();
+	(void)mkdir(in_dir("creds"), 0755);
+	put(in_dir("creds/a.use"), "alpha", NOW + 1000);
+	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
 	begin(NULL);
-	tokens_forget_environment();
-	assert_null(getenv("BEARER_TOKEN"));
+	assert_true(oom_each(look_once, NULL) >= 10);
 	look(NOW);
-	assert_string_equal(secret_reveal(token_text(found.token)), "canary");
+	assert_subject("alpha");
 }
 
 int main(void)
@@ -632,7 +692,9 @@ int main(void)
 	    TEST(condors_files_come_in_their_order),
 	    TEST(condors_directory_may_change_and_vanish),
 	    TEST(condors_files_are_bounded),
-	    TEST(the_environment_forgets_its_token),
+	    TEST(the_environment_is_read_once),
+	    TEST(making_survives_every_failed_allocation),
+	    TEST(a_look_survives_every_failed_allocation),
 	};
 #undef TEST
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/scope.h: what a scope claim allows and leads to. */
 #include "base/path.h"
+#include "tests/unit/oom.h"
 #include "tokens/scope.h"
 
 #include <errno.h>
@@ -278,6 +279,33 @@ static void an_unknown_base_is_guessed_for_showing_names(void **state)
 	}
 }
 
+/* strdup(3) allocates inside libc, where no wrapper sees it. */
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = malloc(n);
+
+	return copy != NULL ? memcpy(copy, text, n) : NULL;
+}
+
+static int parse_once(void *arg)
+{
+	struct scope_list list;
+	int code = scope_list_parse(&list, arg);
+
+	scope_list_fini(&list);
+	return code;
+}
+
+static void survives_every_failed_allocation(void **state)
+{
+	char claim[] = "read:/a write:/b openid storage.read:/c";
+
+	(void)state;
+	assert_int_equal(oom_each(parse_once, claim), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(long_paths_are_bounded),
 	    cmocka_unit_test(names_lead_to_what_the_scopes_allow),
 	    cmocka_unit_test(an_unknown_base_is_guessed_for_showing_names),
+	    cmocka_unit_test(survives_every_failed_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
