@@ -111,7 +111,9 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	access_init(&cache->access);
 	objects_init(&cache->objects);
 	reads_init(&cache->reads);
+	cache_enter(cache);
 	cache->rates.tick_ms = cache_now_ms(cache);
+	cache_exit(cache);
 	code = copy_strings(cache, config);
 	if (code < 0)
 		(void)err_set(err, code, "out of memory");

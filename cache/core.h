@@ -48,13 +48,13 @@ struct cache {
 	char why_off[ERR_TEXT_BYTES];
 
 	pthread_mutex_t mutex;
-	bool stopping;
-	struct pool pool;
-	struct objects objects;
-	struct reads reads;
-	struct rates rates;
-	struct disk disk;
-	struct writer writer;
+	bool stopping GUARDED_BY(cache_lock);
+	struct pool pool GUARDED_BY(cache_lock);
+	struct objects objects GUARDED_BY(cache_lock);
+	struct reads reads GUARDED_BY(cache_lock);
+	struct rates rates GUARDED_BY(cache_lock);
+	struct disk disk GUARDED_BY(cache_lock);
+	struct writer writer GUARDED_BY(cache_lock);
 
 	struct access access;
 	struct meta meta;

@@ -19,30 +19,41 @@
 
 struct facts_job {
 	struct disk_job job;
-	struct object *object;
+	struct cache *cache;
+	struct fetch_version version;
 	struct cache_facts facts;
 	cache_facts_fn answer;
 	void *arg;
+	char server_path[PATH_BYTES_MAX];
 };
 
 /* On a disk reader: how much of it is there? */
 static void count_blocks(struct disk_job *job, bool stopping)
 {
 	struct facts_job *facts = CONTAINER_OF(job, struct facts_job, job);
-	struct object *object = facts->object;
-	struct cache *cache = object->cache;
-	uint64_t count = object_block_count(object);
-	struct todo todo;
+	struct cache *cache = facts->cache;
+	uint64_t size_bytes = facts->version.size_bytes;
+	uint64_t count =
+	    (size_bytes + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
+	struct store_identity identity = {
+	    .origin = cache->config.origin,
+	    .path = facts->server_path,
+	    .size_bytes = size_bytes,
+	    .mtime_s = facts->version.mtime_s,
+	    .etag = facts->version.etag,
+	};
+	struct store_object *object;
 
-	if (!stopping && object->store != NULL && count > 0)
+	if (!stopping && count > 0 &&
+	    store_object_open(cache->store, &identity, &object) == 0) {
 		facts->facts.cached_percent =
-		    (int)(store_object_blocks(object->store) * 100 / count);
-	facts->answer(facts->arg, stopping ? -ECANCELED : 0,
-	    stopping ? NULL : &facts->facts);
-	todo_init(&todo);
-	cache_enter(cache);
-	object_put(object, &todo);
-	cache_leave(cache, &todo);
+		    (int)(store_object_blocks(object) * 100 / count);
+		store_object_close(object);
+	}
+	if (stopping)
+		facts->answer(facts->arg, -ECANCELED, NULL);
+	else
+		facts->answer(facts->arg, 0, &facts->facts);
 	free(facts);
 }
 
@@ -74,6 +85,7 @@ void facts_answer(struct cache *cache, const char *path,
 	    .shared = true,
 	};
 	struct facts_job *facts;
+	bool stopping;
 
 	facts = calloc(1, sizeof(*facts));
 	if (facts == NULL) {
@@ -87,21 +99,26 @@ void facts_answer(struct cache *cache, const char *path,
 		free(facts);
 		return;
 	}
+	facts->cache = cache;
+	facts->version = attr->version;
 	facts->answer = to->answer.facts;
 	facts->arg = to->arg;
 	facts->job.run = count_blocks;
 	list_init(&facts->job.place);
-	cache_enter(cache);
-	/* Its own job on the disk stands before this one in the queue. */
-	facts->object = object_open(cache, &key);
-	if (facts->object != NULL) {
-		if (facts->facts.etag[0] == '\0')
-			(void)strcpy(facts->facts.etag, facts->object->pin);
-		disk_push(cache, &facts->job, true);
+	if (cache_server_path(cache, facts->server_path, path) < 0) {
+		to->answer.facts(to->arg, -ENAMETOOLONG, NULL);
+		free(facts);
+		return;
 	}
+	cache_enter(cache);
+	if (facts->facts.etag[0] == '\0')
+		object_pin(cache, &key, facts->facts.etag);
+	stopping = cache->stopping;
+	if (!stopping)
+		disk_push(cache, &facts->job, true);
 	cache_exit(cache);
-	if (facts->object == NULL) {
-		to->answer.facts(to->arg, -ENOMEM, NULL);
+	if (stopping) {
+		to->answer.facts(to->arg, -ECANCELED, NULL);
 		free(facts);
 	}
 }

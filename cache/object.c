@@ -169,6 +169,15 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 	return object;
 }
 
+void object_pin(struct cache *cache, const struct object_key *key,
+    char out[FETCH_ETAG_BYTES])
+{
+	const struct object *object = find(&cache->objects, key);
+
+	if (object != NULL)
+		(void)memcpy(out, object->pin, FETCH_ETAG_BYTES);
+}
+
 void object_get(struct object *object)
 {
 	if (object->refs++ == 0) {

@@ -98,6 +98,10 @@ void objects_init(struct objects *objects);
 struct object *object_open(struct cache *cache, const struct object_key *key)
     REQUIRES(cache_lock);
 
+/** The ETag that the bytes of a version carry, when it is known. */
+void object_pin(struct cache *cache, const struct object_key *key,
+    char out[FETCH_ETAG_BYTES]) REQUIRES(cache_lock);
+
 void object_get(struct object *object) REQUIRES(cache_lock);
 
 /** Release a reference; `todo` closes those that nobody needs. */

@@ -141,6 +141,8 @@ void reads_block_came(
 
 /* May it ask once more? */
 static bool try_again(struct cache *cache, struct read *read)
+    REQUIRES(cache_lock);
+static bool try_again(struct cache *cache, struct read *read)
 {
 	return ++read->tries < READ_TRIES_MAX && !cache->stopping &&
 	    cache_now_ms(cache) < read->deadline_ms;
