@@ -168,6 +168,10 @@ void kernel_cancel(struct kernel *kernel)
 
 	if (private->stopped)
 		return;
+	/* libfuse keeps an INTERRUPT that came after its request was answered;
+	 * each further request rids it of one, and its end does not. */
+	for (unsigned i = 0; i < 4; i++)
+		kernel_sync(kernel);
 	private->stopped = true;
 	fs_stop(kernel->fs);
 	(void)pthread_join(private->thread, NULL);
