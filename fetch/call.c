@@ -161,6 +161,8 @@ void call_answer(struct call *call, int code)
 		fetch->tick_next = TAILQ_NEXT(call, all_link);
 	TAILQ_REMOVE(&fetch->calls, call, all_link);
 	fetch->call_count--;
+	if (call->attempts > 0)
+		origin_unasked(&fetch->origin);
 	if (code == 0)
 		call->err = (struct err)ERR_INIT;
 	call->err.code = code;
@@ -215,8 +217,9 @@ static void send_request(struct call *call)
 		goto no_memory;
 	call->request = request;
 	call->state = CALL_ACTIVE;
-	call->attempts++;
-	origin_began(&fetch->origin, call->demand, fetch->now_ms);
+	if (call->attempts++ == 0)
+		origin_asked(&fetch->origin, fetch->now_ms);
+	origin_began(&fetch->origin, call->demand);
 	return;
 
 no_memory:

@@ -71,6 +71,7 @@ struct fetch {
 	char **redirect_hosts;
 	unsigned redirect_host_count;
 	uint32_t timeout_ms;
+	bool proxied; /* the environment named a proxy at the start */
 
 	struct mailbox *mailbox;
 	pthread_t thread;

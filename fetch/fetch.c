@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "fetch/call.h"
 #include "fetch/engine.h"
+#include "fetch/request.h"
 #include "fetch/source.h"
 
 #include <assert.h>
@@ -59,6 +60,7 @@ static int copy_config(struct fetch *fetch, const struct fetch_config *config)
 	fetch->tokens = config->tokens;
 	fetch->source = *config->source;
 	fetch->timeout_ms = config->timeout_ms;
+	fetch->proxied = request_wants_proxy();
 	if (copy_text(&fetch->ca_file, config->ca_file) < 0 ||
 	    copy_text(&fetch->ca_dir, config->ca_dir) < 0)
 		return -ENOMEM;

@@ -6,7 +6,8 @@
  * thread, the fetch loop, is the only caller of libcurl; every function here
  * posts to it and returns at once, and every callback is called on it, so a
  * callback must not wait. Each call is answered exactly once, also when the
- * loop is stopped.
+ * loop is stopped. (Without memory, and after fetch_stop(), the callback is
+ * called before the question returns, on the thread that asked.)
  *
  * A call goes on over refused tokens (the source is read again once),
  * redirects, lost connections and busy servers until its deadline; what it
@@ -59,8 +60,8 @@ struct fetch_config {
 	const struct clock *clock;         /* borrowed */
 	struct tokens *tokens;             /* borrowed; outlives the fetch */
 	const struct fetch_source *source; /* copied */
-	const char *ca_file;               /* NULL: the system's */
-	const char *ca_dir;
+	const char *ca_file; /* trust roots; both NULL: the system's */
+	const char *ca_dir;  /* hashed; in addition to ca_file, if any */
 	const char *const *redirect_hosts; /* patterns: "*.pool.example.org" */
 	unsigned redirect_host_count;
 	uint32_t timeout_ms; /* longest a call may take; also the default */
@@ -128,7 +129,8 @@ struct fetch_lister {
 	void *arg;
 };
 
-/** List a directory (not the directory itself). The lister is copied. */
+/** List a directory (not the directory itself). The lister is copied. An
+ *  index page may name a child twice. -ENOTDIR: `path` is a file. */
 void fetch_list(struct fetch *fetch, const struct ident *ident,
     const char *path, uint64_t deadline_ms, const struct fetch_lister *lister);
 
@@ -183,7 +185,8 @@ bool fetch_validates_bytes(struct fetch *fetch);
 bool fetch_untrusted(struct fetch *fetch);
 
 /** Milliseconds since bytes of any answer last came, 0 when nothing is
- *  asked for at the moment: how long the server has been silent. */
+ *  asked for at the moment: how long the server has been silent (or cannot
+ *  be connected to). */
 uint64_t fetch_silent_ms(struct fetch *fetch);
 
 /** Append a JSON array of servers: "url", "role", "state", "latency_ms",

@@ -46,13 +46,11 @@ bool origin_may_start(const struct origin *origin, bool demand, uint64_t now_ms)
 	return demand || origin->ahead_active < ORIGIN_AHEAD_MAX;
 }
 
-void origin_began(struct origin *origin, bool demand, uint64_t now_ms)
+void origin_began(struct origin *origin, bool demand)
 {
 	origin->active++;
 	if (!demand)
 		origin->ahead_active++;
-	if (atomic_fetch_add(&origin->waiting, 1) == 0)
-		atomic_store(&origin->heard_ms, now_ms);
 	atomic_fetch_add_explicit(&origin->requests, 1, memory_order_relaxed);
 	stats_add(STATS_fetch_requests, 1);
 }
@@ -65,6 +63,18 @@ void origin_ended(struct origin *origin, bool demand)
 		assert(origin->ahead_active > 0);
 		origin->ahead_active--;
 	}
+}
+
+void origin_asked(struct origin *origin, uint64_t now_ms)
+{
+	if (atomic_load(&origin->waiting) == 0)
+		atomic_store(&origin->heard_ms, now_ms);
+	(void)atomic_fetch_add(&origin->waiting, 1);
+}
+
+void origin_unasked(struct origin *origin)
+{
+	assert(atomic_load(&origin->waiting) > 0);
 	(void)atomic_fetch_sub(&origin->waiting, 1);
 }
 

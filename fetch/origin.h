@@ -52,8 +52,13 @@ bool origin_may_start(
     const struct origin *origin, bool demand, uint64_t now_ms);
 
 /** A request goes out; origin_ended() must follow. */
-void origin_began(struct origin *origin, bool demand, uint64_t now_ms);
+void origin_began(struct origin *origin, bool demand);
 void origin_ended(struct origin *origin, bool demand);
+
+/** A call asks it for the first time, also when nothing answers there;
+ *  origin_unasked() must follow. */
+void origin_asked(struct origin *origin, uint64_t now_ms);
+void origin_unasked(struct origin *origin);
 
 /** It asked for no requests for a while (429 with Retry-After). */
 void origin_hold(struct origin *origin, uint64_t now_ms, uint32_t wait_s);

@@ -93,6 +93,22 @@ static void set_trust(const struct fetch *fetch, CURL *easy)
 	(void)curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
 }
 
+/* libcurl looks for six variables with each request; once is enough when none
+ * is set. */
+bool request_wants_proxy(void)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy",
+	    "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value != NULL && value[0] != '\0')
+			return true;
+	}
+	return false;
+}
+
 /* What stays the same for all requests of a handle. */
 static void set_constants(struct request *request, CURL *easy)
 {
@@ -113,6 +129,8 @@ static void set_constants(struct request *request, CURL *easy)
 	    easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	(void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	if (!fetch->proxied)
+		(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(
 	    easy, CURLOPT_CONNECTTIMEOUT_MS, (long)FETCH_CONNECT_MS);
 	(void)curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);

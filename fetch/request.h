@@ -72,6 +72,9 @@ struct request {
 	char problem[CURL_ERROR_SIZE]; /* libcurl's words */
 };
 
+/** Whether the environment names a proxy for libcurl. */
+bool request_wants_proxy(void);
+
 /** A handle, used before or new; NULL when out of memory. */
 struct request *request_take(struct fetch *fetch);
 
