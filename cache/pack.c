@@ -233,7 +233,11 @@ ssize_t pack_read(struct store *store, struct generation *generation,
 		return code;
 
 	ssize_t n = read_held(store, generation, span, how, &held);
+	struct stat stat;
 
+	if (span->lasting &&
+	    (fstat(held.plain->fd, &stat) < 0 || stat.st_nlink == 0))
+		n = -ENOENT;
 	let_go(store, generation, &held, may_wait);
 	return n;
 }

@@ -64,6 +64,7 @@ struct pack_span {
 	unsigned vector_count;
 	size_t size_bytes; /* sum of the vectors */
 	bool aligned;      /* offset, vectors and lengths to 4 KiB */
+	bool lasting;      /* -ENOENT as well when it was unlinked while open */
 };
 
 /**

@@ -80,6 +80,31 @@ static void take_sums(const struct hash_secret *secret,
 		sums[i] = 0;
 }
 
+/* Is what stands at a place what we have, and there to stay? */
+static bool is_same(
+    struct batch *batch, const struct store_block *block, struct place place)
+{
+	bool aligned = !version_is_small(block->object);
+	struct iovec vector = {.iov_base = batch->store->scratch,
+	    .iov_len = aligned
+	        ? (size_t)round_up(block->size_bytes, STORE_PAGE_BYTES)
+	        : block->size_bytes};
+	struct pack_span span = {
+	    .pack = place.pack,
+	    .offset_bytes = place.offset_bytes,
+	    .vectors = &vector,
+	    .vector_count = 1,
+	    .size_bytes = vector.iov_len,
+	    .aligned = aligned,
+	    .lasting = true,
+	};
+
+	return (!aligned || place.offset_bytes % STORE_PAGE_BYTES == 0) &&
+	    pack_read(batch->store, batch->generation, &span, STORE_WAIT) >=
+	    (ssize_t)block->size_bytes &&
+	    memcmp(batch->store->scratch, block->bytes, block->size_bytes) == 0;
+}
+
 static void prepare(struct batch *batch, const struct store_block *block)
 {
 	struct item *item = &batch->items[batch->count];
@@ -95,35 +120,15 @@ static void prepare(struct batch *batch, const struct store_block *block)
 		return;
 	take_sums(batch->generation->secret, block, item->place.sums);
 	item->state = ITEM_NEW;
-	if (version_is_small(block->object) && small.content.pack != 0) {
-		item->state = ITEM_STORED; /* another reader's, meanwhile */
+	/* Kept meanwhile for another reader? */
+	if (version_is_small(block->object) && small.content.pack != 0 &&
+	    is_same(batch, block, small.content)) {
+		item->state = ITEM_STORED;
 		return;
 	}
 	item->address = hash_address(
 	    batch->generation->secret, item->place.sums, block->size_bytes);
 	item->place.birth = batch->births[batch->count - 1];
-}
-
-/* Is what is kept under that address what we have? */
-static bool is_same(struct batch *batch, const struct item *item,
-    const struct table_entry *entry)
-{
-	size_t size_bytes = item->block->size_bytes;
-	struct iovec vector = {.iov_base = batch->store->scratch,
-	    .iov_len = (size_t)round_up(size_bytes, STORE_PAGE_BYTES)};
-	struct pack_span span = {
-	    .pack = entry->place.pack,
-	    .offset_bytes = entry->place.offset_bytes,
-	    .vectors = &vector,
-	    .vector_count = 1,
-	    .size_bytes = vector.iov_len,
-	    .aligned = true,
-	};
-
-	return entry->place.offset_bytes % STORE_PAGE_BYTES == 0 &&
-	    pack_read(batch->store, batch->generation, &span, STORE_WAIT) >=
-	    (ssize_t)size_bytes &&
-	    memcmp(batch->store->scratch, item->block->bytes, size_bytes) == 0;
 }
 
 static bool share_stored(struct batch *batch, struct item *item)
@@ -133,7 +138,7 @@ static bool share_stored(struct batch *batch, struct item *item)
 	    table_find(&batch->generation->blocks, item->address, found);
 
 	for (int i = 0; i < count; i++) {
-		if (!is_same(batch, item, &found[i]))
+		if (!is_same(batch, item->block, found[i].place))
 			continue;
 		table_touch(&batch->generation->blocks, &found[i]);
 		item->place.place = found[i].place;
@@ -486,16 +491,40 @@ static void tell_loss(struct store *store, unsigned lost, int code)
 		    LOG_TEXT(store->dir), lost, err_name(code));
 }
 
+static bool is_before(
+    const struct store_block *left, const struct store_block *right)
+{
+	if (left->object != right->object)
+		return (uintptr_t)left->object < (uintptr_t)right->object;
+	return left->index < right->index;
+}
+
+/* Blocks of a file in their order: ranges that are fetched at the same time
+ * come mixed, and are to be read in runs. Few and nearly in order. */
+static void sort_blocks(const struct store_block blocks[], unsigned count,
+    const struct store_block *sorted[BATCH_BLOCKS])
+{
+	for (unsigned i = 0; i < count; i++) {
+		unsigned at = i;
+
+		for (; at > 0 && is_before(&blocks[i], sorted[at - 1]); at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = &blocks[i];
+	}
+}
+
 static unsigned keep_batch(
     struct batch *batch, const struct store_block blocks[], unsigned count)
 {
+	const struct store_block *sorted[BATCH_BLOCKS];
 	bool fresh[BATCH_BLOCKS] = {false};
 
 	batch->count = 0;
 	batch->code = 0;
 	clock_random(batch->births, sizeof(batch->births));
+	sort_blocks(blocks, count, sorted);
 	for (unsigned i = 0; i < count; i++)
-		prepare(batch, &blocks[i]);
+		prepare(batch, sorted[i]);
 	share(batch);
 	write_new(batch, fresh);
 	settle_same(batch);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -27,15 +29,13 @@ static struct store *open_store(struct bed *bed)
 	return store;
 }
 
-void bed_init(struct bed *bed, uint64_t size_bytes)
+static void init_in(struct bed *bed, const char *place, uint64_t size_bytes)
 {
-	const char *tmp = getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe)
-
 	*bed =
 	    (struct bed){.clock = {.hand_driven = 1}, .size_bytes = size_bytes};
 	atomic_store(&bed->clock.monotonic_ms, 1000 * 1000);
-	(void)snprintf(bed->dir, sizeof(bed->dir), "%s/bearerfs-store-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
+	(void)snprintf(
+	    bed->dir, sizeof(bed->dir), "%s/bearerfs-store-XXXXXX", place);
 	assert_non_null(mkdtemp(bed->dir));
 	(void)snprintf(
 	    bed->cache, sizeof(bed->cache), "%.240s/cache", bed->dir);
@@ -45,6 +45,24 @@ void bed_init(struct bed *bed, uint64_t size_bytes)
 		assert_non_null(bed->buffers[i]);
 	}
 	bed->store = open_store(bed);
+}
+
+void bed_init(struct bed *bed, uint64_t size_bytes)
+{
+	const char *tmp = getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe)
+
+	init_in(bed, tmp != NULL ? tmp : "/tmp", size_bytes);
+}
+
+void bed_init_in_memory(struct bed *bed, uint64_t size_bytes)
+{
+	struct statvfs disk;
+
+	if (statvfs("/dev/shm", &disk) == 0 && access("/dev/shm", W_OK) == 0 &&
+	    (uint64_t)disk.f_bavail * disk.f_frsize > 8 * size_bytes)
+		init_in(bed, "/dev/shm", size_bytes);
+	else
+		bed_init(bed, size_bytes);
 }
 
 void bed_fini(struct bed *bed)

@@ -28,6 +28,10 @@ struct bed {
 
 /** A directory under $TMPDIR or /tmp and an open store in it. */
 void bed_init(struct bed *bed, uint64_t size_bytes);
+
+/** The same in memory (/dev/shm), where there is room: for tests that write
+ *  much and do not care what it is written to. */
+void bed_init_in_memory(struct bed *bed, uint64_t size_bytes);
 void bed_fini(struct bed *bed);
 
 /** Close and open the store again. */
