@@ -21,6 +21,12 @@ static int unknown(const struct arguments_form *form)
 	    form->command, "unknown argument; mount options stand behind -o");
 }
 
+static int next(int argc, char **argv, const char *letters)
+{
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): no thread yet */
+	return getopt_long(argc, argv, letters, long_options, NULL);
+}
+
 /* One letter that getopt(3) found. */
 static int take(
     struct arguments *out, const struct arguments_form *form, int letter)
@@ -78,9 +84,7 @@ int arguments_take(struct arguments *out, const struct arguments_form *form,
 	opterr = 0;
 	optind = 1;
 	while (status == STATUS_OK && !out->help) {
-		/* NOLINTNEXTLINE(concurrency-mt-unsafe): no thread yet */
-		int letter =
-		    getopt_long(argc, argv, form->letters, long_options, NULL);
+		int letter = next(argc, argv, form->letters);
 
 		if (letter == -1)
 			break;

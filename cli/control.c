@@ -89,21 +89,13 @@ static int listen_at(struct control *control, struct err *err)
 	return 0;
 }
 
-int control_new(struct control **out, unsigned major, unsigned minor,
-    control_answer_fn answer, void *arg, struct err *err)
+static int begin(
+    struct control *control, unsigned major, unsigned minor, struct err *err)
 {
-	AUTO(control) control = calloc(1, sizeof(*control));
 	char dir[CONTROL_PATH_BYTES];
-	int code;
-
-	if (control == NULL)
-		return err_set(err, -ENOMEM, "control socket: out of memory");
-	control->listener = -1;
-	control->dir_fd = -1;
-	control->answer = answer;
-	control->arg = arg;
-	code = control_dir(
+	int code = control_dir(
 	    dir, sizeof(dir), geteuid(), env_get("XDG_RUNTIME_DIR"));
+
 	if (code < 0)
 		return err_set(
 		    err, code, "control socket: $XDG_RUNTIME_DIR is too long");
@@ -114,10 +106,27 @@ int control_new(struct control **out, unsigned major, unsigned minor,
 	(void)snprintf(control->path, sizeof(control->path), "%.*s/%s",
 	    (int)(sizeof(control->path) - sizeof(control->name) - 2), dir,
 	    control->name);
-	code = listen_at(control, err);
-	if (code < 0)
+	return listen_at(control, err);
+}
+
+int control_new(struct control **out, unsigned major, unsigned minor,
+    control_answer_fn answer, void *arg, struct err *err)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int code;
+
+	if (control == NULL)
+		return err_set(err, -ENOMEM, "control socket: out of memory");
+	control->listener = -1;
+	control->dir_fd = -1;
+	control->answer = answer;
+	control->arg = arg;
+	code = begin(control, major, minor, err);
+	if (code < 0) {
+		control_free(control);
 		return code;
-	*out = STEAL(control);
+	}
+	*out = control;
 	return 0;
 }
 

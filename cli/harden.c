@@ -25,13 +25,12 @@ void harden_end(void)
 
 void harden_forget(void)
 {
-	/* No other thread reads the environment yet (harden.h). */
-	char *token =
-	    getenv("BEARER_TOKEN"); /* NOLINT(concurrency-mt-unsafe): alone */
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): see harden.h */
+	char *token = getenv("BEARER_TOKEN");
 
 	if (token == NULL)
 		return;
 	secret_wipe(token, strlen(token));
-	(void)unsetenv(
-	    "BEARER_TOKEN"); /* NOLINT(concurrency-mt-unsafe): alone */
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): see harden.h */
+	(void)unsetenv("BEARER_TOKEN");
 }

@@ -2,8 +2,8 @@
 /*
  * cli/harden.h - keep tokens out of core files, /proc and children.
  *
- * Threads: called by main() before threads start, except harden_forget(),
- * which is called by the thread that started them.
+ * Threads: main thread. harden_forget() runs when only the threads of the
+ * token store exist, which have read the environment for the last time.
  */
 #ifndef CLI_HARDEN_H
 #define CLI_HARDEN_H

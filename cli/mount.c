@@ -335,6 +335,7 @@ int mount_run(const struct plan *plan, struct daemon *daemon)
 	    (struct ident){.uid = geteuid(), .gid = getegid(), .pid = getpid()};
 	mount.describe.started_s = clock_wall_s(clock_system());
 	code = begin_log(&mount, &err);
+	fs_sandbox(); /* before the first thread */
 	if (code == 0) {
 		mount.signal_fd = serve_signals(&err);
 		code = mount.signal_fd < 0 ? mount.signal_fd : 0;

@@ -19,29 +19,53 @@ static int is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* Copy a field up to the next space and undo \040 and the like. The rest of
- * the line, or NULL when the field is missing or does not fit. */
-static const char *take_field(char *out, size_t room_bytes, const char *line)
+/* A line on its way; once something is wrong, it stays so. */
+struct cursor {
+	const char *at;
+	bool wrong;
+};
+
+/* A field up to the next space, with \040 and the like undone. */
+static void take_field(struct cursor *line, char *out, size_t room_bytes)
 {
+	const char *at = line->at;
 	size_t used = 0;
 
-	while (*line != '\0' && *line != ' ' && *line != '\n') {
-		char c = *line++;
+	while (*at != '\0' && *at != ' ' && *at != '\n') {
+		char c = *at++;
 
-		if (c == '\\' && is_octal(line[0]) && is_octal(line[1]) &&
-		    is_octal(line[2])) {
-			c = (char)((line[0] - '0') * 64 + (line[1] - '0') * 8 +
-			    (line[2] - '0'));
-			line += 3;
+		if (c == '\\' && is_octal(at[0]) && is_octal(at[1]) &&
+		    is_octal(at[2])) {
+			c = (char)((at[0] - '0') * 64 + (at[1] - '0') * 8 +
+			    (at[2] - '0'));
+			at += 3;
 		}
-		if (used + 1 >= room_bytes)
-			return NULL;
+		if (used + 1 >= room_bytes) {
+			line->wrong = true;
+			break;
+		}
 		out[used++] = c;
 	}
 	out[used] = '\0';
-	if (used == 0)
-		return NULL;
-	return *line == ' ' ? line + 1 : line;
+	line->wrong = line->wrong || used == 0;
+	line->at = *at == ' ' ? at + 1 : at;
+}
+
+/* A decimal number and the byte behind it. */
+static uint64_t take_number(struct cursor *line, char behind, uint64_t most)
+{
+	char *end = NULL;
+	uint64_t number;
+
+	errno = 0;
+	number = strtoull(line->at, &end, 10);
+	if (line->at[0] < '0' || line->at[0] > '9' || errno != 0 ||
+	    number > most || *end != behind) {
+		line->wrong = true;
+		return 0;
+	}
+	line->at = end + 1;
+	return number;
 }
 
 /* "user_id=1000" in a list with commas between. */
@@ -57,79 +81,65 @@ static uid_t owner_of(const char *options)
 	return 0;
 }
 
-/* A decimal number and the byte behind it; what follows, or NULL. */
-static const char *take_number(uint64_t *out, char behind, const char *line)
+int mounts_parse(struct mount_entry *out, const char *text)
 {
-	char *end = NULL;
-
-	if (line[0] < '0' || line[0] > '9')
-		return NULL;
-	errno = 0;
-	*out = strtoull(line, &end, 10);
-	return errno == 0 && *end == behind ? end + 1 : NULL;
-}
-
-int mounts_parse(struct mount_entry *out, const char *line)
-{
-	char skipped[4096];
-	const char *rest;
-	uint64_t numbers[4]; /* id, parent's id, major, minor */
+	char skipped[4096] = "";
+	struct cursor line = {.at = text};
 
 	memset(out, 0, sizeof(*out));
 	/* 36 35 98:0 /root /point rw,noatime shared:1 - type source rw,... */
-	rest = take_number(&numbers[0], ' ', line);
-	rest = rest != NULL ? take_number(&numbers[1], ' ', rest) : NULL;
-	rest = rest != NULL ? take_number(&numbers[2], ':', rest) : NULL;
-	rest = rest != NULL ? take_number(&numbers[3], ' ', rest) : NULL;
-	if (rest == NULL || numbers[2] > UINT_MAX || numbers[3] > UINT_MAX)
-		return -EINVAL;
-	out->id = numbers[0];
-	out->major = (unsigned)numbers[2];
-	out->minor = (unsigned)numbers[3];
-	rest = take_field(skipped, sizeof(skipped), rest);
-	if (rest != NULL)
-		rest = take_field(out->point, sizeof(out->point), rest);
-	if (rest != NULL)
-		rest = take_field(skipped, sizeof(skipped), rest);
-	if (rest == NULL)
-		return -EINVAL;
+	out->id = take_number(&line, ' ', UINT64_MAX);
+	(void)take_number(&line, ' ', UINT64_MAX); /* the parent */
+	out->major = (unsigned)take_number(&line, ':', UINT_MAX);
+	out->minor = (unsigned)take_number(&line, ' ', UINT_MAX);
+	take_field(&line, skipped, sizeof(skipped)); /* root */
+	take_field(&line, out->point, sizeof(out->point));
+	take_field(&line, skipped, sizeof(skipped));
 	out->read_only = strncmp(skipped, "ro", 2) == 0 &&
 	    (skipped[2] == ',' || skipped[2] == '\0');
-	while (rest != NULL && strncmp(rest, "- ", 2) != 0)
-		rest = take_field(skipped, sizeof(skipped), rest);
-	if (rest == NULL)
-		return -EINVAL;
-	rest = take_field(out->type, sizeof(out->type), rest + 2);
-	if (rest != NULL)
-		rest = take_field(out->source, sizeof(out->source), rest);
-	if (rest == NULL || take_field(skipped, sizeof(skipped), rest) == NULL)
-		return -EINVAL;
+	do { /* optional fields, up to a lone dash */
+		take_field(&line, skipped, sizeof(skipped));
+	} while (!line.wrong && strcmp(skipped, "-") != 0);
+	take_field(&line, out->type, sizeof(out->type));
+	take_field(&line, out->source, sizeof(out->source));
+	take_field(&line, skipped, sizeof(skipped));
 	out->owner = owner_of(skipped);
-	return 0;
+	return line.wrong ? -EINVAL : 0;
 }
 
-int mounts_each(mounts_fn each, void *arg, struct err *err)
+static int walk(
+    FILE *file, struct mount_entry *entry, mounts_fn each, void *arg)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	struct mount_entry *entry = malloc(sizeof(*entry));
 	char *line = NULL;
 	size_t room_bytes = 0;
 	int code = 0;
 
-	if (file == NULL)
-		code = err_set(err, -errno, "/proc/self/mountinfo: %s",
-		    err_message(errno));
-	else if (entry == NULL)
-		code = err_set(err, -ENOMEM, "list of mounts: out of memory");
 	while (code == 0 && getline(&line, &room_bytes, file) >= 0) {
 		/* A line with longer fields is of no mount of ours. */
 		if (mounts_parse(entry, line) == 0)
 			code = each(arg, entry);
 	}
 	free(line);
+	return code;
+}
+
+int mounts_each(mounts_fn each, void *arg, struct err *err)
+{
+	struct mount_entry *entry = malloc(sizeof(*entry));
+	FILE *file;
+	int code;
+
+	if (entry == NULL)
+		return err_set(err, -ENOMEM, "list of mounts: out of memory");
+	file = fopen("/proc/self/mountinfo", "re");
+	if (file == NULL) {
+		free(entry);
+		return err_set(err, -errno, "/proc/self/mountinfo: %s",
+		    err_message(errno));
+	}
+	code = walk(file, entry, each, arg);
 	free(entry);
-	if (file != NULL)
-		(void)fclose(file);
+	(void)fclose(file);
 	return code;
 }
 

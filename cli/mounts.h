@@ -35,7 +35,7 @@ typedef int (*mounts_fn)(void *arg, const struct mount_entry *entry);
 
 /** Take one line of mountinfo apart. @retval -EINVAL not such a line, or
  *  longer than the fields are. */
-NODISCARD int mounts_parse(struct mount_entry *out, const char *line);
+NODISCARD int mounts_parse(struct mount_entry *out, const char *text);
 
 /** Walk through all mounts. @return what `each` returned, 0, or -errno of
  *  reading the file with a sentence. */

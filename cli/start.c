@@ -42,16 +42,19 @@ static bool wait_answer(int event_fd, int signal_fd, struct fetch *fetch)
 	struct pollfd fds[2] = {{.fd = event_fd, .events = POLLIN},
 	    {.fd = signal_fd, .events = POLLIN}};
 	bool given_up = false;
+	uint64_t count;
 
 	while (fds[0].revents == 0) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			break;
+			break; /* ENOMEM: the read below waits as well */
 		if (fds[1].fd >= 0 && fds[1].revents != 0) {
 			given_up = true;
 			fetch_stop(fetch);
 			fds[1].fd = -1;
 		}
 	}
+	/* Taking it makes the fetch thread's writes visible here. */
+	(void)!read(event_fd, &count, sizeof(count));
 	return given_up;
 }
 
