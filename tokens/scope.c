@@ -63,7 +63,7 @@ static bool decode_component(
 		memcpy(from, decoded, (size_t)n + 1);
 	}
 	if (memchr(from, '%', (size_t)n) != NULL ||
-	    memchr(from, '\\', (size_t)n) != NULL || strcmp(from, "..") == 0)
+	    memchr(from, '\\', (size_t)n) != NULL)
 		return false;
 	if (strcmp(from, ".") == 0)
 		from[n = 0] = '\0';

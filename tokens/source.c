@@ -35,15 +35,10 @@ void token_source_free(struct source *source)
 	free(source);
 }
 
-/* The same text stays the same token, so that what servers said of it is not
- * forgotten. */
+/* The token in use stays itself while its text does, so that what servers
+ * said of it is not forgotten. */
 static void take_token(struct source *source, struct token *token)
 {
-	if (source->latest != NULL &&
-	    secret_equal(source->latest->text, token->text)) {
-		token_put(token);
-		return;
-	}
 	if (source->good != NULL &&
 	    secret_equal(source->good->text, token->text)) {
 		token_put(token);
@@ -81,17 +76,12 @@ static void take_text(struct source *source, const struct file_look *look)
 void token_source_look(struct source *source, struct file_look *look,
     const struct file_rules *rules)
 {
-	bool force = look->force;
 	int code;
 
 	if (!source->is_file)
 		return;
 	look->stamp = source->stamp;
-	/* Trouble is looked at afresh: it may have been cured in a way that
-	 * no stamp shows. */
-	look->force = force || source->problem.code != 0;
 	code = token_file_look(look, source->name, rules, &source->problem);
-	look->force = force;
 	if (code < 0) {
 		source->stamp.settled = false;
 		return;

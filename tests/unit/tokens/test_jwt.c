@@ -293,6 +293,10 @@ static void what_is_no_jwt_is_told_from_a_broken_one(void **state)
 		assert_int_equal(parse_text(&claims, opaque[i]), -ENOMSG);
 	(void)snprintf(text, sizeof(text), "%s.a2V5.aXY.dGV4dA.dGFn", jwe);
 	assert_int_equal(parse_text(&claims, text), -ENOMSG);
+	/* `enc` makes no signed one encrypted. */
+	(void)snprintf(text, sizeof(text), "%s.e30.c2ln", jwe);
+	assert_int_equal(parse_text(&claims, text), 0);
+	jwt_claims_fini(&claims);
 }
 
 /* A half-written file must never pass for a token of its own. */
