@@ -169,9 +169,12 @@ static struct verdict follow(struct call *call)
 	};
 	struct redirect redirect;
 	struct err err;
-	int code = redirect_look(&redirect, &call->target, &rules,
-	    buf_text(&request->url), request->response.location,
-	    call->redirects, &err);
+	const struct redirect_seen seen = {
+	    .base_url = buf_text(&request->url),
+	    .location = request->response.location,
+	    .followed = call->redirects,
+	};
+	int code = redirect_look(&redirect, &call->target, &rules, &seen, &err);
 
 	if (code == -ENOMEM)
 		return call_done(call, code, "out of memory");

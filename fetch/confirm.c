@@ -50,9 +50,10 @@ static void confirm_free(struct confirm *confirm)
 
 /* Ask for all that wait. The question has the latest of their deadlines;
  * each of them still keeps its own. */
-static void send_question(struct confirm *confirm) REQUIRES(fetch_thread);
+NODISCARD static int send_question(struct confirm *confirm)
+    REQUIRES(fetch_thread);
 
-static void send_question(struct confirm *confirm)
+NODISCARD static int send_question(struct confirm *confirm)
 {
 	const struct call *first = TAILQ_FIRST(&confirm->waiting);
 	const struct call *call;
@@ -69,14 +70,40 @@ static void send_question(struct confirm *confirm)
 	}
 	confirm->question =
 	    stat_call_new(confirm->fetch, &ask, on_answer, confirm);
-	if (confirm->question != NULL) {
-		call_start(confirm->question);
-	} else {
-		struct err err;
+	if (confirm->question == NULL)
+		return -ENOMEM;
+	/* May be answered, and the confirm be gone, before this returns. */
+	call_start(confirm->question);
+	return 0;
+}
 
-		(void)err_set(&err, -ENOMEM, "out of memory");
-		on_answer(confirm, -ENOMEM, NULL, &err);
+/* Give one answer to all that wait for it, and forget them. */
+static void settle(struct call_list *ended, int code,
+    const struct fetch_stat *stat, const struct err *err)
+    REQUIRES(fetch_thread);
+
+static void settle(struct call_list *ended, int code,
+    const struct fetch_stat *stat, const struct err *err)
+{
+	struct call *call;
+
+	while ((call = TAILQ_FIRST(ended)) != NULL) {
+		TAILQ_REMOVE(ended, call, confirm_link);
+		if (code != 0)
+			call->err = *err;
+		range_confirmed(call, code, stat);
 	}
+}
+
+/* The list's calls no longer belong to the confirm: if one of them ends
+ * otherwise meanwhile it looks for itself in vain. */
+static void detach(struct call_list *to, struct call_list *from)
+{
+	struct call *call;
+
+	TAILQ_FOREACH(call, from, confirm_link)
+	call->confirm = NULL;
+	TAILQ_CONCAT(to, from, confirm_link);
 }
 
 static void on_answer(
@@ -84,28 +111,27 @@ static void on_answer(
 {
 	struct confirm *confirm = arg;
 	struct call_list ended = TAILQ_HEAD_INITIALIZER(ended);
-	struct call *call;
+	struct call_list failed = TAILQ_HEAD_INITIALIZER(failed);
+	struct err no_memory;
 
 	fetch_assert_thread(confirm->fetch);
 	confirm->question = NULL;
-	TAILQ_CONCAT(&ended, &confirm->waiting, confirm_link);
+	detach(&ended, &confirm->waiting);
 	TAILQ_CONCAT(&confirm->waiting, &confirm->late, confirm_link);
-	TAILQ_FOREACH(call, &ended, confirm_link)
-	call->confirm = NULL;
-	if (TAILQ_EMPTY(&confirm->waiting) || code == -ECANCELED) {
-		/* Stopping: those left are answered with all others. */
-		TAILQ_FOREACH(call, &confirm->waiting, confirm_link)
-		call->confirm = NULL;
+	if (TAILQ_EMPTY(&confirm->waiting)) {
 		confirm_free(confirm);
-	} else {
-		send_question(confirm);
+	} else if (code == -ECANCELED) {
+		/* Stopping: the others are answered with all that is left. */
+		detach(&failed, &confirm->waiting);
+		TAILQ_INIT(&failed);
+		confirm_free(confirm);
+	} else if (send_question(confirm) < 0) {
+		detach(&failed, &confirm->waiting);
+		confirm_free(confirm);
 	}
-	while ((call = TAILQ_FIRST(&ended)) != NULL) {
-		TAILQ_REMOVE(&ended, call, confirm_link);
-		if (code != 0)
-			call->err = *err;
-		range_confirmed(call, code, stat);
-	}
+	settle(&ended, code, stat, err);
+	(void)err_set(&no_memory, -ENOMEM, "out of memory");
+	settle(&failed, -ENOMEM, NULL, &no_memory);
 }
 
 void confirm_ask(struct call *call)
@@ -137,7 +163,12 @@ void confirm_ask(struct call *call)
 	LIST_INSERT_HEAD(&fetch->confirms, confirm, link);
 	TAILQ_INSERT_TAIL(&confirm->waiting, call, confirm_link);
 	call->confirm = confirm;
-	send_question(confirm);
+	if (send_question(confirm) < 0) {
+		call->confirm = NULL;
+		confirm_free(confirm);
+		(void)err_set(&call->err, -ENOMEM, "out of memory");
+		range_confirmed(call, -ENOMEM, NULL);
+	}
 }
 
 void confirm_forget(struct call *call)

@@ -71,13 +71,10 @@ struct fetch {
 	char **redirect_hosts;
 	unsigned redirect_host_count;
 	uint32_t timeout_ms;
-	bool proxied; /* the environment named a proxy at the start */
 
 	struct mailbox *mailbox;
 	pthread_t thread;
-	bool started;
 	_Atomic uint64_t last_number;
-	atomic_bool untrusted;
 	struct origin origin;
 	struct profile profile; /* but profile_validates() */
 
@@ -93,6 +90,9 @@ struct fetch {
 	struct confirm_list confirms;
 	struct bearer bearer;
 	struct quota_memory quota;
+	bool proxied;          /* the environment named a proxy at the start */
+	bool started;          /* there is a thread to join */
+	atomic_bool untrusted; /* as fetch_untrusted() */
 };
 
 /** State that the caller is the fetch thread (clang's analysis; checked). */

@@ -102,13 +102,14 @@ static void init_curl(void)
 int fetch_new(
     struct fetch **out, const struct fetch_config *config, struct err *err)
 {
-	AUTO(fetch) fetch = calloc(1, sizeof(*fetch));
+	AUTO(fetch) fetch = NULL;
 	int code;
 
 	(void)pthread_once(&curl_once, init_curl);
 	if (curl_ready != CURLE_OK)
 		return err_set(
 		    err, -EIO, "libcurl: %s", curl_easy_strerror(curl_ready));
+	fetch = calloc(1, sizeof(*fetch));
 	if (fetch == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	fetch->loop.epoll = -1;

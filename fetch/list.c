@@ -44,7 +44,7 @@ static void drop_parsers(struct list_call *list)
 	index_parser_free(STEAL(list->page));
 }
 
-static int ask(struct call *call, struct request_plan *plan)
+static int plan_list(struct call *call, struct request_plan *plan)
 {
 	struct list_call *list = list_of(call);
 
@@ -203,7 +203,7 @@ static struct verdict end(struct call *call, bool whole)
 	return (struct verdict){.kind = VERDICT_DONE};
 }
 
-static void answer(struct call *call, int code, const struct err *err)
+static void list_answered(struct call *call, int code, const struct err *err)
 {
 	struct list_call *list = list_of(call);
 
@@ -219,11 +219,11 @@ static const struct call_kind list_kind = {
     .name = "listing",
     .size_bytes = sizeof(struct list_call),
     .silent_ms = FETCH_SILENT_LIST_MS,
-    .ask = ask,
+    .ask = plan_list,
     .head = head,
     .body = body,
     .end = end,
-    .answer = answer,
+    .answer = list_answered,
     .fini = fini,
 };
 

@@ -49,8 +49,8 @@ struct loop {
 NODISCARD int loop_init(struct fetch *fetch, struct err *err);
 void loop_fini(struct fetch *fetch);
 
-/** The thread; ends when the mailbox is closed. */
-void *loop_main(void *fetch);
+/** The thread of a struct fetch, `arg`; ends when the mailbox is closed. */
+void *loop_main(void *arg);
 
 /** Set what a new handle must have: a connection keeps the functions of the
  *  handle that opened it. */

@@ -29,7 +29,7 @@ static struct quota_call *quota_of(struct call *call)
 	return CONTAINER_OF(call, struct quota_call, call);
 }
 
-static int ask(struct call *call, struct request_plan *plan)
+static int plan_quota(struct call *call, struct request_plan *plan)
 {
 	struct quota_call *quota = quota_of(call);
 
@@ -95,7 +95,7 @@ static void tell(
 	quota->answer(quota->arg, code, code == 0 ? found : NULL);
 }
 
-static void answer(struct call *call, int code, const struct err *err)
+static void quota_answered(struct call *call, int code, const struct err *err)
 {
 	struct quota_call *quota = quota_of(call);
 	struct quota_memory *memory = &call->fetch->quota;
@@ -128,11 +128,11 @@ static const struct call_kind quota_kind = {
     .name = "quota",
     .size_bytes = sizeof(struct quota_call),
     .silent_ms = FETCH_SILENT_MS,
-    .ask = ask,
+    .ask = plan_quota,
     .head = head,
     .body = body,
     .end = end,
-    .answer = answer,
+    .answer = quota_answered,
     .fini = fini,
 };
 
@@ -160,18 +160,18 @@ static void deliver(struct post *post, struct fetch *fetch)
 }
 
 void fetch_quota(struct fetch *fetch, const struct ident *ident,
-    fetch_quota_fn to, void *arg)
+    fetch_quota_fn answer, void *arg)
 {
 	struct call_ask what = {
 	    .ident = ident, .path = fetch->source.path, .demand = true};
 	struct call *call = call_new(fetch, &quota_kind, &what);
 
 	if (call == NULL) {
-		to(arg, -ENOMEM, NULL);
+		answer(arg, -ENOMEM, NULL);
 		return;
 	}
 	call->post.deliver = deliver;
-	quota_of(call)->answer = to;
+	quota_of(call)->answer = answer;
 	quota_of(call)->arg = arg;
 	(void)call_post(call);
 }

@@ -52,7 +52,7 @@ static uint64_t missing_bytes(const struct range_call *range)
 	return range->length_bytes - range->done_bytes;
 }
 
-static int ask(struct call *call, struct request_plan *plan)
+static int plan_range(struct call *call, struct request_plan *plan)
 {
 	struct range_call *range = range_of(call);
 
@@ -193,7 +193,7 @@ void range_confirmed(struct call *call, int code, const struct fetch_stat *stat)
 	}
 }
 
-static void answer(struct call *call, int code, const struct err *err)
+static void range_answered(struct call *call, int code, const struct err *err)
 {
 	struct range_call *range = range_of(call);
 
@@ -204,11 +204,11 @@ static const struct call_kind range_kind = {
     .name = "range",
     .size_bytes = sizeof(struct range_call),
     .silent_ms = FETCH_SILENT_MS,
-    .ask = ask,
+    .ask = plan_range,
     .head = head,
     .body = body,
     .end = end,
-    .answer = answer,
+    .answer = range_answered,
 };
 
 static void copy_etag(char out[FETCH_ETAG_BYTES], const char *etag)
@@ -221,32 +221,32 @@ static void copy_etag(char out[FETCH_ETAG_BYTES], const char *etag)
 	out[size_bytes] = '\0';
 }
 
-uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *what,
+uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *range,
     const struct fetch_sink *sink)
 {
-	struct call_ask common = {.ident = what->ident,
-	    .path = what->path,
-	    .deadline_ms = what->deadline_ms,
-	    .demand = what->demand};
+	struct call_ask common = {.ident = range->ident,
+	    .path = range->path,
+	    .deadline_ms = range->deadline_ms,
+	    .demand = range->demand};
 	struct call *call = call_new(fetch, &range_kind, &common);
-	struct range_call *range;
+	struct range_call *made;
 	struct err err;
 
-	assert(what->length_bytes > 0);
-	assert(what->offset_bytes <= what->version->size_bytes &&
-	    what->length_bytes <=
-	        what->version->size_bytes - what->offset_bytes);
+	assert(range->length_bytes > 0);
+	assert(range->offset_bytes <= range->version->size_bytes &&
+	    range->length_bytes <=
+	        range->version->size_bytes - range->offset_bytes);
 	if (call == NULL) {
 		(void)err_set(&err, -ENOMEM, "out of memory");
 		sink->done(sink->arg, -ENOMEM, &err);
 		return UINT64_MAX;
 	}
-	range = range_of(call);
-	range->sink = *sink;
-	range->version = *what->version;
-	range->offset_bytes = what->offset_bytes;
-	range->length_bytes = what->length_bytes;
-	copy_etag(range->if_match,
-	    what->pin_etag != NULL ? what->pin_etag : what->version->etag);
+	made = range_of(call);
+	made->sink = *sink;
+	made->version = *range->version;
+	made->offset_bytes = range->offset_bytes;
+	made->length_bytes = range->length_bytes;
+	copy_etag(made->if_match,
+	    range->pin_etag != NULL ? range->pin_etag : range->version->etag);
 	return call_post(call);
 }

@@ -43,15 +43,15 @@ static bool adds_a_slash(const char *base_url, const char *target_url)
 }
 
 int redirect_look(struct redirect *out, struct buf *url,
-    const struct redirect_rules *rules, const char *base_url,
-    const char *location, unsigned followed, struct err *err)
+    const struct redirect_rules *rules, const struct redirect_seen *seen,
+    struct err *err)
 {
 	struct source_host host;
 	int code;
 
-	if (location[0] == '\0')
+	if (seen->location[0] == '\0')
 		return err_set(err, -EBADMSG, "a redirect without a Location");
-	code = source_resolve(url, base_url, location);
+	code = source_resolve(url, seen->base_url, seen->location);
 	if (code == -ENOMEM)
 		return err_set(err, code, "out of memory");
 	if (code < 0 || source_host_of(&host, buf_text(url)) < 0)
@@ -59,9 +59,9 @@ int redirect_look(struct redirect *out, struct buf *url,
 		    "a redirect to something that is no web address");
 
 	*out = (struct redirect){.kind = REDIRECT_SLASH};
-	if (adds_a_slash(base_url, buf_text(url)))
+	if (adds_a_slash(seen->base_url, buf_text(url)))
 		return 0;
-	if (followed >= REDIRECTS_MAX)
+	if (seen->followed >= REDIRECTS_MAX)
 		return err_set(
 		    err, -ELOOP, "more than %d redirects", (int)REDIRECTS_MAX);
 	if (rules->source->tls && !host.tls)

@@ -39,13 +39,17 @@ struct redirect {
 	bool token_may_go; /* of REDIRECT_AWAY */
 };
 
+/** A redirect as it came. */
+struct redirect_seen {
+	const char *base_url; /* that was asked */
+	const char *location; /* the Location header; outside text */
+	unsigned followed;    /* before this one */
+};
+
 /**
  * Look at a redirect.
  *
  * @param url       receives the target of REDIRECT_AWAY; replaced.
- * @param base_url  the URL that was asked.
- * @param location  the Location header; outside text.
- * @param followed  how many were followed before this one.
  * @retval 0             see `out`.
  * @retval -ELOOP        more than REDIRECTS_MAX.
  * @retval -EBADMSG      no Location, or one that is no URL.
@@ -53,7 +57,7 @@ struct redirect {
  * @retval -ENOMEM       out of memory.
  */
 NODISCARD int redirect_look(struct redirect *out, struct buf *url,
-    const struct redirect_rules *rules, const char *base_url,
-    const char *location, unsigned followed, struct err *err);
+    const struct redirect_rules *rules, const struct redirect_seen *seen,
+    struct err *err);
 
 #endif

@@ -101,7 +101,9 @@ bool request_wants_proxy(void)
 	    "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
 
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-		const char *value = getenv(names[i]);
+		/* Before the daemon's threads change the environment. */
+		const char *value =
+		    getenv(names[i]); /* NOLINT(concurrency-mt-unsafe) */
 
 		if (value != NULL && value[0] != '\0')
 			return true;
@@ -157,7 +159,7 @@ static struct request *request_new(struct fetch *fetch)
 		return NULL;
 	}
 	request->fetch = fetch;
-	buf_init(&request->url, FETCH_URL_BYTES_MAX * 2);
+	buf_init(&request->url, (size_t)FETCH_URL_BYTES_MAX * 2);
 	set_constants(request, request->easy);
 	loop_prepare(&fetch->loop, request->easy);
 	return request;

@@ -109,57 +109,78 @@ static void take_server(
 	    strncasecmp(field->value, xrootd, sizeof(xrootd) - 1) == 0;
 }
 
-static void take_field(
-    struct response *response, const struct header_field *field, int64_t now_s)
+static void take_date(
+    struct response *response, const struct header_field *field)
 {
-	/* By length first: most headers are of no interest. */
-	switch (field->name_bytes) {
-	case 4:
-		if (header_is(field, "Date"))
-			response->dated = true;
-		else if (header_is(field, "ETag"))
-			(void)header_etag_strong(
-			    response->etag, field->value, field->value_bytes);
-		break;
-	case 6:
-		if (header_is(field, "Server"))
-			take_server(response, field);
-		break;
-	case 8:
-		if (header_is(field, "Location"))
-			take_location(response, field);
-		break;
-	case 11:
-		if (header_is(field, "Retry-After"))
-			response->wait_asked =
-			    header_retry_after(field->value, field->value_bytes,
-			        now_s, &response->wait_asked_s) == 0;
-		break;
-	case 12:
-		if (header_is(field, "Content-Type"))
-			header_media_type(response->media_type, field->value,
-			    field->value_bytes);
-		break;
-	case 13:
-		if (header_is(field, "Content-Range"))
-			take_range(response, field);
-		else if (header_is(field, "Last-Modified") &&
-		    header_date(field->value, field->value_bytes, now_s,
-		        &response->modified_s) < 0)
-			response->modified_s = -1;
-		break;
-	case 14:
-		if (header_is(field, "Content-Length"))
-			take_length(response, field);
-		break;
-	case 16:
-		if (header_is(field, "Content-Encoding") &&
-		    !header_encoding_is_identity(
-		        field->value, field->value_bytes))
-			response->encoded = true;
-		break;
-	default:
-		break;
+	(void)field;
+	response->dated = true;
+}
+
+static void take_etag(
+    struct response *response, const struct header_field *field)
+{
+	(void)header_etag_strong(
+	    response->etag, field->value, field->value_bytes);
+}
+
+static void take_modified(
+    struct response *response, const struct header_field *field)
+{
+	if (header_date(field->value, field->value_bytes, response->now_s,
+	        &response->modified_s) < 0)
+		response->modified_s = -1;
+}
+
+static void take_retry_after(
+    struct response *response, const struct header_field *field)
+{
+	response->wait_asked =
+	    header_retry_after(field->value, field->value_bytes,
+	        response->now_s, &response->wait_asked_s) == 0;
+}
+
+static void take_type(
+    struct response *response, const struct header_field *field)
+{
+	header_media_type(
+	    response->media_type, field->value, field->value_bytes);
+}
+
+static void take_encoding(
+    struct response *response, const struct header_field *field)
+{
+	if (!header_encoding_is_identity(field->value, field->value_bytes))
+		response->encoded = true;
+}
+
+/* By length first: most headers are of no interest. */
+static void take_field(
+    struct response *response, const struct header_field *field)
+{
+	static const struct {
+		const char *name;
+		size_t name_bytes;
+		void (*take)(struct response *response,
+		    const struct header_field *field);
+	} table[] = {
+	    {"Date", 4, take_date},
+	    {"ETag", 4, take_etag},
+	    {"Server", 6, take_server},
+	    {"Location", 8, take_location},
+	    {"Retry-After", 11, take_retry_after},
+	    {"Content-Type", 12, take_type},
+	    {"Content-Range", 13, take_range},
+	    {"Last-Modified", 13, take_modified},
+	    {"Content-Length", 14, take_length},
+	    {"Content-Encoding", 16, take_encoding},
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
+		if (table[i].name_bytes == field->name_bytes &&
+		    header_is(field, table[i].name)) {
+			table[i].take(response, field);
+			return;
+		}
 	}
 }
 
@@ -171,6 +192,7 @@ int response_line(struct response *response, const char *line,
 
 	response->header_count++;
 	response->header_bytes += size_bytes;
+	response->now_s = now_s;
 	if (response->header_count > RESPONSE_HEADERS_MAX ||
 	    response->header_bytes > RESPONSE_HEADER_BYTES_MAX)
 		return -EMSGSIZE;
@@ -189,7 +211,7 @@ int response_line(struct response *response, const char *line,
 	if (code < 0)
 		problem(response, "a malformed header");
 	else
-		take_field(response, &field, now_s);
+		take_field(response, &field);
 	return 0;
 }
 

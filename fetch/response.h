@@ -46,8 +46,9 @@ struct response_verdict {
 struct response_verdict response_verdict_of(int status);
 
 struct response {
-	int status; /* 0: no status line yet */
-	bool ended; /* the headers of the final answer have */
+	int status;    /* 0: no status line yet */
+	int64_t now_s; /* wall clock at the last line */
+	bool ended;    /* the headers of the final answer have */
 	unsigned header_count;
 	size_t header_bytes;
 	const char *problem; /* the first rule that was broken; NULL: none */

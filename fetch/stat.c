@@ -53,7 +53,7 @@ bool stat_not_understood(
 	}
 }
 
-static int ask(struct call *call, struct request_plan *plan)
+static int plan_stat(struct call *call, struct request_plan *plan)
 {
 	struct stat_call *stat = stat_of(call);
 
@@ -188,7 +188,7 @@ static struct verdict end(struct call *call, bool whole)
 	return (struct verdict){.kind = VERDICT_DONE};
 }
 
-static void answer(struct call *call, int code, const struct err *err)
+static void stat_answered(struct call *call, int code, const struct err *err)
 {
 	struct stat_call *stat = stat_of(call);
 
@@ -204,39 +204,39 @@ static const struct call_kind stat_kind = {
     .name = "attributes",
     .size_bytes = sizeof(struct stat_call),
     .silent_ms = FETCH_SILENT_MS,
-    .ask = ask,
+    .ask = plan_stat,
     .head = head,
     .body = body,
     .end = end,
-    .answer = answer,
+    .answer = stat_answered,
     .fini = fini,
 };
 
-struct call *stat_call_new(struct fetch *fetch, const struct call_ask *what,
-    fetch_stat_fn to, void *arg)
+struct call *stat_call_new(struct fetch *fetch, const struct call_ask *ask,
+    fetch_stat_fn answer, void *arg)
 {
-	struct call *call = call_new(fetch, &stat_kind, what);
+	struct call *call = call_new(fetch, &stat_kind, ask);
 
 	if (call == NULL)
 		return NULL;
-	stat_of(call)->answer = to;
+	stat_of(call)->answer = answer;
 	stat_of(call)->arg = arg;
 	return call;
 }
 
 void fetch_stat(struct fetch *fetch, const struct ident *ident,
-    const char *path, uint64_t deadline_ms, fetch_stat_fn to, void *arg)
+    const char *path, uint64_t deadline_ms, fetch_stat_fn answer, void *arg)
 {
-	struct call_ask what = {.ident = ident,
+	struct call_ask ask = {.ident = ident,
 	    .path = path,
 	    .deadline_ms = deadline_ms,
 	    .demand = true};
-	struct call *call = stat_call_new(fetch, &what, to, arg);
+	struct call *call = stat_call_new(fetch, &ask, answer, arg);
 	struct err err;
 
 	if (call == NULL) {
 		(void)err_set(&err, -ENOMEM, "out of memory");
-		to(arg, -ENOMEM, NULL, &err);
+		answer(arg, -ENOMEM, NULL, &err);
 		return;
 	}
 	(void)call_post(call);

@@ -40,8 +40,8 @@ static struct look look_from(
 	struct err err = ERR_INIT;
 
 	buf_init(&url, FETCH_URL_BYTES_MAX);
-	look.code = redirect_look(
-	    &look.redirect, &url, &rules, base, location, followed, &err);
+	look.code = redirect_look(&look.redirect, &url, &rules,
+	    &(struct redirect_seen){base, location, followed}, &err);
 	assert_int_equal(look.code, err.code);
 	(void)strncpy(look.url, buf_text(&url), sizeof(look.url) - 1);
 	buf_fini(&url);
