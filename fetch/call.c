@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fetch/call.c - see call.h: making, queueing, sending, ending a call.
- * call_judge.c has what follows from an answer.
+ * call_judge.c has what follows from an answer, call_tick.c what time does.
  *
  * Calls are answered outside of libcurl's callbacks only, so that an answer
  * may free everything that belongs to it.
@@ -235,7 +235,9 @@ static struct call *next_call(const struct fetch *fetch)
 
 	if (call == NULL)
 		call = TAILQ_FIRST(&fetch->ahead);
+	/* The analyzer does not see that a call that is sent is taken out. */
 	if (call == NULL ||
+	    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not freed yet */
 	    !origin_may_start(&fetch->origin, call->demand, fetch->now_ms))
 		return NULL;
 	return call;
@@ -252,118 +254,6 @@ void call_dispatch(struct fetch *fetch)
 		else
 			send_request(call);
 	}
-}
-
-/* A call whose time is over: why it has no answer. */
-static int overdue(struct call *call)
-{
-	struct fetch *fetch = call->fetch;
-	bool silent = call->state == CALL_ACTIVE;
-	curl_off_t connected_us = 0;
-	int code = -ETIMEDOUT;
-
-	if (silent) {
-		(void)curl_easy_getinfo(call->request->easy,
-		    CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-		if (connected_us == 0)
-			return err_set(&call->err, -EHOSTUNREACH,
-			    "%s cannot be connected to", fetch->source.origin);
-		return err_set(&call->err, -ETIMEDOUT,
-		    "%s does not answer in time", fetch->source.origin);
-	}
-	if (call->failed) {
-		code = retry_code(call->reason);
-		call->err.code = code;
-		return err_wrap(&call->err, "no answer in time");
-	}
-	if (fetch->origin.down)
-		return err_set(&call->err, -EHOSTUNREACH,
-		    "%s cannot be connected to", fetch->source.origin);
-	return err_set(&call->err, code, "%s does not answer in time",
-	    fetch->source.origin);
-}
-
-static bool is_silent(const struct call *call)
-{
-	struct request *request = call->request;
-	uint64_t now_ms = call->fetch->now_ms;
-	uint64_t limit_ms =
-	    request->response.ended ? FETCH_SILENT_MS : call->kind->silent_ms;
-
-	if (now_ms - request->heard_ms >= limit_ms)
-		return true;
-	if (!request->response.ended ||
-	    now_ms - request->window_ms < FETCH_SLOW_WINDOW_MS)
-		return false;
-	if (request->window_bytes < FETCH_SLOW_BYTES)
-		return true;
-	request->window_ms = now_ms;
-	request->window_bytes = 0;
-	return false;
-}
-
-/* One call at a tick. */
-static void look_at(struct call *call) REQUIRES(fetch_thread);
-
-static void look_at(struct call *call)
-{
-	struct fetch *fetch = call->fetch;
-
-	if (fetch->now_ms >= call->deadline_ms) {
-		call_answer(call, overdue(call));
-	} else if (call->state == CALL_DELAYED &&
-	    fetch->now_ms >= call->resume_ms) {
-		fetch->delayed_count--;
-		call_queue(call, false);
-	} else if (call->state == CALL_ACTIVE && is_silent(call)) {
-		struct verdict verdict = call_again(
-		    call, RETRY_SILENT, "the server has gone silent");
-
-		call_drop_request(call);
-		call_judge(call, verdict);
-	}
-}
-
-void call_tick(struct fetch *fetch)
-{
-	struct call *call = TAILQ_FIRST(&fetch->calls);
-
-	/* An answer may end other calls: they then move `tick_next`. */
-	while (call != NULL) {
-		fetch->tick_next = TAILQ_NEXT(call, all_link);
-		look_at(call);
-		call = fetch->tick_next;
-	}
-}
-
-void call_wake_delayed(struct fetch *fetch)
-{
-	struct call *call;
-
-	TAILQ_FOREACH(call, &fetch->calls, all_link)
-	{
-		if (call->state == CALL_DELAYED &&
-		    call->reason == RETRY_CONNECT)
-			call->resume_ms = fetch->now_ms;
-	}
-}
-
-uint64_t call_next_ms(const struct fetch *fetch)
-{
-	uint64_t next_ms = UINT64_MAX;
-	const struct call *call;
-
-	if (fetch->origin.hold_until_ms > fetch->now_ms &&
-	    (!TAILQ_EMPTY(&fetch->demand) || !TAILQ_EMPTY(&fetch->ahead)))
-		next_ms = fetch->origin.hold_until_ms;
-	if (fetch->delayed_count == 0)
-		return next_ms;
-	TAILQ_FOREACH(call, &fetch->calls, all_link)
-	{
-		if (call->state == CALL_DELAYED && call->resume_ms < next_ms)
-			next_ms = call->resume_ms;
-	}
-	return next_ms;
 }
 
 void call_cancel(struct fetch *fetch, uint64_t number)
@@ -385,9 +275,9 @@ void call_cancel_all(struct fetch *fetch)
 	struct call *call;
 
 	while ((call = TAILQ_FIRST(&fetch->calls)) != NULL) {
+		(void)err_set(&call->err, -ECANCELED, "unmounting");
 		/* The analyzer does not see that an answer takes it out. */
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not freed yet */
-		(void)err_set(&call->err, -ECANCELED, "unmounting");
 		call_answer(call, -ECANCELED);
 	}
 }

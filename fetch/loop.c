@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "fetch/call.h"
 #include "fetch/engine.h"
+#include "fetch/loop_socket.h"
 #include "fetch/request.h"
 
 #include <assert.h>
@@ -37,70 +38,7 @@ enum {
 	/* Calls in a row for one socket that keeps giving, before the others
 	 * have their turn: 512 KiB. */
 	LOOP_AGAIN_MAX = 32,
-	LOOP_SOCKETS_MAX = 1 << 20,
 };
-
-static struct loop_socket *socket_of(struct loop *loop, int fd)
-{
-	size_t index = (size_t)fd;
-
-	if (fd < 0 || fd >= LOOP_SOCKETS_MAX)
-		return NULL;
-	if (index >= loop->socket_count) {
-		size_t count = (index + 64) & ~(size_t)63;
-		struct loop_socket *grown =
-		    reallocarray(loop->sockets, count, sizeof(*grown));
-
-		if (grown == NULL)
-			return NULL;
-		memset(grown + loop->socket_count, 0,
-		    (count - loop->socket_count) * sizeof(*grown));
-		loop->sockets = grown;
-		loop->socket_count = count;
-	}
-	return &loop->sockets[index];
-}
-
-static int watch(struct loop *loop, int fd, struct loop_socket *socket)
-{
-	struct epoll_event event = {.events = socket->wanted, .data.fd = fd};
-	int how = socket->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-
-	if (socket->wanted == socket->watched)
-		return 0;
-	if (socket->wanted == 0)
-		how = EPOLL_CTL_DEL;
-	if (epoll_ctl(loop->epoll, how, fd, &event) < 0)
-		return -errno;
-	socket->watched = socket->wanted;
-	return 0;
-}
-
-static int on_socket(
-    CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct loop *loop = arg;
-	struct loop_socket *socket = socket_of(loop, fd);
-
-	(void)easy;
-	(void)socket_arg;
-	if (socket == NULL)
-		return -1;
-	if (what == CURL_POLL_REMOVE) {
-		socket->wanted = 0;
-		/* A kept connection stays in the set: the next request wants
-		 * it again. Others libcurl may close without telling us. */
-		if (!socket->ours)
-			(void)watch(loop, fd, socket);
-		return 0;
-	}
-	socket->wanted = 0;
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		socket->wanted |= EPOLLIN;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		socket->wanted |= EPOLLOUT;
-	return watch(loop, fd, socket) < 0 ? -1 : 0;
-}
 
 static int on_timer(CURLM *multi, long wait_ms, void *arg)
 {
@@ -111,45 +49,6 @@ static int on_timer(CURLM *multi, long wait_ms, void *arg)
 	    ? UINT64_MAX
 	    : clock_now_ms(fetch->clock) + (uint64_t)wait_ms;
 	return 0;
-}
-
-static curl_socket_t on_open(
-    void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	struct loop *loop = arg;
-	struct loop_socket *slot;
-	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-	    address->protocol);
-
-	(void)purpose;
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	slot = socket_of(loop, fd);
-	if (slot == NULL) {
-		(void)close(fd);
-		return CURL_SOCKET_BAD;
-	}
-	*slot = (struct loop_socket){.ours = true};
-	return fd;
-}
-
-static int on_close(void *arg, curl_socket_t fd)
-{
-	struct loop *loop = arg;
-	struct loop_socket *socket = socket_of(loop, fd);
-
-	if (socket != NULL)
-		*socket = (struct loop_socket){0};
-	return close(fd);
-}
-
-void loop_prepare(struct loop *loop, CURL *easy)
-{
-	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, loop);
-	(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-	(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop);
-	(void)curl_easy_setopt(easy, CURLOPT_SHARE, loop->share);
 }
 
 static int make_multi(struct fetch *fetch)
@@ -164,7 +63,7 @@ static int make_multi(struct fetch *fetch)
 	/* One thread: no locks are needed. */
 	(void)curl_share_setopt(
 	    loop->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-	(void)curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	(void)curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, loop_on_socket);
 	(void)curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop);
 	(void)curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	(void)curl_multi_setopt(multi, CURLMOPT_TIMERDATA, fetch);
@@ -259,7 +158,7 @@ static void on_ready(struct fetch *fetch, int fd, uint32_t events)
 static void on_ready(struct fetch *fetch, int fd, uint32_t events)
 {
 	struct loop *loop = &fetch->loop;
-	struct loop_socket *socket = socket_of(loop, fd);
+	struct loop_socket *socket = loop_socket_of(loop, fd);
 	int ready = 0;
 	int running;
 
@@ -268,7 +167,7 @@ static void on_ready(struct fetch *fetch, int fd, uint32_t events)
 	if (socket->wanted == 0) {
 		/* A kept connection that has ended or says something unasked:
 		 * libcurl sees that when it looks at it next. */
-		(void)watch(loop, fd, socket);
+		(void)loop_socket_watch(loop, fd, socket);
 		return;
 	}
 	if ((events & EPOLLIN) != 0)
@@ -283,7 +182,7 @@ static void on_ready(struct fetch *fetch, int fd, uint32_t events)
 		(void)curl_multi_socket_action(
 		    loop->multi, fd, ready, &running);
 		/* The array may have moved. */
-		socket = socket_of(loop, fd);
+		socket = loop_socket_of(loop, fd);
 		if (loop->progress == before || socket == NULL ||
 		    (socket->wanted & EPOLLIN) == 0)
 			break;
