@@ -82,6 +82,7 @@ SETTLED = b"/settled-"
 class Nginx(Server):
     name = "nginx"
     user = "www-data"
+    config = CONFIG
 
     def __init__(self, bed, name=None, data=None, extra="", workers=0):
         """
@@ -121,7 +122,7 @@ class Nginx(Server):
         processes = f"worker_processes {self.workers};" if self.workers \
             else "master_process off;"
         with open(self.folder + "/nginx.conf", "w") as file:
-            file.write(CONFIG.format(
+            file.write(self.config.format(
                 folder=self.folder, port=self.port, data=self.data,
                 cert=self.cert, key=self.key, base=self.bed.base,
                 extra=self.extra, processes=processes))

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is measured. A contender that mounts has start(fresh), stop(), at();
+the others are told apart by `kind`: "net" asks the origin itself, "disk" is
+the local file system."""
+import os
+import shutil
+import subprocess
+
+from bed.mount import Mount
+from bed.procs import Proc, wait_for
+
+
+class Contender:
+    name = ""
+    kind = "mount"
+
+    def __init__(self, rig):
+        self.rig = rig
+        self.pid = None
+        self.folder = f"{rig.folder}/{self.name}"
+        self.peak_bytes = 0
+
+    def start(self, fresh):
+        pass
+
+    def stop(self):
+        pass
+
+    def cpu_s(self):
+        """Processor time of the mount's process so far."""
+        if self.pid is None:
+            return 0.0
+        with open(f"/proc/{self.pid}/stat") as file:
+            words = file.read().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def note_peak(self):
+        if self.pid is None:
+            return
+        with open(f"/proc/{self.pid}/status") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    self.peak_bytes = max(
+                        self.peak_bytes, int(line.split()[1]) * 1024)
+
+
+class Bearerfs(Contender):
+    name = "bearerfs"
+
+    def __init__(self, rig, options=""):
+        super().__init__(rig)
+        self.mount = None
+        self.options = dict(word.partition("=")[::2] for word in
+                            options.split(",") if word)
+
+    def start(self, fresh):
+        self.stop()
+        if fresh:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder, exist_ok=True)
+        options = {"token_file": self.rig.token_file, "cache_size": "16G"}
+        options.update(self.options)
+        self.mount = Mount(self.rig.bed, self.folder, self.rig.url(),
+                           **options)
+        self.mount.start()
+        self.pid = self.mount.pid
+
+    def stop(self):
+        if self.mount:
+            self.note_peak()
+            self.mount.stop()
+            self.mount = self.pid = None
+
+    def at(self, name=""):
+        return f"{self.folder}/mnt/{name}"
+
+
+class Foreign(Contender):
+    """Another program that mounts, run in the foreground."""
+
+    def argv(self):
+        raise NotImplementedError
+
+    def start(self, fresh):
+        self.stop()
+        if fresh:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("mnt", "cache"):
+            os.makedirs(f"{self.folder}/{name}", exist_ok=True)
+        with open(self.folder + "/environment", "w"):
+            pass
+        env = dict(self.rig.env, HOME=self.folder,
+                   RCLONE_WEBDAV_BEARER_TOKEN=self.rig.env["BEARER_TOKEN"])
+        self.proc = Proc(self.argv(), self.folder + "/log", env=env)
+        self.pid = self.proc.pid
+        wait_for(lambda: os.path.ismount(self.folder + "/mnt"),
+                 f"{self.name} to mount: see {self.folder}/log")
+
+    def stop(self):
+        if self.pid is None:
+            return
+        self.note_peak()
+        subprocess.run(["umount", self.folder + "/mnt"], check=False)
+        self.proc.stop()
+        self.pid = None
+
+    def at(self, name=""):
+        return f"{self.folder}/mnt/{name}"
+
+
+class Rclone(Foreign):
+    """As its manual advises for reading: a full cache on disk."""
+    name = "rclone"
+
+    def argv(self):
+        return ["rclone", "mount", ":webdav:/", self.folder + "/mnt",
+                "--config", "/dev/null", "--read-only",
+                "--webdav-url", self.rig.url(),
+                "--webdav-vendor", "other",
+                "--ca-cert", self.rig.bed.ca.cert,
+                "--vfs-cache-mode", "full",
+                "--cache-dir", self.folder + "/cache"]
+
+
+class Httpdirfs(Foreign):
+    """It cannot send a token: it reads where none is asked for."""
+    name = "httpdirfs"
+
+    def argv(self):
+        return ["httpdirfs", "-f", "--cache", "--cache-location",
+                self.folder + "/cache", "--cacert", self.rig.bed.ca.cert,
+                self.rig.url(base="/open/"), self.folder + "/mnt"]
+
+
+class Curl(Contender):
+    name = "curl"
+    kind = "net"
+
+
+class Ext4(Contender):
+    """The origin's own files, read locally."""
+    name = "ext4"
+    kind = "disk"
+
+    def at(self, name=""):
+        return self.rig.local(name)
+
+
+def contenders(rig, names="", options=""):
+    wanted = [name for name in names.split(",") if name]
+    found = [Bearerfs(rig, options), Curl(rig), Ext4(rig)]
+    for kind in (Rclone, Httpdirfs):
+        if shutil.which(kind.name):
+            found.append(kind(rig))
+    return [one for one in found if not wanted or one.name in wanted]
