@@ -205,6 +205,15 @@ void run_go(struct run *run)
 		run_look(run, false);
 }
 
+/* When the writer is behind, only what readers wait for is fetched for a
+ * moment: better a little slower than read again from the server later. A
+ * disk that stays behind costs cache writes, never a reader's time. */
+static bool writer_is_behind(const struct cache *cache) REQUIRES(cache_lock);
+static bool writer_is_behind(const struct cache *cache)
+{
+	return cache->writer.count > cache->limits.writer_blocks / 4 * 3;
+}
+
 /* Fetch one block ahead; false: not now. */
 static bool ahead_block(struct run_builder *builder, uint64_t index)
     REQUIRES(cache_lock);
@@ -215,7 +224,8 @@ static bool ahead_block(struct run_builder *builder, uint64_t index)
 
 	if (pool_find(&cache->pool, builder->object, index) != NULL)
 		return true;
-	if (cache->rates.ahead_blocks >= cache->pool.count / RUN_AHEAD_SHARE)
+	if (cache->rates.ahead_blocks >= cache->pool.count / RUN_AHEAD_SHARE ||
+	    writer_is_behind(cache))
 		return false;
 	block = pool_take(&cache->pool, builder->object, index, false, true);
 	if (block == NULL)
