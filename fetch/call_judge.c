@@ -116,7 +116,11 @@ static struct verdict failure_of(struct call *call, CURLcode result)
 
 	switch ((int)result) {
 	case CURLE_OUT_OF_MEMORY:
-		return call_done(call, -ENOMEM, "out of memory");
+		/* curl 7.88 says this of a header line over 100 kB too, which
+		 * any server can send; later ones say CURLE_TOO_LARGE. */
+		why = "a header line without an end, or no memory";
+		reason = RETRY_BAD;
+		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:

@@ -242,6 +242,10 @@ static bool span_fits(const struct response *response,
 		(void)err_set(
 		    err, -EIO, "the whole file was sent for a part of it");
 		return false;
+	} else if (!response->length_known) {
+		/* Nothing says that this is the file: it may be any page. */
+		(void)err_set(err, -EIO, "status 200 without a length");
+		return false;
 	}
 	return true;
 }
@@ -298,6 +302,11 @@ static enum response_fit validator_fit(const struct response *response,
 			return RESPONSE_FITS;
 		(void)err_set(err, -ESTALE, "the file has another ETag");
 		return RESPONSE_ETAG_DIFFERS;
+	}
+	if (want->etag[0] != '\0' && response->modified_s < 0) {
+		/* A server that has an ETag for this file shows it. */
+		(void)err_set(err, -EIO, "the bytes came without their ETag");
+		return RESPONSE_UNFIT;
 	}
 	if (response->modified_s >= 0 && version->mtime_s >= 0 &&
 	    !want->times_differ) {
