@@ -38,6 +38,8 @@
 
 enum {
 	SKIPPED = 77,
+	WATCH_S = 90, /* less than ctest's limit */
+
 	FILE_BYTES = 3 * 1024 * 1024 + 17,
 	FOREVER_MS = 1000 * 1000
 };
@@ -725,6 +727,58 @@ static bool enter_namespace(void)
 	return true;
 }
 
+/* "N (name) Z ...": its main thread has ended. */
+static bool has_ended(pid_t process)
+{
+	char path[64];
+	char line[256] = "";
+	const char *state;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", process);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	(void)!fgets(line, sizeof(line), file);
+	(void)fclose(file);
+	state = strrchr(line, ')');
+	return !state || state[1] == '\0' || state[2] == 'Z';
+}
+
+static void abort_mounts(void)
+{
+	char line[1024];
+	char path[256];
+	FILE *mounts = fopen("/proc/self/mounts", "re");
+
+	while (mounts && fgets(line, sizeof(line), mounts))
+		if (strstr(line, " fuse.bearerfs ") &&
+		    sscanf(line, "%*s %255s", path) == 1)
+			(void)umount2(path, MNT_FORCE | MNT_DETACH);
+	if (mounts)
+		(void)fclose(mounts);
+}
+
+/*
+ * The mount and its users are one process here. When it is killed while one
+ * of its threads waits for the mount, that thread closes its files, waits for
+ * the answer of the thread that is gone, and stays for ever, unkillably: so
+ * somebody else aborts what it leaves, or what takes too long.
+ */
+static pid_t start_watchdog(void)
+{
+	struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+	pid_t tested = getpid();
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	for (unsigned i = 0; i < WATCH_S * 10 && !has_ended(tested); i++)
+		(void)nanosleep(&pause, NULL);
+	abort_mounts();
+	_exit(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,8 +803,18 @@ int main(void)
 	    CASE(dead_mounts_of_ours_are_detached_first),
 	};
 
+	pid_t watchdog = -1;
+	int failed;
+
 	may_mount = enter_namespace();
 	if (!may_mount)
 		print_message("may not mount here: %s\n", strerror(errno));
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (may_mount)
+		watchdog = start_watchdog();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	if (watchdog > 0) {
+		(void)kill(watchdog, SIGKILL);
+		(void)waitpid(watchdog, NULL, 0);
+	}
+	return failed;
 }
