@@ -727,22 +727,22 @@ static bool enter_namespace(void)
 	return true;
 }
 
-/* "N (name) Z ...": its main thread has ended. */
+/* Whoever ends has given its memory back, and its command line with it,
+ * before it comes to its files. */
 static bool has_ended(pid_t process)
 {
 	char path[64];
-	char line[256] = "";
-	const char *state;
-	FILE *file;
+	char byte;
+	ssize_t n;
+	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", process);
-	file = fopen(path, "re");
-	if (!file)
+	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", process);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return true;
-	(void)!fgets(line, sizeof(line), file);
-	(void)fclose(file);
-	state = strrchr(line, ')');
-	return !state || state[1] == '\0' || state[2] == 'Z';
+	n = read(fd, &byte, 1);
+	(void)close(fd);
+	return n <= 0;
 }
 
 static void abort_mounts(void)
