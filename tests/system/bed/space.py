@@ -78,9 +78,11 @@ def run_inside(argv, deadline):
             child.wait(4)
         except subprocess.TimeoutExpired:
             pass
+        return 124
+    finally:
+        # Also when this process was told to stop: not behind our back.
         child.kill()
         child.wait()
-        return 124
 
 
 def children(pid):
