@@ -24,9 +24,10 @@ struct list_call {
 	struct fetch_lister lister;
 	bool by_page;
 	bool fell_back;
-	bool given;   /* an entry of this or an earlier attempt */
-	bool is_file; /* the path itself */
-	bool ended;   /* by the lister */
+	bool given;     /* an entry of this or an earlier attempt */
+	bool self_seen; /* in this attempt */
+	bool is_file;   /* the path itself */
+	bool ended;     /* by the lister */
 	int ended_code;
 	uint64_t body_bytes;
 	struct dav_parser *dav;
@@ -56,6 +57,8 @@ static int plan_list(struct call *call, struct request_plan *plan)
 	if (list->given)
 		list->lister.restart(list->lister.arg);
 	list->given = false;
+	list->self_seen = false;
+	list->is_file = false;
 	call->slash = true; /* without, nginx and Apache redirect */
 	if (list->by_page) {
 		plan->method = REQUEST_GET;
@@ -72,7 +75,10 @@ static void on_self(void *arg, const struct fetch_stat *stat)
 {
 	struct list_call *list = arg;
 
-	list->is_file = stat->kind == FETCH_FILE;
+	/* One path, answered for twice: the first answer counts. */
+	if (!list->self_seen)
+		list->is_file = stat->kind == FETCH_FILE;
+	list->self_seen = true;
 }
 
 static int on_entry(void *arg, const char *name, const struct fetch_stat *stat)

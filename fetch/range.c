@@ -106,6 +106,7 @@ static struct verdict head(struct call *call, const struct response *response)
 	    .length_bytes = missing_bytes(range),
 	    .version = &range->version,
 	    .etag = range->if_match,
+	    .elsewhere = call->target.size_bytes > 0,
 	    .times_differ = call->fetch->profile.times_differ,
 	};
 	struct err err;

@@ -303,8 +303,10 @@ static enum response_fit validator_fit(const struct response *response,
 		(void)err_set(err, -ESTALE, "the file has another ETag");
 		return RESPONSE_ETAG_DIFFERS;
 	}
-	if (want->etag[0] != '\0' && response->modified_s < 0) {
-		/* A server that has an ETag for this file shows it. */
+	if (want->etag[0] != '\0' && response->modified_s < 0 &&
+	    !want->elsewhere) {
+		/* A server that has an ETag for this file shows it; the pool
+		 * that it redirects to may know none (EOS). */
 		(void)err_set(err, -EIO, "the bytes came without their ETag");
 		return RESPONSE_UNFIT;
 	}

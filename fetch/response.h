@@ -89,6 +89,7 @@ struct response_want {
 	uint64_t length_bytes; /* > 0 */
 	const struct fetch_version *version;
 	const char *etag;  /* that was asked for with If-Match; "": none */
+	bool elsewhere;    /* a redirect led to who answers */
 	bool times_differ; /* this host's Last-Modified is not the time that
 			      PROPFIND tells: it proves nothing */
 };

@@ -75,7 +75,9 @@ static void on_self(void *arg, const struct fetch_stat *found)
 {
 	struct stat_call *stat = arg;
 
-	stat->stat = *found;
+	/* One path, answered for twice: the first answer counts. */
+	if (!stat->seen)
+		stat->stat = *found;
 	stat->seen = true;
 }
 

@@ -333,6 +333,21 @@ static void a_listing_of_a_file_is_enotdir(void **state)
 	run_end(&run);
 }
 
+static void the_first_answer_for_a_path_counts(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run);
+	run.script.propfind_body = MULTISTATUS(RESPONSE_DIRECTORY("/d/")
+	        RESPONSE_FILE("/d/", "1") RESPONSE_FILE("/d/one", "1"));
+	assert_int_equal(run_list(&run, "/d"), 0);
+	assert_string_equal(run.answer.names, "one,");
+	assert_int_equal(run_stat(&run, "/d"), 0);
+	assert_int_equal(run.answer.stat.kind, FETCH_DIRECTORY);
+	run_end(&run);
+}
+
 static void json_index_pages_are_read(void **state)
 {
 	struct run run;
@@ -475,6 +490,7 @@ int main(void)
 	    cmocka_unit_test(a_listing_has_its_entries_and_not_itself),
 	    cmocka_unit_test(a_listing_that_is_cut_begins_again),
 	    cmocka_unit_test(a_listing_of_a_file_is_enotdir),
+	    cmocka_unit_test(the_first_answer_for_a_path_counts),
 	    cmocka_unit_test(json_index_pages_are_read),
 	    cmocka_unit_test(a_directory_that_nobody_lists_is_an_error),
 	    cmocka_unit_test(documents_that_are_none_give_eio),

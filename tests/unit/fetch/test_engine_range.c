@@ -44,7 +44,8 @@ enum lie {
 	GZIP_ONCE,        /* says that it is compressed */
 	PAGE_ONCE,        /* 200 text/html */
 	ENDLESS_HEADERS,
-	LONG_HEADER,
+	LONG_HEADERS,
+	ENDLESS_HEADER, /* one line of 200 KB */
 	NO_HTTP,
 	BUSY_ONCE, /* 503, Retry-After: 0 */
 	BUSY_LONG, /* 503, Retry-After: 3600 */
@@ -243,7 +244,15 @@ static bool on_lie(struct script *script, const struct server_request *request,
 		break;
 	case ENDLESS_HEADERS:
 		return say_headers_only(peer, 2000);
-	case LONG_HEADER:
+	case ENDLESS_HEADER:
+		junk = calloc(1, 200001);
+		assert(junk != NULL);
+		memset(junk, 'x', 200000);
+		server_say(peer, "HTTP/1.1 206 Partial Content\r\nX: ");
+		server_send(peer, junk, 200000);
+		free(junk);
+		return false;
+	case LONG_HEADERS:
 		junk = calloc(1, 15001);
 		assert(junk != NULL);
 		memset(junk, 'x', 15000);
@@ -468,7 +477,8 @@ static void a_server_that_always_lies_gives_eio(void **state)
 	gives_errno(WHOLE_FILE, -EIO, 4);
 	gives_errno(SURPLUS, -EIO, 0);
 	gives_errno(ENDLESS_HEADERS, -EIO, 4);
-	gives_errno(LONG_HEADER, -EIO, 4);
+	gives_errno(LONG_HEADERS, -EIO, 4);
+	gives_errno(ENDLESS_HEADER, -EIO, 4);
 	gives_errno(NO_HTTP, -EIO, 4);
 	gives_errno(ERROR_ALWAYS, -EIO, 4);
 }

@@ -277,6 +277,42 @@ static void a_part_fits_only_when_all_of_it_does(void **state)
 	    RESPONSE_TIME_DIFFERS);
 }
 
+static void an_etag_that_is_known_may_be_missing_elsewhere_only(void **state)
+{
+	struct response r;
+	struct err err = ERR_INIT;
+	struct response_want want = {.offset_bytes = 100,
+	    .length_bytes = 100,
+	    .version = &version,
+	    .etag = "\"a\""};
+
+	(void)state;
+	take(&r, PART LENGTH "\r\n");
+	assert_int_equal(response_fit_of(&r, &want, &err), RESPONSE_UNFIT);
+	want.elsewhere = true;
+	assert_int_equal(response_fit_of(&r, &want, &err), RESPONSE_FITS_MAY);
+	want.elsewhere = false;
+	take(&r, PART LENGTH TIME "\r\n");
+	assert_int_equal(response_fit_of(&r, &want, &err), RESPONSE_FITS);
+}
+
+static void a_whole_file_has_a_length(void **state)
+{
+	struct response r;
+	struct err err = ERR_INIT;
+	struct response_want want = {
+	    .length_bytes = 1000, .version = &version, .etag = ""};
+
+	(void)state;
+	take(&r, "HTTP/1.1 200 OK\r\n" TIME "\r\n");
+	assert_int_equal(response_fit_of(&r, &want, &err), RESPONSE_UNFIT);
+	take(&r, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n" TIME "\r\n");
+	assert_int_equal(response_fit_of(&r, &want, &err), RESPONSE_FITS);
+	take(&r, "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n" TIME "\r\n");
+	assert_int_equal(
+	    response_fit_of(&r, &want, &err), RESPONSE_SIZE_DIFFERS);
+}
+
 static void another_part_never_fits(void **state)
 {
 	static const char *const ranges[] = {"0-99/1000", "100-198/1000",
@@ -353,6 +389,9 @@ int main(void)
 	    cmocka_unit_test(what_is_not_http_is_refused),
 	    cmocka_unit_test(an_endless_location_is_a_problem),
 	    cmocka_unit_test(a_part_fits_only_when_all_of_it_does),
+	    cmocka_unit_test(
+	        an_etag_that_is_known_may_be_missing_elsewhere_only),
+	    cmocka_unit_test(a_whole_file_has_a_length),
 	    cmocka_unit_test(another_part_never_fits),
 	    cmocka_unit_test(another_size_raises_doubts),
 	    cmocka_unit_test(no_status_but_two_is_an_answer_to_a_range),
