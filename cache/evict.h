@@ -38,7 +38,4 @@ void evict_run(
  *  pack that is left. May wait. @return packs there are. */
 size_t evict_tend(struct store *store, struct generation *generation);
 
-/** Count the maps of all directories, removing none; may wait. */
-void evict_count_maps(struct generation *generation);
-
 #endif

@@ -4,9 +4,9 @@
  */
 #include "cache/generation.h"
 
-#include "cache/evict.h"
+#include "cache/evict_maps.h"
+#include "cache/store_io.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -191,62 +191,49 @@ static bool is_generation(const char *name)
 	return strlen(name) == 16 && strspn(name, "0123456789abcdef") == 16;
 }
 
-/* Remove a file, or a directory with all below it, no deeper than `depth`:
- * a generation has three levels. */
-static void remove_tree(int dir_fd, const char *name, unsigned depth)
+/* What remove_tree() removes, no deeper than `depth`: a generation has three
+ * levels. */
+static int remove_tree(int dir_fd, const char *name, unsigned depth);
+
+static int remove_at_depth(void *arg, int dir_fd, const char *name)
 {
-	struct dirent *entry;
+	return remove_tree(dir_fd, name, *(unsigned *)arg);
+}
+
+static int remove_tree(int dir_fd, const char *name, unsigned depth)
+{
+	unsigned below = depth - 1;
 
 	if (unlinkat(dir_fd, name, 0) == 0 ||
 	    (errno != EISDIR && errno != EPERM) || depth == 0)
-		return;
-
-	int fd = openat(
-	    dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (dir == NULL) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	/* The stream is this thread's alone. */
-	while (
-	    (entry = readdir(dir)) != NULL) { // NOLINT(concurrency-mt-unsafe)
-		if (strcmp(entry->d_name, ".") != 0 &&
-		    strcmp(entry->d_name, "..") != 0)
-			remove_tree(fd, entry->d_name, depth - 1);
-	}
-	(void)closedir(dir);
+		return 0;
+	/* What is left over is tried again when a store is opened. */
+	(void)!io_each_name(dir_fd, name, remove_at_depth, &below);
 	(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+	return 0;
+}
+
+static int remove_other(void *arg, int dir_fd, const char *name)
+{
+	enum { DEPTH = 3 };
+
+	if (is_generation(name) && strcmp(name, arg) != 0)
+		return remove_tree(dir_fd, name, DEPTH);
+	return 0;
 }
 
 void generation_clean(int dir_fd, const struct format_file *format)
 {
-	enum { DEPTH = 4 };
 	char mine[GENERATION_NAME_BYTES];
 	struct format_file now;
 	struct stat stat;
-	struct dirent *entry;
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (dir == NULL) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	generation_name(mine, format);
 	/* Only while the format stands still and is the one we know. */
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-	    format_read(dir_fd, &now, &stat) == 0 &&
-	    now.generation == format->generation) {
-		while ((entry = readdir( // NOLINT(concurrency-mt-unsafe)
-		            dir)) != NULL) {
-			if (is_generation(entry->d_name) &&
-			    strcmp(entry->d_name, mine) != 0)
-				remove_tree(fd, entry->d_name, DEPTH);
-		}
-	}
-	(void)closedir(dir);
+	if (flock(dir_fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	generation_name(mine, format);
+	if (format_read(dir_fd, &now, &stat) == 0 &&
+	    now.generation == format->generation)
+		(void)!io_each_name(dir_fd, ".", remove_other, mine);
+	(void)flock(dir_fd, LOCK_UN);
 }

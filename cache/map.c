@@ -83,35 +83,60 @@ static int open_map(
 	return fd;
 }
 
+/* Something else has the map's name: out of the way with it. */
+static void remove_obstacle(int maps_fd, const char *name)
+{
+	if (unlinkat(maps_fd, name, 0) < 0)
+		(void)unlinkat(maps_fd, name, AT_REMOVEDIR);
+}
+
+/* Open or make the file, its directory too. */
+static int open_or_make(int maps_fd, const char *name, struct stat *stat)
+{
+	char directory[3] = {name[0], name[1], '\0'};
+	int code = 0;
+
+	for (unsigned try = 0; try < 2; try++) {
+		int fd = openat(maps_fd, name,
+		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		    0600);
+
+		if (fd >= 0 && fstat(fd, stat) == 0 && S_ISREG(stat->st_mode))
+			return fd;
+		code = fd < 0 ? -errno : -EISDIR;
+		if (fd >= 0)
+			(void)close(fd);
+		if (code == -ENOENT || code == -ENOTDIR) {
+			if (code == -ENOTDIR)
+				remove_obstacle(maps_fd, directory);
+			if (mkdirat(maps_fd, directory, 0700) < 0 &&
+			    errno != EEXIST)
+				return -errno;
+		} else if (code == -EISDIR || code == -ELOOP ||
+		    code == -ENXIO) {
+			remove_obstacle(maps_fd, name);
+		} else {
+			return code;
+		}
+	}
+	return code;
+}
+
 /* Open it for writing, making it and its head when they are missing. */
 static int make_map(
     struct generation *generation, const struct map_object *object)
 {
 	char name[MAP_NAME_BYTES];
-	char directory[3];
 	struct stat stat;
-	int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 	map_name(name, object->key);
-	memcpy(directory, name, 2);
-	directory[2] = '\0';
 
-	int fd = openat(generation->maps_fd, name, flags, 0600);
-
-	if (fd < 0 && errno == ENOENT &&
-	    (mkdirat(generation->maps_fd, directory, 0700) == 0 ||
-	        errno == EEXIST))
-		fd = openat(generation->maps_fd, name, flags, 0600);
-	if (fd < 0)
-		return -errno;
-
+	int fd = open_or_make(generation->maps_fd, name, &stat);
 	int code = 0;
 
-	if (fstat(fd, &stat) < 0)
-		code = -errno;
-	else if (!S_ISREG(stat.st_mode))
-		code = -EISDIR;
-	else if (!head_matches(fd, object->object))
+	if (fd < 0)
+		return fd;
+	if (!head_matches(fd, object->object))
 		code = io_pwrite(
 		    fd, object->object->head, object->object->head_bytes, 0);
 	if (code < 0) {
@@ -316,13 +341,18 @@ void map_clear(struct store *store, struct generation *generation,
 {
 	struct format_map_entry now;
 	struct format_map_entry none = {.place = 0};
+	struct handle *handle = NULL;
+	uint64_t offset_bytes;
 
-	if (map_read(store, generation, object, index, 1, STORE_WAIT, &now) <
-	        0 ||
-	    memcmp(&now, entry, sizeof(now)) != 0)
+	if (!entry_offset(object->object, index, &offset_bytes) ||
+	    hold_map(store, generation, object, STORE_WAIT, &handle) < 0)
 		return;
 	/* When it cannot be cleared, it is found bad again. */
-	(void)!map_write(store, generation, object, index, 1, &none);
+	if (io_pread(handle->fd, &now, sizeof(now), offset_bytes) ==
+	        sizeof(now) &&
+	    memcmp(&now, entry, sizeof(now)) == 0)
+		(void)!io_pwrite(handle->fd, &none, sizeof(none), offset_bytes);
+	let_go(store, generation, handle);
 }
 
 void map_encode(const struct hash_secret *secret, struct hash128 bind,

@@ -49,7 +49,7 @@ NODISCARD int map_read(struct store *store, struct generation *generation,
     enum store_how how, struct format_map_entry entries[]);
 
 /** Write entries that follow one another, making the map when needed; may
- *  wait. @retval 0, or -errno. */
+ *  wait; the writer's thread only. @retval 0, or -errno. */
 NODISCARD int map_write(struct store *store, struct generation *generation,
     const struct map_object *object, uint64_t first, unsigned count,
     const struct format_map_entry entries[]);

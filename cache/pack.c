@@ -242,6 +242,32 @@ ssize_t pack_read(struct store *store, struct generation *generation,
 	return n;
 }
 
+static void drop_descriptors(struct packs *packs, struct pack *pack)
+    REQUIRES(store_lock)
+{
+	if (pack->plain != NULL)
+		handle_drop(&packs->handles, pack->plain);
+	if (pack->direct != NULL)
+		handle_drop(&packs->handles, pack->direct);
+}
+
+void pack_close(
+    struct store *store, struct generation *generation, uint64_t number)
+{
+	struct packs *packs = &generation->packs;
+	struct handle *dead;
+
+	store_enter(store);
+
+	struct pack *pack = *chain_of(packs, number);
+
+	if (pack != NULL)
+		drop_descriptors(packs, pack);
+	dead = handles_take_dead(&packs->handles);
+	store_leave(store);
+	handles_close(dead);
+}
+
 static int compare_numbers(const void *a, const void *b)
 {
 	uint64_t left = *(const uint64_t *)a;
@@ -284,10 +310,7 @@ size_t packs_count_live(struct store *store, struct generation *generation,
 static void free_pack(struct packs *packs, struct pack *pack)
     REQUIRES(store_lock)
 {
-	if (pack->plain != NULL)
-		handle_drop(&packs->handles, pack->plain);
-	if (pack->direct != NULL)
-		handle_drop(&packs->handles, pack->direct);
+	drop_descriptors(packs, pack);
 	free(pack);
 }
 

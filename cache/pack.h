@@ -78,6 +78,11 @@ struct pack_span {
 NODISCARD ssize_t pack_read(struct store *store, struct generation *generation,
     const struct pack_span *span, enum store_how how);
 
+/** Close a pack's descriptors: its name may stand for another file by now.
+ *  May wait. */
+void pack_close(
+    struct store *store, struct generation *generation, uint64_t number);
+
 /** Is that pack known to be gone? Writer's thread only; `generation` is a
  *  struct generation (a table_gone_fn). */
 bool pack_is_gone(void *generation, uint64_t number);

@@ -298,6 +298,23 @@ int append_write(struct store *store, struct generation *generation,
 	return 0;
 }
 
+void append_tend(struct store *store, struct generation *generation)
+{
+	struct appender *appender = &store->appender;
+	char name[PACK_NAME_BYTES];
+	struct stat ours;
+	struct stat named;
+
+	if (appender->fd < 0)
+		return;
+	pack_name(name, appender->pack);
+	if (fstat(appender->fd, &ours) < 0 ||
+	    fstatat(generation->packs_fd, name, &named, AT_SYMLINK_NOFOLLOW) <
+	        0 ||
+	    ours.st_dev != named.st_dev || ours.st_ino != named.st_ino)
+		append_close(store);
+}
+
 void append_close(struct store *store)
 {
 	struct appender *appender = &store->appender;

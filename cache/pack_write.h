@@ -66,6 +66,10 @@ NODISCARD int append_write(struct store *store, struct generation *generation,
 void append_batch_begins(struct store *store);
 void append_batch_ends(struct store *store);
 
+/** Give the pack up when its name does not stand for it any more; may wait.
+ */
+void append_tend(struct store *store, struct generation *generation);
+
 /** Give the pack up, for another writer to adopt. */
 void append_close(struct store *store);
 

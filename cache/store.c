@@ -325,8 +325,7 @@ static void tend_generation(
 {
 	handles_tend(store, &generation->packs.handles);
 	handles_tend(store, &generation->maps);
-	if (is_unlinked(store->appender.fd))
-		append_close(store);
+	append_tend(store, generation);
 	if (store->clean)
 		clean(store, generation);
 	if (now_ms < store->count_ms)

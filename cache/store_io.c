@@ -5,7 +5,9 @@
 #include "cache/store_io.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -118,6 +120,34 @@ int io_pwritev(int fd, const struct iovec vectors_in[], unsigned count,
 		count -= used;
 	}
 	return 0;
+}
+
+int io_each_name(int at_fd, const char *path, io_name_fn each, void *arg)
+{
+	int fd = openat(
+	    at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int code = 0;
+
+	if (dir == NULL) {
+		code = -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return code;
+	}
+	while (code == 0) {
+		/* The stream is this thread's alone. */
+		struct dirent *entry =
+		    readdir(dir); // NOLINT(concurrency-mt-unsafe)
+
+		if (entry == NULL)
+			break;
+		if (strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
+			code = each(arg, fd, entry->d_name);
+	}
+	(void)closedir(dir);
+	return code;
 }
 
 uint64_t io_now_us(void)

@@ -43,6 +43,14 @@ enum { IO_VECTORS_MAX = 128 };
 NODISCARD int io_pwritev(int fd, const struct iovec vectors[], unsigned count,
     uint64_t offset_bytes);
 
+/** What io_each_name() calls; not 0 ends the walk. */
+typedef int (*io_name_fn)(void *arg, int dir_fd, const char *name);
+
+/** Call `each` for every name in the directory `path`, relative to `at_fd`,
+ *  but "." and "..". @retval 0, what `each` returned, or -errno. */
+NODISCARD int io_each_name(
+    int at_fd, const char *path, io_name_fn each, void *arg);
+
 /** Monotonic microseconds, to see how long the disk takes. */
 uint64_t io_now_us(void);
 

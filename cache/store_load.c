@@ -243,6 +243,9 @@ static int load_blocks(const struct load *load, uint64_t first, unsigned count,
 	/* What is to be mended is left to those who may wait. */
 	if (load->how == STORE_NOWAIT || why == BUSY)
 		return -EAGAIN;
+	if (why == DAMAGED)
+		pack_close(load->store, load->generation,
+		    place_decode(entries[0].place).pack);
 	done = attempt(load, first, 1, buffers, &now, &why);
 	if (done == 0)
 		drop(load, first, &entries[0], &now, why);
@@ -285,6 +288,7 @@ static enum outcome find_again(
 	struct small_file none = {.content = {.pack = 0}};
 	struct place before = load->small.content;
 
+	pack_close(load->store, load->generation, before.pack);
 	version_set_small(
 	    load->store, load->generation, load->object.object, &none);
 	version_find_small(load->store, load->generation, &load->object);
@@ -391,6 +395,9 @@ static int load_pages(const struct load *load, uint64_t block, size_t start,
 		return 0;
 	if (load->how == STORE_NOWAIT || why == BUSY)
 		return -EAGAIN;
+	if (why == DAMAGED)
+		pack_close(load->store, load->generation,
+		    place_decode(before.place).pack);
 	why = attempt_pages(load, block, start, end, buffer, &now);
 	if (why == GOOD)
 		return 1;

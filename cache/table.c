@@ -145,7 +145,7 @@ int table_find(const struct table *table, struct hash128 key,
 	return count;
 }
 
-/* The slot to overwrite. Preference: the same entry, an empty or worthless
+/* The slot to overwrite. Preference: the same key, an empty or worthless
  * one, one whose pack is gone, the least used one. Checks are not computed
  * here: noise has a mark that we never write, or fades as all do. */
 static unsigned choose_slot(const struct format_bucket *bucket,
@@ -159,8 +159,8 @@ static unsigned choose_slot(const struct format_bucket *bucket,
 		const struct format_entry *entry = &bucket->entries[i];
 		unsigned rank = USED + mark_of(entry);
 
-		if (memcmp(entry->key, fresh->key, sizeof(entry->key)) == 0 &&
-		    le64toh(entry->place) >> 8 == le64toh(fresh->place) >> 8)
+		/* It did not do for the one who now enters another. */
+		if (memcmp(entry->key, fresh->key, sizeof(entry->key)) == 0)
 			return i;
 		if (entry->place == 0 || mark_of(entry) > MARK_MAX)
 			rank = EMPTY;

@@ -57,8 +57,7 @@ NODISCARD int table_open(struct table *table, int dir_fd, const char *name);
 void table_close(struct table *table);
 
 /**
- * Entries of a key; more than one when other bytes collided, or when two
- * processes wrote at the same time.
+ * Entries of a key; more than one when two processes wrote at the same time.
  * @return number of entries, or -errno of the read.
  */
 NODISCARD int table_find(const struct table *table, struct hash128 key,
@@ -69,8 +68,8 @@ NODISCARD int table_find(const struct table *table, struct hash128 key,
 typedef bool (*table_gone_fn)(void *arg, uint64_t pack);
 
 /**
- * Enter; an entry with the same key and place, or an empty, bad or useless
- * slot is overwritten, else the least used one.
+ * Enter; an entry with the same key is overwritten, else an empty, bad or
+ * useless one, else the least used one.
  * @retval 0       entered.
  * @retval -errno  of the read or write.
  */

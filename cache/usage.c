@@ -6,15 +6,13 @@
 
 #include "cache/pack.h"
 #include "cache/store_impl.h"
+#include "cache/store_io.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 enum {
 	RESERVE_PERCENT = 5, /* of the disk's bytes and inodes */
@@ -41,61 +39,42 @@ bool usage_is_unfinished(const struct store *store, uint64_t size_bytes)
 	return size_bytes + LEAST_ROOM_BYTES <= usage_pack_bytes(store);
 }
 
-static int add_pack(
-    struct usage *usage, size_t *room, uint64_t number, const struct stat *stat)
+/* Packs as they are listed. */
+struct listing_room {
+	struct usage *usage;
+	size_t room;
+};
+
+static int add_pack(void *arg, int dir_fd, const char *name)
 {
+	struct listing_room *list = arg;
+	struct usage *usage = list->usage;
+	uint64_t number = pack_number(name);
+	struct stat stat;
+
+	if (number == 0 ||
+	    fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(stat.st_mode))
+		return 0;
 	if (usage->pack_count == PACKS_MAX)
 		return -EOVERFLOW;
-	if (usage->pack_count == *room) {
-		size_t more = *room == 0 ? 256 : *room * 2;
+	if (usage->pack_count == list->room) {
+		size_t more = list->room == 0 ? 256 : list->room * 2;
 		struct usage_pack *packs =
 		    realloc(usage->packs, more * sizeof(*packs));
 
 		if (packs == NULL)
 			return -ENOMEM;
 		usage->packs = packs;
-		*room = more;
+		list->room = more;
 	}
 	usage->packs[usage->pack_count++] = (struct usage_pack){
 	    .number = number,
-	    .size_bytes = (uint64_t)stat->st_size,
-	    .disk_bytes = (uint64_t)stat->st_blocks * 512,
-	    .used_ns = (int64_t)stat->st_mtim.tv_sec * 1000000000 +
-	        stat->st_mtim.tv_nsec,
+	    .size_bytes = (uint64_t)stat.st_size,
+	    .disk_bytes = (uint64_t)stat.st_blocks * 512,
+	    .used_ns = usage_time_ns(&stat),
 	};
 	return 0;
-}
-
-static int list_packs(struct generation *generation, struct usage *usage)
-{
-	int fd = openat(
-	    generation->packs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	size_t room = 0;
-	int code = 0;
-
-	if (dir == NULL) {
-		code = -errno;
-		if (fd >= 0)
-			(void)close(fd);
-		return code;
-	}
-	/* The stream is this thread's alone. */
-	while (code == 0 &&
-	    (entry = readdir(dir)) != NULL) { // NOLINT(concurrency-mt-unsafe)
-		uint64_t number = pack_number(entry->d_name);
-		struct stat stat;
-
-		if (number == 0 ||
-		    fstatat(generation->packs_fd, entry->d_name, &stat,
-		        AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(stat.st_mode))
-			continue;
-		code = add_pack(usage, &room, number, &stat);
-	}
-	(void)closedir(dir);
-	return code;
 }
 
 /* The configured size, but never so much that less than the reserve of the
@@ -136,7 +115,8 @@ int usage_count(
 
 	*out = (struct usage){.packs = NULL};
 
-	int code = list_packs(generation, out);
+	struct listing_room list = {.usage = out};
+	int code = io_each_name(generation->packs_fd, ".", add_pack, &list);
 
 	if (code < 0)
 		return code;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 struct generation;
 struct store;
@@ -39,6 +40,13 @@ struct usage {
 /** Count. @retval 0, or -errno; usage_fini() in any case. */
 NODISCARD int usage_count(
     struct store *store, struct generation *generation, struct usage *out);
+
+/** When a file was used last, on disk. */
+static inline int64_t usage_time_ns(const struct stat *stat)
+{
+	return (int64_t)stat->st_mtim.tv_sec * 1000000000 +
+	    stat->st_mtim.tv_nsec;
+}
 
 void usage_fini(struct usage *usage);
 

@@ -229,3 +229,20 @@ uint64_t bed_disk_bytes(const char *path)
 	bed_each_file(path, add_bytes, &bytes);
 	return bytes;
 }
+
+static void read_whole(void *arg, const char *file)
+{
+	static char bytes[65536];
+	FILE *stream = fopen(file, "re");
+
+	(void)arg;
+	assert_non_null(stream);
+	while (fread(bytes, 1, sizeof(bytes), stream) == sizeof(bytes))
+		;
+	(void)fclose(stream);
+}
+
+void bed_warm(const char *path)
+{
+	bed_each_file(path, read_whole, NULL);
+}

@@ -70,6 +70,9 @@ void bed_each_file(
 /** Bytes that all files below a directory occupy. */
 uint64_t bed_disk_bytes(const char *path);
 
+/** Read every file below a directory, so that the page cache has it. */
+void bed_warm(const char *path);
+
 /** Numbers that are the same for the same seed. */
 uint64_t bed_random(uint64_t *state);
 
