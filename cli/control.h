@@ -102,11 +102,16 @@ void control_sweep(unsigned major, unsigned minor, uid_t owner);
  * @param fd  stays open.
  * @retval 0           `out` has the answer's text.
  * @retval -ETIMEDOUT  no answer in the deadline of control_connect().
+ * @retval -ECONNRESET the process ends or has ended.
  * @retval -EPROTO     not an answer, or "error TEXT": `err` has the text.
  * @retval -errno
  */
 NODISCARD int control_ask(
     int fd, const char *request, struct buf *out, struct err *err);
+
+/** A pidfd of the process at the other end, readable when it has ended; -1
+ *  when it cannot be had (another pid namespace). */
+NODISCARD int control_process(int fd);
 
 /** Send a request. @retval 0 or -errno. */
 NODISCARD int control_tell(int fd, const char *request);

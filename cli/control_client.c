@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -195,7 +196,7 @@ static int take_apart(
 	const char *end = memchr(text, '\n', answer->size_bytes);
 
 	if (end == NULL)
-		return err_set(err, -EPROTO, "the answer broke off");
+		return err_set(err, -ECONNRESET, "its process is ending");
 	if (strncmp(text, "error ", 6) == 0)
 		return err_set(
 		    err, -EPROTO, "%.*s", (int)(end - text - 6), text + 6);
@@ -203,6 +204,18 @@ static int take_apart(
 		return err_set(err, -EPROTO, "the answer is not understood");
 	return buf_append(
 	    out, end + 1, answer->size_bytes - (size_t)(end + 1 - text));
+}
+
+int control_process(int fd)
+{
+	struct ucred peer;
+	socklen_t size_bytes = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size_bytes) < 0 ||
+	    peer.pid <= 0)
+		return -1;
+	/* glibc 2.36 has a function for it. */
+	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
 int control_tell(int fd, const char *request)
@@ -236,7 +249,9 @@ int control_ask(int fd, const char *request, struct buf *out, struct err *err)
 	code = control_tell(fd, request);
 	if (code == 0)
 		code = receive_all(fd, &answer);
-	if (code < 0)
+	if (code == -EPIPE || code == -ECONNRESET)
+		code = err_set(err, -ECONNRESET, "its process is ending");
+	else if (code < 0)
 		(void)err_set(err, code, "%s", err_message(code));
 	else
 		code = take_apart(&answer, out, err);

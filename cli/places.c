@@ -2,6 +2,7 @@
 /* cli/places.c - see places.h. */
 #include "cli/places.h"
 
+#include "base/clock.h"
 #include "base/path.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/control.h"
@@ -28,21 +30,47 @@ struct places_env places_env(void)
 	};
 }
 
-/* A mount of ours lies on the directory: in use, or left by a daemon that
+enum life { LIFE_RUNS, LIFE_ENDING, LIFE_ENDED };
+
+/* Whether the process behind a mount lives. A killed one may still hold its
+ * socket for a moment: it takes a connection and does not answer. */
+static enum life life_of(const struct mount_entry *entry)
+{
+	struct err ignored = ERR_INIT;
+	bool heard = false;
+	int fd = control_connect(
+	    entry->major, entry->minor, entry->owner, BUSY_LOOK_MS, &ignored);
+	int code;
+
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return LIFE_ENDED;
+	if (fd < 0)
+		return LIFE_RUNS;
+	code = control_tell(fd, "status");
+	if (code == 0)
+		code = control_await_end(fd, &heard);
+	(void)close(fd);
+	return heard || code == -ETIMEDOUT ? LIFE_RUNS : LIFE_ENDING;
+}
+
+/* A mount of ours lies on the directory: in use, or left by a process that
  * died? Its socket is asked before the directory is touched. */
 static int clear_dead(const struct mount_entry *entry, struct err *err)
 {
-	struct err ignored = ERR_INIT;
+	uint64_t latest_ms = clock_now_ms(clock_system()) + BUSY_LOOK_MS;
+	enum life life = life_of(entry);
 	struct stat about;
-	int fd = control_connect(
-	    entry->major, entry->minor, entry->owner, BUSY_LOOK_MS, &ignored);
 
-	if (fd >= 0)
-		(void)close(fd);
-	/* Nobody listens there: only then may stat(2) be tried, which a dead
-	 * connection answers at once. */
-	if ((fd == -ENOENT || fd == -ECONNREFUSED) &&
-	    stat(entry->point, &about) < 0 &&
+	while (
+	    life == LIFE_ENDING && clock_now_ms(clock_system()) < latest_ms) {
+		const struct timespec step = {.tv_nsec = 10 * 1000000};
+
+		(void)nanosleep(&step, NULL);
+		life = life_of(entry);
+	}
+	/* Only now may stat(2) be tried, which a dead connection answers at
+	 * once. */
+	if (life == LIFE_ENDED && stat(entry->point, &about) < 0 &&
 	    (errno == ENOTCONN || errno == ECONNABORTED)) {
 		control_sweep(entry->major, entry->minor, entry->owner);
 		return mounts_detach(entry->point, MOUNTS_LAZY, err);

@@ -38,7 +38,8 @@ static const struct arguments_form form = {
 static void add_silent(struct status *status, const struct mount_entry *entry,
     int code, const struct err *err)
 {
-	bool dead = code == -ECONNREFUSED || code == -ENOENT;
+	bool dead =
+	    code == -ECONNREFUSED || code == -ENOENT || code == -ECONNRESET;
 
 	status->worst = EX_UNAVAILABLE;
 	if (status->json) {

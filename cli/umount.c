@@ -10,6 +10,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -73,6 +74,16 @@ static int still_mounted(const struct mount_entry *entry)
 	    now.major == entry->major && now.minor == entry->minor;
 }
 
+/* The connection has ended, which is the last thing but one that a daemon
+ * does. */
+static void await_process(int process_fd)
+{
+	struct pollfd poll_fd = {.fd = process_fd, .events = POLLIN};
+
+	if (process_fd >= 0)
+		(void)poll(&poll_fd, 1, ANSWER_WAIT_S * 1000);
+}
+
 /* Ask the daemon to stop and wait for the end of its process. */
 static int stop_daemon(int fd, const char *point, struct err *err)
 {
@@ -105,10 +116,19 @@ static int detach_lazily(const struct mount_entry *entry, struct err *err)
 	    : 0;
 }
 
+static void close_both(int fd, int process_fd)
+{
+	if (fd >= 0)
+		(void)close(fd);
+	if (process_fd >= 0)
+		(void)close(process_fd);
+}
+
 static int end_mount(
     const struct mount_entry *entry, bool lazy, struct err *err)
 {
 	struct err detach_err = ERR_INIT;
+	int process_fd;
 	int code = 0;
 	int fd = control_connect(
 	    entry->major, entry->minor, entry->owner, STEP_MS, err);
@@ -117,17 +137,19 @@ static int end_mount(
 		control_sweep(entry->major, entry->minor, entry->owner);
 		return mounts_detach(entry->point, MOUNTS_LAZY, err);
 	}
+	process_fd = fd >= 0 ? control_process(fd) : -1;
 	if (!lazy)
 		code = detach_politely(entry->point, err);
 	if (code < 0) {
-		if (fd >= 0)
-			(void)close(fd);
+		close_both(fd, process_fd);
 		return code;
 	}
 	if (fd >= 0) {
 		code = stop_daemon(fd, entry->point, err);
-		(void)close(fd);
+		if (code == 0)
+			await_process(process_fd);
 	}
+	close_both(fd, process_fd);
 	/* A daemon that does not answer has not unmounted either. */
 	if (code < 0)
 		return detach_lazily(entry, &detach_err) < 0
