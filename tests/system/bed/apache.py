@@ -5,7 +5,6 @@ audience, not the scope's path."""
 import os
 import shutil
 
-from bed.client import ask
 from bed.procs import Proc, Server
 
 MODULES = ["mpm_event", "authn_core", "authz_core", "authz_user", "dav",
@@ -78,10 +77,7 @@ class Apache(Server):
                     env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
     def ready(self):
-        try:
-            return ask(f"https://127.0.0.1:{self.port}/", timeout=5).status
-        except (OSError, ValueError):
-            return False
+        return self.serves_token()
 
     def log_files(self):
         return [self.log, self.folder + "/run/error.log",

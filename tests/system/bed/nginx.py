@@ -133,10 +133,7 @@ class Nginx(Server):
                     self.log, user=self.user)
 
     def ready(self):
-        try:
-            return ask(f"https://127.0.0.1:{self.port}/", timeout=5).status
-        except (OSError, ValueError):
-            return False
+        return self.serves_token()
 
     def log_files(self):
         return [self.log, self.folder + "/run/error.log",

@@ -12,6 +12,9 @@ import socket
 import subprocess
 import sys
 import time
+from http.client import HTTPException
+
+from bed.client import ask
 
 # How much slower than a release build the program under test is (set by
 # CMake for sanitizers). Deadlines are multiplied by it.
@@ -155,15 +158,30 @@ class Server:
         for _ in range(self.attempts):
             self.port = port or free_port()
             self.proc = self.launch()
-            wait_for(lambda: not self.proc.running() or self.ready(),
-                     f"{self.name} to answer on port {self.port}: see "
-                     f"{self.log}\n{tail(self.log, 20)}")
+            try:
+                wait_for(lambda: not self.proc.running() or self.ready(),
+                         f"{self.name} to answer on port {self.port}", 60)
+            except Failed as error:
+                print(f"bed: {error}\n{self.logs()}", file=sys.stderr)
+                self.proc.stop(signal.SIGKILL)
             if self.proc.running():
                 return self
             # Somebody took the port in between: take another.
             if port:
                 time.sleep(0.5)
         raise Failed(f"{self.name} does not start:\n{self.logs()}")
+
+    def serves_token(self):
+        """Whether it answers to a good token: it has the issuer's keys then,
+        which some servers get only when they see the first token, and which
+        may take them seconds that no test should pay for."""
+        url = f"https://127.0.0.1:{self.port}{self.bed.base}/"
+        try:
+            return ask(url, self.bed.token("read:/"), method="PROPFIND",
+                       headers={"Depth": "0"}, timeout=20).status \
+                not in (401, 403)
+        except (OSError, HTTPException):
+            return False
 
     def stop(self, sig=signal.SIGTERM):
         if self.proc:
