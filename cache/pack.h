@@ -83,6 +83,9 @@ NODISCARD ssize_t pack_read(struct store *store, struct generation *generation,
 void pack_close(
     struct store *store, struct generation *generation, uint64_t number);
 
+/** Take a pack's descriptors from it. */
+void pack_drop(struct packs *packs, struct pack *pack) REQUIRES(store_lock);
+
 /** Is that pack known to be gone? Writer's thread only; `generation` is a
  *  struct generation (a table_gone_fn). */
 bool pack_is_gone(void *generation, uint64_t number);

@@ -36,6 +36,7 @@ enum {
 	STORE_TOUCH_MS = 10 * 1000, /* recency on disk is this coarse */
 	STORE_MAP_DIRECTORIES = 256,
 	STORE_ARENA_BYTES = 256 * 1024,
+	STORE_SCRATCH_BYTES = STORE_RUN_BLOCKS * STORE_BLOCK_BYTES,
 };
 
 /** A secret that was in force once; all live as long as the store, so that
@@ -94,7 +95,7 @@ struct store {
 	uint64_t retry_ms;       /* when to open again, while off */
 	uint64_t shown_bytes;    /* in the gauge */
 	uint64_t count_ms;       /* when to count the directory again */
-	void *scratch;           /* STORE_BLOCK_BYTES, aligned: to compare */
+	void *scratch;           /* STORE_SCRATCH_BYTES, aligned: to compare */
 	uint8_t *arena;          /* STORE_ARENA_BYTES, aligned: records */
 	bool clean;              /* old generations are to be removed */
 };
@@ -127,6 +128,10 @@ void store_leave(struct store *store) RELEASES(store_lock);
 /** The generation in force, held until generation_put(); NULL: off. */
 struct generation *generation_get(struct store *store);
 void generation_put(struct store *store, struct generation *generation);
+
+/** The same under the lock. */
+void generation_let_go(struct store *store, struct generation *generation)
+    REQUIRES(store_lock);
 
 /** A file of less than a block stands whole in its record. */
 static inline bool version_is_small(const struct store_object *object)

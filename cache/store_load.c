@@ -1,44 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store_load.c - reading and verifying: store_probe(), store_load(),
- * store_load_pages().
+ * cache/store_load.c - reading and verifying blocks: store_load(),
+ * store_load_pages(). Small files are in store_small.c.
  *
  * Whatever comes from disk is believed for its check alone, and bytes are
  * verified in the very buffer that the caller gets. An entry that is torn or
  * whose bytes are wrong is read once more (another process may have been
  * writing it), then cleared, so that the block is fetched and kept anew.
  */
+#include "cache/store_load.h"
+
 #include "base/log.h"
 #include "base/stats.h"
-#include "cache/store_impl.h"
-#include "cache/store_io.h"
-#include "cache/store_object.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-/* What became of an attempt. */
-enum outcome {
-	GOOD,    /* at least one block is there */
-	ABSENT,  /* no entry */
-	GONE,    /* its pack was evicted */
-	TORN,    /* the entry does not carry its check */
-	DAMAGED, /* the bytes are not those that were kept */
-	REFUSED, /* cannot be read now; nothing is known about it */
-	BUSY,    /* the disk would have to be asked */
-};
-
-/* A call under way. */
-struct load {
-	struct store *store;
-	struct generation *generation;
-	struct map_object object;
-	struct small_file small;
-	enum store_how how;
-};
-
-static enum outcome outcome_of(ssize_t code)
+enum outcome load_outcome(ssize_t code)
 {
 	switch (-code) {
 	case EAGAIN:
@@ -54,7 +33,7 @@ static enum outcome outcome_of(ssize_t code)
 	}
 }
 
-static bool begin(
+bool load_begin(
     struct load *load, struct store_object *object, enum store_how how)
 {
 	load->store = object->store;
@@ -69,14 +48,12 @@ static bool begin(
 	return false;
 }
 
-static void end(struct load *load)
+void load_end(struct load *load)
 {
 	generation_put(load->store, load->generation);
 }
 
-/* Pages that [start, end) of a block touches, against their sums; pages are
- * whole but for the last one of the block. */
-static bool verify(const struct hash_secret *secret, const uint8_t *block,
+bool load_verify(const struct hash_secret *secret, const uint8_t *block,
     size_t start, size_t end, const uint64_t sums[FORMAT_PAGES])
 {
 	while (start < end) {
@@ -119,13 +96,13 @@ static enum outcome read_run(const struct load *load, uint64_t first,
 
 	*good = 0;
 	if (n < 0)
-		return outcome_of(n);
+		return load_outcome(n);
 	for (unsigned i = 0; i < count; i++) {
 		size_t size_bytes = version_block_bytes(object, first + i);
 
 		if (n < (ssize_t)size_bytes ||
-		    !verify(load->generation->secret, buffers[i], 0, size_bytes,
-		        places[i].sums))
+		    !load_verify(load->generation->secret, buffers[i], 0,
+		        size_bytes, places[i].sums))
 			return DAMAGED;
 		(*good)++;
 		n -= (ssize_t)vectors[i].iov_len;
@@ -200,7 +177,7 @@ static unsigned attempt(const struct load *load, uint64_t first, unsigned count,
 	return done;
 }
 
-static void tell_damage(
+void load_tell_damage(
     const struct load *load, struct place place, const char *what)
 {
 	static struct log_limit limit;
@@ -223,7 +200,7 @@ static void drop(const struct load *load, uint64_t index,
 	if (memcmp(before, now, sizeof(*now)) != 0)
 		return;
 	if (why != GONE)
-		tell_damage(load, place_decode(now->place),
+		load_tell_damage(load, place_decode(now->place),
 		    why == TORN ? "entry" : "bytes");
 	map_clear(load->store, load->generation, &load->object, index, now);
 }
@@ -252,76 +229,6 @@ static int load_blocks(const struct load *load, uint64_t first, unsigned count,
 	return (int)done;
 }
 
-/* Read [start, end) of a small file into its place in the buffer. */
-static enum outcome read_small(
-    const struct load *load, size_t start, size_t end, uint8_t *buffer)
-{
-	struct iovec vector = {
-	    .iov_base = buffer + start, .iov_len = end - start};
-	struct pack_span span = {
-	    .pack = load->small.content.pack,
-	    .offset_bytes = load->small.content.offset_bytes + start,
-	    .vectors = &vector,
-	    .vector_count = 1,
-	    .size_bytes = vector.iov_len,
-	};
-
-	if (span.pack == 0)
-		return ABSENT;
-
-	ssize_t n = pack_read(load->store, load->generation, &span, load->how);
-
-	if (n < 0)
-		return outcome_of(n);
-	return n == (ssize_t)vector.iov_len &&
-	        verify(load->generation->secret, buffer, start, end,
-	            load->small.sums)
-	    ? GOOD
-	    : DAMAGED;
-}
-
-/* After a failure: the record may have moved (another process kept it
- * again), else it is forgotten. */
-static enum outcome find_again(
-    struct load *load, size_t start, size_t end, uint8_t *buffer)
-{
-	struct small_file none = {.content = {.pack = 0}};
-	struct place before = load->small.content;
-
-	pack_close(load->store, load->generation, before.pack);
-	version_set_small(
-	    load->store, load->generation, load->object.object, &none);
-	version_find_small(load->store, load->generation, &load->object);
-	if (!version_see(load->store, load->generation, load->object.object,
-	        &load->object, &load->small))
-		return ABSENT;
-
-	enum outcome why = read_small(load, start, end, buffer);
-
-	if (why == DAMAGED || why == GONE)
-		version_set_small(
-		    load->store, load->generation, load->object.object, &none);
-	if (why == DAMAGED && load->small.content.pack == before.pack &&
-	    load->small.content.offset_bytes == before.offset_bytes)
-		tell_damage(load, before, "small file");
-	return why;
-}
-
-/* [start, end): whole pages, the last one as long as the file has it. */
-static int load_small(struct load *load, size_t start, size_t end, void *buffer)
-{
-	enum outcome why = read_small(load, start, end, buffer);
-
-	if (why == DAMAGED || why == GONE) {
-		if (load->how == STORE_NOWAIT)
-			return -EAGAIN;
-		why = find_again(load, start, end, buffer);
-	}
-	if (why == BUSY)
-		return -EAGAIN;
-	return why == GOOD ? 1 : 0;
-}
-
 int store_load(struct store_object *object, uint64_t first_block,
     unsigned count, enum store_how how, void *const buffers[])
 {
@@ -332,14 +239,14 @@ int store_load(struct store_object *object, uint64_t first_block,
 	while (count > 0 &&
 	    version_block_bytes(object, first_block + count - 1) == 0)
 		count--;
-	if (count == 0 || !begin(&load, object, how))
+	if (count == 0 || !load_begin(&load, object, how))
 		return 0;
 	if (version_is_small(object))
 		loaded = load_small(
 		    &load, 0, (size_t)object->size_bytes, buffers[0]);
 	else
 		loaded = load_blocks(&load, first_block, count, buffers);
-	end(&load);
+	load_end(&load);
 	return loaded;
 }
 
@@ -374,9 +281,10 @@ static enum outcome attempt_pages(const struct load *load, uint64_t block,
 	ssize_t n = pack_read(load->store, load->generation, &span, load->how);
 
 	if (n < 0)
-		return outcome_of(n);
+		return load_outcome(n);
 	return n >= (ssize_t)(end - start) &&
-	        verify(load->generation->secret, buffer, start, end, place.sums)
+	        load_verify(
+	            load->generation->secret, buffer, start, end, place.sums)
 	    ? GOOD
 	    : DAMAGED;
 }
@@ -419,80 +327,12 @@ int store_load_pages(struct store_object *object, uint64_t block,
 	    size_bytes <= STORE_BLOCK_BYTES - offset_bytes);
 	if (stop > version_block_bytes(object, block))
 		stop = version_block_bytes(object, block);
-	if (offset_bytes >= stop || !begin(&load, object, how))
+	if (offset_bytes >= stop || !load_begin(&load, object, how))
 		return 0;
 	if (version_is_small(object))
 		loaded = load_small(&load, start, stop, buffer);
 	else
 		loaded = load_pages(&load, block, start, stop, buffer);
-	end(&load);
+	load_end(&load);
 	return loaded;
-}
-
-int store_probe(struct store_object *object, uint64_t first_block,
-    unsigned count, enum store_how how, bool have[])
-{
-	struct format_map_entry entries[STORE_RUN_BLOCKS];
-	struct load load;
-	int code = 0;
-
-	if (count > STORE_RUN_BLOCKS)
-		count = STORE_RUN_BLOCKS;
-	memset(have, 0, count * sizeof(*have));
-	if (!begin(&load, object, how))
-		return (int)count;
-	if (version_is_small(object)) {
-		have[0] = first_block == 0 && object->size_bytes > 0 &&
-		    load.small.content.pack != 0;
-	} else {
-		code = map_read(load.store, load.generation, &load.object,
-		    first_block, count, how, entries);
-		for (unsigned i = 0; code == 0 && i < count; i++)
-			have[i] = map_has(&entries[i]) &&
-			    version_block_bytes(object, first_block + i) > 0;
-	}
-	end(&load);
-	return code == -EAGAIN ? -EAGAIN : (int)count;
-}
-
-/* Blocks of [first, first + count) whose pack is there. */
-static uint64_t count_blocks(
-    const struct load *load, uint64_t first, unsigned count)
-{
-	struct format_map_entry entries[STORE_RUN_BLOCKS];
-	uint64_t packs[STORE_RUN_BLOCKS];
-	size_t found = 0;
-
-	if (map_read(load->store, load->generation, &load->object, first, count,
-	        STORE_WAIT, entries) < 0)
-		return 0;
-	for (unsigned i = 0; i < count; i++) {
-		if (map_has(&entries[i]))
-			packs[found++] = place_decode(entries[i].place).pack;
-	}
-	return packs_count_live(load->store, load->generation, packs, found);
-}
-
-uint64_t store_object_blocks(struct store_object *object)
-{
-	uint64_t total = 0;
-	struct load load;
-
-	if (!begin(&load, object, STORE_WAIT))
-		return 0;
-	if (version_is_small(object)) {
-		total = load.small.content.pack != 0;
-	} else {
-		/* A map ends with its last block that was kept. */
-		uint64_t blocks =
-		    map_blocks(load.store, load.generation, &load.object);
-
-		for (uint64_t i = 0; i < blocks; i += STORE_RUN_BLOCKS)
-			total += count_blocks(&load, i,
-			    blocks - i < STORE_RUN_BLOCKS
-			        ? (unsigned)(blocks - i)
-			        : STORE_RUN_BLOCKS);
-	}
-	end(&load);
-	return total;
 }

@@ -9,8 +9,6 @@
  */
 #include "cache/store_object.h"
 
-#include "cache/store_io.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -177,62 +175,4 @@ size_t version_content_offset(const struct store_object *object)
 	return (size_t)round_up(
 	    object->head_bytes + sizeof(struct format_content),
 	    FORMAT_UNIT_BYTES);
-}
-
-/* Is the record at a place this object's? Fills the sums. */
-static bool read_record(struct store *store, struct generation *generation,
-    const struct map_object *object, struct place place,
-    uint64_t sums[FORMAT_PAGES])
-{
-	uint8_t bytes[sizeof(struct format_head) + FORMAT_TEXT_BYTES_MAX + 8 +
-	    sizeof(struct format_content)];
-	size_t head_bytes = object->object->head_bytes;
-	struct format_content content;
-	struct iovec vector = {
-	    .iov_base = bytes, .iov_len = head_bytes + sizeof(content)};
-	struct pack_span span = {
-	    .pack = place.pack,
-	    .offset_bytes = place.offset_bytes,
-	    .vectors = &vector,
-	    .vector_count = 1,
-	    .size_bytes = vector.iov_len,
-	};
-
-	assert(vector.iov_len <= sizeof(bytes));
-	if (pack_read(store, generation, &span, STORE_WAIT) !=
-	        (ssize_t)vector.iov_len ||
-	    memcmp(bytes, object->object->head, head_bytes) != 0)
-		return false;
-	memcpy(&content, bytes + head_bytes, sizeof(content));
-	for (unsigned i = 0; i < FORMAT_PAGES; i++)
-		sums[i] = le64toh(content.sums[i]);
-
-	struct hash128 mac = {
-	    .low = le64toh(content.mac[0]), .high = le64toh(content.mac[1])};
-
-	return hash_equal(
-	    mac, hash_content(generation->secret, object->bind, sums));
-}
-
-void version_find_small(struct store *store, struct generation *generation,
-    const struct map_object *object)
-{
-	struct table_entry found[TABLE_MATCHES_MAX];
-	struct small_file small;
-	int count = table_find(&generation->objects, object->key, found);
-
-	for (int i = 0; i < count; i++) {
-		struct place place = found[i].place;
-		uint64_t offset_bytes =
-		    place.offset_bytes + version_content_offset(object->object);
-
-		if (offset_bytes >= FORMAT_PACK_BYTES_MAX ||
-		    !read_record(store, generation, object, place, small.sums))
-			continue;
-		table_touch(&generation->objects, &found[i]);
-		small.content = (struct place){
-		    .pack = place.pack, .offset_bytes = (uint32_t)offset_bytes};
-		version_set_small(store, generation, object->object, &small);
-		return;
-	}
 }
