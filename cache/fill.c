@@ -15,8 +15,11 @@ enum {
 	RATE_WEIGHT = 4, /* of a new sample: a quarter */
 	RATE_DECAY = 32, /* the total falls by this share each tick */
 	WINDOW_MIN_BYTES = 8 * 1024 * 1024,
-	RANGE_MIN_BLOCKS = 16, /* of a stream: 1 MiB */
-	WINDOW_RANGES = 2,     /* a window is so many ranges at least */
+	RANGE_MIN_BLOCKS = 18,  /* of a stream: a read and 1 MiB ahead */
+	RANGE_LEAST_BLOCKS = 2, /* on a slow line */
+	/* A range gives up a little before its readers do, with the reason. */
+	DEADLINE_SHARE = 16,
+	WINDOW_RANGES = 2, /* a window is so many ranges at least */
 };
 
 static void smooth(uint64_t *value, uint64_t sample)
@@ -47,21 +50,22 @@ unsigned rates_range_blocks(const struct cache *cache, uint64_t window_bytes)
 	const struct rates *rates = &cache->rates;
 	uint64_t blocks = window_bytes / WINDOW_RANGES / CACHE_BLOCK_BYTES;
 	/* A range takes about a second at most, so that it ends well before
-	 * any deadline. */
+	 * any deadline, on a slow line too. */
 	uint64_t second = rates->range_bytes_per_s / CACHE_BLOCK_BYTES;
 
 	if (window_bytes == 0)
 		return READ_BLOCKS_MAX;
-	if (blocks > second)
-		blocks = second;
-	if (blocks < RANGE_MIN_BLOCKS)
+	if (blocks < RANGE_MIN_BLOCKS || rates->range_bytes_per_s == 0)
 		blocks = RANGE_MIN_BLOCKS;
 	if (blocks > RUN_BLOCKS_MAX)
 		blocks = RUN_BLOCKS_MAX;
+	if (blocks > second && rates->range_bytes_per_s > 0)
+		blocks = second;
 	if (blocks > RUN_UNCONFIRMED_BLOCKS &&
 	    !fetch_validates_bytes(cache->config.fetch))
 		blocks = RUN_UNCONFIRMED_BLOCKS;
-	return blocks < READ_BLOCKS_MAX ? READ_BLOCKS_MAX : (unsigned)blocks;
+	return blocks < RANGE_LEAST_BLOCKS ? RANGE_LEAST_BLOCKS
+	                                   : (unsigned)blocks;
 }
 
 void rates_tick(struct cache *cache, uint64_t now_ms)
@@ -319,6 +323,8 @@ void run_issue(struct run *run)
 	range.offset_bytes = run->next_bytes;
 	range.length_bytes = run->until_bytes - run->next_bytes;
 	range.demand = !run->polite;
+	range.deadline_ms = run->started_ms + cache->config.timeout_ms -
+	    cache->config.timeout_ms / DEADLINE_SHARE;
 	cache_exit(cache);
 	number = fetch_range(cache->config.fetch, &range, &sink);
 	cache_enter(cache);

@@ -28,6 +28,7 @@ enum {
 	PAUSE_US = 50,
 	/* A third of what the cache's writer queue takes at 1 GB/s. */
 	BEHIND_US = 10 * 1000,
+	CACHED_VECTORS = 2, /* blocks of 64 KiB in one write */
 };
 
 static int lock_directory(int fd)
@@ -253,6 +254,31 @@ static bool is_behind(const struct appender *appender)
 	return io_now_us() - appender->idle_us > BEHIND_US;
 }
 
+/* Through the page cache, in small pieces: writes of a megabyte make the
+ * kernel look for huge folios, which costs 0.5 to 1.2 CPU s/GB against 0.2
+ * for pieces of 64 to 256 KiB (measured: Linux 6.18, ext4). */
+static int write_cached(
+    const struct appender *appender, const struct append_run *run)
+{
+	uint64_t offset_bytes = appender->offset_bytes;
+	unsigned count;
+
+	for (unsigned i = 0; i < run->vector_count; i += count) {
+		int code;
+
+		count = run->vector_count - i;
+		if (count > CACHED_VECTORS)
+			count = CACHED_VECTORS;
+		code = io_pwritev(
+		    appender->fd, run->vectors + i, count, offset_bytes);
+		if (code < 0)
+			return code;
+		for (unsigned k = 0; k < count; k++)
+			offset_bytes += run->vectors[i + k].iov_len;
+	}
+	return 0;
+}
+
 static int write_run(struct store *store, struct generation *generation,
     const struct append_run *run)
 {
@@ -271,8 +297,7 @@ static int write_run(struct store *store, struct generation *generation,
 		(void)close(appender->direct_fd);
 		appender->direct_fd = -1;
 	}
-	return io_pwritev(appender->fd, run->vectors, run->vector_count,
-	    appender->offset_bytes);
+	return write_cached(appender, run);
 }
 
 int append_write(struct store *store, struct generation *generation,
