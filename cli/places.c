@@ -63,7 +63,7 @@ static int clear_dead(const struct mount_entry *entry, struct err *err)
 
 	while (
 	    life == LIFE_ENDING && clock_now_ms(clock_system()) < latest_ms) {
-		const struct timespec step = {.tv_nsec = 10 * 1000000};
+		const struct timespec step = {.tv_nsec = 10L * 1000000};
 
 		(void)nanosleep(&step, NULL);
 		life = life_of(entry);
