@@ -193,6 +193,11 @@ void call_head(struct request *request) REQUIRES(fetch_thread);
 NODISCARD bool call_body(struct request *request, const void *bytes,
     size_t size_bytes) REQUIRES(fetch_thread);
 
+/** Whether the answer comes from a host that a redirect named and that
+ *  nobody vouches for: a page of its own (a login, say) must not be taken
+ *  for attributes or a listing. Bytes are checked anyway. */
+bool call_is_astray(const struct call *call);
+
 /** A verdict for an answer whose status is no success; fills call->err. */
 struct verdict call_verdict_of(
     struct call *call, const struct response *response);

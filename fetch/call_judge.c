@@ -74,6 +74,12 @@ static bool from_origin(const struct call *call)
 	return call->target.size_bytes == 0;
 }
 
+bool call_is_astray(const struct call *call)
+{
+	return call->target.size_bytes > 0 && call->fetch->source.tls &&
+	    !call->target_may;
+}
+
 void call_head(struct request *request)
 {
 	struct call *call = request->call;

@@ -118,6 +118,10 @@ static struct verdict make_page(
 
 	if (response->problem != NULL)
 		return call_again(call, RETRY_BAD, response->problem);
+	if (call_is_astray(call))
+		return call_done(call, -EIO,
+		    "asked for a listing, the server redirects to another "
+		    "host that is not in redirect_hosts");
 	if (response->encoded || format == INDEX_NONE)
 		return call_done(call, -EIO,
 		    "the server lists directories neither by PROPFIND nor by "

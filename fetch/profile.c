@@ -17,8 +17,9 @@ void profile_init(struct profile *profile)
 void profile_saw(struct profile *profile, const struct response *response)
 {
 	/* XRootD tells itself by its Server header. A proxy may hide that,
-	 * but not that there is no Date, which nothing else leaves out. */
-	if (response->status >= 200)
+	 * but not that there is no Date, which nothing else leaves out but
+	 * proxies in their own errors. */
+	if (response->status >= 200 && response->status < 500)
 		profile->xrootd = response->xrootd || !response->dated;
 }
 

@@ -102,6 +102,10 @@ static struct verdict take_head(
 
 	if (response->problem != NULL)
 		return call_again(call, RETRY_BAD, response->problem);
+	if (call_is_astray(call))
+		return call_done(call, -EIO,
+		    "asked for attributes, the server redirects to another "
+		    "host that is not in redirect_hosts");
 	memset(&stat->stat, 0, sizeof(stat->stat));
 	stat->stat.exact = true;
 	stat->stat.version.mtime_s = response->modified_s;

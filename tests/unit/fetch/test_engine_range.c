@@ -33,6 +33,7 @@ enum lie {
 	GENUINELY,
 	CUT_ONCE,         /* half of the bytes, then the connection ends */
 	CUT_OFTEN,        /* a tenth of what is missing, each time */
+	CUT_SOMETIMES,    /* every third */
 	CUT_THEN_CHANGED, /* ...and the second half has another ETag */
 	WRONG_RANGE_ONCE, /* Content-Range of other bytes */
 	WRONG_RANGE,
@@ -183,6 +184,10 @@ static bool on_lie(struct script *script, const struct server_request *request,
 	case CUT_OFTEN:
 		if (size_bytes > 6000)
 			return say_cut(peer, request, date, size_bytes / 10);
+		break;
+	case CUT_SOMETIMES:
+		if (nth % 3 == 0)
+			return say_cut(peer, request, date, size_bytes / 2);
 		break;
 	case CUT_THEN_CHANGED:
 		if (!again)
@@ -701,6 +706,55 @@ static void stop_answers_all_that_is_on_its_way(void **state)
 	run_end(&run);
 }
 
+/* Many at once, some cut, some cancelled at any time: each is answered once,
+ * and what is answered well is right. */
+static void a_storm_of_ranges_is_answered_one_by_one(void **state)
+{
+	enum { RANGES = 400 };
+	struct fetch_range range = {.path = "/f", .version = &version};
+	struct answer *answers = calloc(RANGES, sizeof(*answers));
+	unsigned seed = 7;
+	unsigned right = 0;
+	struct run run;
+
+	(void)state;
+	assert_non_null(answers);
+	run_begin(&run, CUT_SOMETIMES, 0);
+	answer_init(&run.answer, 0, 0);
+	for (unsigned i = 0; i < RANGES; i++) {
+		uint64_t number;
+
+		seed = seed * 1103515245 + 12345;
+		range.offset_bytes = (seed >> 8) % (FILE_BYTES / 2);
+		range.length_bytes = 1 + (seed >> 4) % (FILE_BYTES / 8);
+		range.demand = (seed >> 20) % 3 != 0;
+		answer_init(&answers[i], range.offset_bytes,
+		    (size_t)range.length_bytes);
+		number = rig_range(&run.rig, &range, &answers[i]);
+		if ((seed >> 16) % 5 == 0)
+			fetch_cancel(run.rig.fetch, number);
+		if ((seed >> 16) % 7 == 0)
+			fetch_cancel(run.rig.fetch, number - 8);
+	}
+	for (unsigned i = 0; i < RANGES; i++) {
+		int code = answer_wait(&answers[i]);
+
+		assert_true(code == 0 || code == -ECANCELED);
+		if (code == 0) {
+			assert_true(answer_is_right(&answers[i]));
+			right++;
+		}
+	}
+	assert_true(right > RANGES / 2);
+	assert_int_equal(fetch_silent_ms(run.rig.fetch), 0);
+	run_end(&run);
+	for (unsigned i = 0; i < RANGES; i++) {
+		assert_int_equal(answers[i].times, 1);
+		answer_fini(&answers[i]);
+	}
+	free(answers);
+}
+
 static void a_redirect_is_followed_without_authz(void **state)
 {
 	struct script target_script = {.lie = GENUINELY};
@@ -758,6 +812,7 @@ int main(void)
 	    cmocka_unit_test(a_closed_port_is_unreachable),
 	    cmocka_unit_test(a_cancelled_range_is_answered_once),
 	    cmocka_unit_test(stop_answers_all_that_is_on_its_way),
+	    cmocka_unit_test(a_storm_of_ranges_is_answered_one_by_one),
 	    cmocka_unit_test(a_redirect_is_followed_without_authz),
 	    cmocka_unit_test(redirects_without_end_are_left),
 	};

@@ -29,7 +29,8 @@ static const char epoch[] = "Thu, 01 Jan 1970 00:00:00 GMT";
 struct script {
 	const char *wanted;   /* the token that is good; NULL: none is */
 	const char *refusal;  /* a status line's end */
-	const char *redirect; /* Location for every GET; NULL: none */
+	const char *redirect; /* Location for every request; NULL: none */
+	bool page;            /* answer everything with a page */
 	atomic_uint gets;
 	atomic_uint with_token;    /* any Authorization at all */
 	atomic_uint with_authz;    /* ...or authz= in the URL */
@@ -65,6 +66,16 @@ static bool on_request(
 		server_say(peer,
 		    "HTTP/1.1 %s\r\nDate: %s\r\nContent-Length: 0\r\n\r\n",
 		    script->refusal, epoch);
+		return true;
+	}
+	if (script->page) {
+		server_say(peer,
+		    "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: text/html"
+		    "\r\nContent-Length: 17\r\n\r\n%s",
+		    epoch,
+		    strcmp(request->method, "HEAD") == 0
+		        ? ""
+		        : "<a href=x>x</a>\r\n");
 		return true;
 	}
 	atomic_fetch_add(&script->with_good_one, 1);
@@ -260,6 +271,30 @@ static void a_redirect_host_that_wants_a_token_is_named(void **state)
 	server_free(target);
 }
 
+static void a_login_page_elsewhere_is_neither_file_nor_listing(void **state)
+{
+	/* The script answers every method alike: 302, then 200-like. */
+	struct script there = {.wanted = NULL};
+	struct run run;
+	struct server *target;
+	char location[256];
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	target = server_new(true, on_request, &there);
+	redirect_to(&run, target, location);
+	there.page = true;
+	rig_stat(&run.rig, "/f", &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -EIO);
+	answer_fini(&run.answer);
+	answer_init(&run.answer, 0, 0);
+	rig_list(&run.rig, "/f", &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -EIO);
+	assert_int_equal(atomic_load(&there.with_token), 0);
+	run_end(&run);
+	server_free(target);
+}
+
 static void a_redirect_that_leaves_https_is_not_followed(void **state)
 {
 	struct script there = {.wanted = NULL};
@@ -361,6 +396,8 @@ int main(void)
 	    cmocka_unit_test(a_redirect_does_not_take_the_token_elsewhere),
 	    cmocka_unit_test(redirect_hosts_may_be_given_the_token),
 	    cmocka_unit_test(a_redirect_host_that_wants_a_token_is_named),
+	    cmocka_unit_test(
+	        a_login_page_elsewhere_is_neither_file_nor_listing),
 	    cmocka_unit_test(a_redirect_that_leaves_https_is_not_followed),
 	    cmocka_unit_test(
 	        a_certificate_that_nobody_vouches_for_ends_the_call),

@@ -87,6 +87,14 @@ static void question_marks_are_refused_where_they_cut_names(void **state)
 	profile_saw(&profile, &response);
 	assert_int_equal(profile_name_ok(&profile, "/a?b"), -EINVAL);
 
+	/* Nor does one in its own errors, which say nothing of the origin. */
+	response.dated = true;
+	profile_saw(&profile, &response);
+	response.dated = false;
+	response.status = 502;
+	profile_saw(&profile, &response);
+	assert_int_equal(profile_name_ok(&profile, "/a?b"), 0);
+
 	/* An interim answer has no Date and says nothing. */
 	response.dated = true;
 	profile_saw(&profile, &response);
