@@ -65,12 +65,10 @@ void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
 	if (out->kind == CACHE_DIRECTORY)
 		return;
 	(void)memcpy(key.etag, version->etag, strlen(version->etag));
-	/* Young: not the version that a later look will find. Without any
-	 * validator: not even the one that another look found. */
-	if (young)
-		key.nonce = seed;
-	if (unknown)
-		key.nonce = seed ^ (look->asked_ms << 1 | 1);
+	/* Two such versions may look the same: not the one that another look
+	 * finds. */
+	if (young || unknown)
+		key.nonce = look->asked_ms << 1 | 1;
 	out->number = XXH3_64bits_withSeed(&key, sizeof(key), seed);
 	if (out->number < 2)
 		out->number += 2;
@@ -97,9 +95,14 @@ uint64_t meta_fresh_until(
 	if (cache->config.immutable && attr->kind == CACHE_FILE &&
 	    attr->lasting && ttl_ms < META_IMMUTABLE_MS)
 		ttl_ms = META_IMMUTABLE_MS;
-	if (attr->kind == CACHE_FILE && attr->version.mtime_s < 0 &&
-	    attr->version.etag[0] == '\0' && ttl_ms < META_UNKNOWN_MS)
-		ttl_ms = META_UNKNOWN_MS;
+	if (attr->kind == CACHE_FILE && !attr->lasting) {
+		bool known =
+		    attr->version.mtime_s >= 0 || attr->version.etag[0] != '\0';
+		uint64_t least_ms = known ? META_YOUNG_MS : META_UNKNOWN_MS;
+
+		if (ttl_ms < least_ms)
+			ttl_ms = least_ms;
+	}
 	return asked_ms + ttl_ms;
 }
 

@@ -34,8 +34,10 @@ enum {
 	/* Servers' times have steps of 1 s: a version seen this soon after its
 	 * own time may still change without showing it. */
 	META_YOUNG_S = 2,
-	/* A file without any validator is believed at least this long, so
-	 * that a look-up and the open that follows see the same. */
+	/* A young file, and one without any validator, is believed at least
+	 * this long, so that a look-up and the open that follows see the
+	 * same. */
+	META_YOUNG_MS = 500,
 	META_UNKNOWN_MS = 2000,
 	META_IMMUTABLE_MS = 3600 * 1000,
 };

@@ -242,6 +242,11 @@ class Mount:
         while self.device():
             subprocess.run(["umount", "-l", self.path], check=True)
 
+    def crash(self):
+        """kill -9, as what the test is about."""
+        self.kill()
+        self.aborted = self.pid = None
+
     def close(self):
         """At the end of a test: stop what the test has not stopped."""
         if self.aborted:
