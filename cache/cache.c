@@ -77,7 +77,8 @@ static int copy_strings(struct cache *cache, const struct cache_config *config)
 
 static int start(struct cache *cache, struct err *err)
 {
-	int code = pool_init(&cache->pool, cache->limits.pool_blocks);
+	int code = pool_init(
+	    &cache->pool, cache->limits.pool_blocks, cache->dir != NULL);
 
 	if (code == 0)
 		code = meta_init(&cache->meta, cache->limits.meta_bytes);

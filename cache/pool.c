@@ -19,7 +19,7 @@ static unsigned bucket_of(const struct object *object, uint64_t index)
 	return (unsigned)(mixed >> 52) % POOL_BUCKETS;
 }
 
-int pool_init(struct pool *pool, unsigned count)
+int pool_init(struct pool *pool, unsigned count, bool frugal)
 {
 	size_t size_bytes = (size_t)count * CACHE_BLOCK_BYTES;
 	void *arena;
@@ -28,8 +28,10 @@ int pool_init(struct pool *pool, unsigned count)
 	    .count = count,
 	    .reserve = count / POOL_RESERVE_SHARE,
 	    .available = count,
+	    .frugal = frugal,
 	};
 	list_init(&pool->free);
+	list_init(&pool->spent);
 	list_init(&pool->idle);
 	pool->blocks = calloc(count, sizeof(*pool->blocks));
 	if (pool->blocks == NULL)
@@ -104,20 +106,36 @@ static void make_free(struct pool *pool, struct block *block)
 	list_push_front(&pool->free, &block->place);
 }
 
+/* Where the next buffer comes from. */
+static struct list *source_of(struct pool *pool)
+{
+	bool spent = !list_is_empty(&pool->spent);
+
+	if (!list_is_empty(&pool->free)) {
+		const struct block *block =
+		    CONTAINER_OF(pool->free.next, struct block, place);
+
+		if (block->touched || !pool->frugal || !spent)
+			return &pool->free;
+	}
+	return spent ? &pool->spent : &pool->idle;
+}
+
 static struct block *recycle(struct pool *pool) REQUIRES(cache_lock);
 static struct block *recycle(struct pool *pool)
 {
+	struct list *source = source_of(pool);
 	struct block *block;
 
-	if (list_is_empty(&pool->free)) {
-		if (list_is_empty(&pool->idle))
-			return NULL;
-		block = CONTAINER_OF(pool->idle.next, struct block, place);
+	if (list_is_empty(source))
+		return NULL;
+	block = CONTAINER_OF(source->next, struct block, place);
+	if (source != &pool->free) {
 		make_free(pool, block);
 		stats_add(STATS_cache_pool_blocks, -1);
 	}
-	block = CONTAINER_OF(pool->free.next, struct block, place);
 	list_remove(&block->place);
+	block->touched = true;
 	return block;
 }
 
@@ -183,7 +201,7 @@ void pool_put(struct pool *pool, struct block *block)
 		make_free(pool, block);
 		stats_add(STATS_cache_pool_blocks, -1);
 	} else if (is_spent(block)) {
-		list_push_front(&pool->idle, &block->place);
+		list_push_front(&pool->spent, &block->place);
 	} else {
 		list_push(&pool->idle, &block->place);
 	}

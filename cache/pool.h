@@ -7,7 +7,10 @@
  * one of these buffers, so their number bounds the memory of all reads. A
  * block without users keeps its bytes until its buffer is wanted: first go
  * those that were read to the end (the kernel has them now), then the least
- * recently used. Read-ahead leaves a reserve to those who wait.
+ * recently used. Where there is a disk behind, those go even before a buffer
+ * that was never touched: a stream of any length lives in a few megabytes,
+ * which stay in the CPU's cache. Read-ahead leaves a reserve to those who
+ * wait.
  *
  * Lifecycle of a block:
  *   FREE -> COMING (pool_take) -> READY -> FREE (recycled)
@@ -52,9 +55,10 @@ struct block {
 	bool fetched;        /* came from a server: counts as fetched */
 	bool ahead;          /* on its way without a reader that waits */
 	bool hashed;
+	bool touched;    /* its buffer occupies memory */
 	struct run *run; /* who brings it, while COMING */
 	struct block *bucket_next;
-	struct list place;     /* in pool.free or pool.idle */
+	struct list place;     /* in pool.free, spent or idle */
 	struct list of_object; /* object.blocks */
 	struct list waits;     /* of struct read_wait */
 	struct store_sums sums;
@@ -72,13 +76,15 @@ struct pool {
 	unsigned count;
 	unsigned reserve;
 	unsigned available; /* free or idle */
-	struct list free;
-	struct list idle; /* READY without users; the first goes first */
+	bool frugal;        /* there is a disk behind */
+	struct list free;   /* the first goes first, in all three */
+	struct list spent;  /* READY without users, read to the end */
+	struct list idle;   /* READY without users */
 	struct block *buckets[POOL_BUCKETS];
 };
 
 /** @retval -ENOMEM */
-NODISCARD int pool_init(struct pool *pool, unsigned count);
+NODISCARD int pool_init(struct pool *pool, unsigned count, bool frugal);
 
 void pool_fini(struct pool *pool);
 
