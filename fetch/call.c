@@ -194,7 +194,6 @@ static void send_request(struct call *call)
 	struct fetch *fetch = call->fetch;
 	struct request *request = request_take(fetch);
 	struct request_plan plan = {.method = REQUEST_GET};
-	struct secret *authorization = NULL;
 	int code;
 
 	if (request == NULL)
@@ -206,13 +205,12 @@ static void send_request(struct call *call)
 		return;
 	}
 	if (needs_token(call)) {
-		authorization = call_authorization(call);
-		if (authorization == NULL)
+		request->authorization = call_authorization(call);
+		if (request->authorization == NULL)
 			goto no_memory;
 	}
 	request->call = call;
-	if (fill_url(call, request) < 0 ||
-	    request_fill(request, &plan, authorization) < 0 ||
+	if (fill_url(call, request) < 0 || request_fill(request, &plan) < 0 ||
 	    loop_add(fetch, request) < 0)
 		goto no_memory;
 	call->request = request;

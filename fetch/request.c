@@ -264,10 +264,8 @@ static void add_headers(
 		    request, "Accept: application/json, text/html;q=0.9");
 }
 
-int request_fill(struct request *request, const struct request_plan *plan,
-    struct secret *authorization)
+int request_fill(struct request *request, const struct request_plan *plan)
 {
-	request->authorization = authorization;
 	if (set_method(request, plan->method, plan->body) < 0)
 		return -ENOMEM;
 	add_headers(request, plan);

@@ -37,7 +37,7 @@ enum {
 enum request_method { REQUEST_GET, REQUEST_HEAD, REQUEST_PROPFIND };
 
 /** What is asked; texts are borrowed until the request has ended, but those
- *  that are copied. The URL stands in request->url already. */
+ *  that are copied. */
 struct request_plan {
 	enum request_method method;
 	bool ranged;
@@ -61,7 +61,7 @@ struct request {
 	struct verdict verdict;
 	struct curl_slist headers[REQUEST_HEADERS_MAX];
 	unsigned header_count;
-	struct secret *authorization;
+	struct secret *authorization; /* the whole header line; NULL: none */
 	uint64_t began_ms;
 	uint64_t heard_ms;  /* last byte */
 	uint64_t window_ms; /* since when `window_bytes` are counted */
@@ -78,10 +78,9 @@ bool request_wants_proxy(void);
 /** A handle, used before or new; NULL when out of memory. */
 struct request *request_take(struct fetch *fetch);
 
-/** Fill in what is asked. `authorization` (consumed; may be NULL) is the
- *  whole header line. -ENOMEM. */
-NODISCARD int request_fill(struct request *request,
-    const struct request_plan *plan, struct secret *authorization);
+/** Fill in what is asked; URL and Authorization stand there. -ENOMEM. */
+NODISCARD int request_fill(
+    struct request *request, const struct request_plan *plan);
 
 /** The request has ended: wipe, keep the handle for the next. */
 void request_give_back(struct request *request);
