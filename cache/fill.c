@@ -12,8 +12,9 @@
 #include <string.h>
 
 enum {
-	RATE_WEIGHT = 4, /* of a new sample: a quarter */
-	RATE_DECAY = 32, /* the total falls by this share each tick */
+	RATE_WEIGHT = 4,  /* of a new sample: a quarter */
+	WAIT_WEIGHT = 64, /* of a longer wait */
+	RATE_DECAY = 32,  /* the total falls by this share each tick */
 	WINDOW_MIN_BYTES = 8 * 1024 * 1024,
 	RANGE_MIN_BLOCKS = 18,  /* of a stream: a read and 1 MiB ahead */
 	RANGE_LEAST_BLOCKS = 2, /* on a slow line */
@@ -38,7 +39,7 @@ uint64_t rates_window_bytes(const struct cache *cache)
 	    pool_bytes / 2 / (rates->objects > 1 ? rates->objects : 1);
 	/* What is on the wire, twice: the other half is being read. */
 	uint64_t window =
-	    rates->total_bytes_per_s / 1000 * (rates->wait_ms + 1) * 2;
+	    rates->total_bytes_per_s / 1000 * rates->wait_us / 1000 * 2;
 
 	if (window < WINDOW_MIN_BYTES)
 		window = WINDOW_MIN_BYTES;
@@ -86,6 +87,18 @@ void rates_tick(struct cache *cache, uint64_t now_ms)
 		    rates->total_bytes_per_s / RATE_DECAY;
 }
 
+/* The shortest wait counts, and rises only slowly: ranges that wait for one
+ * another must not make the window longer, and so the wait. */
+static void note_wait(struct rates *rates, uint64_t wait_ms)
+{
+	uint64_t wait_us = (wait_ms + 1) * 1000; /* the clock's step is 1 ms */
+
+	if (rates->wait_us == 0 || wait_us < rates->wait_us)
+		rates->wait_us = wait_us;
+	else
+		rates->wait_us += (wait_us - rates->wait_us) / WAIT_WEIGHT;
+}
+
 static int sink_begin(void *arg, const char *etag)
 {
 	struct run *run = arg;
@@ -96,8 +109,7 @@ static int sink_begin(void *arg, const char *etag)
 
 	cache_enter(cache);
 	if (!run->begun)
-		smooth(&cache->rates.wait_ms,
-		    cache_now_ms(cache) - run->started_ms);
+		note_wait(&cache->rates, cache_now_ms(cache) - run->started_ms);
 	run->begun = true;
 	if (object->stale) {
 		code = -ESTALE;

@@ -82,7 +82,7 @@ struct run {
 struct rates {
 	uint64_t range_bytes_per_s; /* of one range, smoothed */
 	uint64_t total_bytes_per_s; /* of all, smoothed, falls slowly */
-	uint64_t wait_ms;           /* until the first byte, smoothed */
+	uint64_t wait_us;           /* until the first byte, of late */
 	uint64_t bytes;             /* since the last tick */
 	uint64_t tick_ms;
 	unsigned objects;      /* being fetched */
