@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is asked for first, and how much at once: readers that wait go before
+ * read-ahead, a server is not flooded, and one that asks for peace gets it.
+ */
+#include "fetch/origin.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+#include "server.h"
+
+enum { FILE_BYTES = 100000, DEMAND_OFFSET = 77777 };
+
+static const struct fetch_version version = {
+    .size_bytes = FILE_BYTES, .mtime_s = 0};
+
+struct script {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	bool open; /* requests are answered */
+	unsigned inside;
+	unsigned inside_max;
+	bool demand_came;
+	unsigned busy; /* so many 429 first */
+	atomic_uint requests;
+};
+
+static bool on_request(
+    void *arg, const struct server_request *request, struct server_peer *peer)
+{
+	struct script *script = arg;
+	unsigned nth = atomic_fetch_add(&script->requests, 1) + 1;
+
+	if (nth <= script->busy) {
+		server_say(peer,
+		    "HTTP/1.1 429 Too Many Requests\r\nDate: x\r\n"
+		    "Retry-After: 1\r\nContent-Length: 0\r\n\r\n");
+		return true;
+	}
+	(void)pthread_mutex_lock(&script->mutex);
+	script->inside++;
+	if (script->inside > script->inside_max)
+		script->inside_max = script->inside;
+	if (request->first == DEMAND_OFFSET)
+		script->demand_came = true;
+	(void)pthread_cond_broadcast(&script->cond);
+	while (!script->open)
+		(void)pthread_cond_wait(&script->cond, &script->mutex);
+	script->inside--;
+	(void)pthread_mutex_unlock(&script->mutex);
+	server_say(peer,
+	    "HTTP/1.1 206 Partial Content\r\nDate: x\r\n"
+	    "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+	    "Content-Length: 1\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
+	    "/%d\r\n\r\n%c",
+	    request->first, request->last, (int)FILE_BYTES,
+	    rig_byte(request->first));
+	return true;
+}
+
+struct run {
+	struct script script;
+	struct server *server;
+	struct rig rig;
+};
+
+static void run_begin(struct run *run)
+{
+	memset(run, 0, sizeof(*run));
+	(void)pthread_mutex_init(&run->script.mutex, NULL);
+	(void)pthread_cond_init(&run->script.cond, NULL);
+	run->server = server_new(false, on_request, &run->script);
+	rig_init(
+	    &run->rig, &(struct rig_config){.url = server_url(run->server)});
+}
+
+static void set_open(struct run *run)
+{
+	(void)pthread_mutex_lock(&run->script.mutex);
+	run->script.open = true;
+	(void)pthread_cond_broadcast(&run->script.cond);
+	(void)pthread_mutex_unlock(&run->script.mutex);
+}
+
+static void run_end(struct run *run)
+{
+	set_open(run);
+	rig_fini(&run->rig);
+	server_free(run->server);
+}
+
+static void ask(
+    struct run *run, struct answer *answer, uint64_t offset, bool demand)
+{
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .offset_bytes = offset,
+	    .length_bytes = 1,
+	    .demand = demand};
+
+	answer_init(answer, offset, 1);
+	(void)rig_range(&run->rig, &range, answer);
+}
+
+/* Wait, a minute at most, until `done` says so. */
+static void wait_until(struct run *run, bool (*done)(const struct script *))
+{
+	struct timespec until;
+	bool is_done;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	(void)pthread_mutex_lock(&run->script.mutex);
+	while (!done(&run->script) &&
+	    pthread_cond_timedwait(
+	        &run->script.cond, &run->script.mutex, &until) == 0)
+		;
+	is_done = done(&run->script);
+	(void)pthread_mutex_unlock(&run->script.mutex);
+	assert_true(is_done);
+}
+
+static bool ahead_is_full(const struct script *script)
+{
+	return script->inside >= ORIGIN_AHEAD_MAX;
+}
+
+static bool demand_came(const struct script *script)
+{
+	return script->demand_came;
+}
+
+static bool all_is_full(const struct script *script)
+{
+	return script->inside >= ORIGIN_REQUESTS_MAX;
+}
+
+static void a_reader_that_waits_goes_before_read_ahead(void **state)
+{
+	enum { AHEAD = 40 };
+	struct answer answers[AHEAD];
+	struct answer demand;
+	struct run run;
+
+	(void)state;
+	run_begin(&run);
+	for (unsigned i = 0; i < AHEAD; i++)
+		ask(&run, &answers[i], i, false);
+	wait_until(&run, ahead_is_full);
+	ask(&run, &demand, DEMAND_OFFSET, true);
+	/* Nothing has been answered, and yet it is asked for. */
+	wait_until(&run, demand_came);
+	set_open(&run);
+	assert_int_equal(answer_wait(&demand), 0);
+	assert_true(answer_is_right(&demand));
+	answer_fini(&demand);
+	for (unsigned i = 0; i < AHEAD; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		answer_fini(&answers[i]);
+	}
+	run_end(&run);
+	assert_in_range(
+	    run.script.inside_max, ORIGIN_AHEAD_MAX, ORIGIN_AHEAD_MAX + 1);
+}
+
+static void a_server_is_asked_for_so_much_at_once(void **state)
+{
+	enum { RANGES = 60 };
+	struct answer answers[RANGES];
+	struct run run;
+
+	(void)state;
+	run_begin(&run);
+	for (unsigned i = 0; i < RANGES; i++)
+		ask(&run, &answers[i], i, i % 4 != 0);
+	wait_until(&run, all_is_full);
+	set_open(&run);
+	for (unsigned i = 0; i < RANGES; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		assert_true(answer_is_right(&answers[i]));
+		answer_fini(&answers[i]);
+	}
+	run_end(&run);
+	assert_int_equal(run.script.inside_max, ORIGIN_REQUESTS_MAX);
+}
+
+static void a_server_that_asks_for_peace_gets_it(void **state)
+{
+	enum { RANGES = 5 };
+	struct answer first;
+	struct answer answers[RANGES];
+	struct run run;
+
+	(void)state;
+	run_begin(&run);
+	run.script.open = true;
+	run.script.busy = 1;
+	ask(&run, &first, 0, true);
+	assert_int_equal(answer_wait(&first), 0);
+	/* The refusal, then the answer: nothing in between. */
+	assert_int_equal(atomic_load(&run.script.requests), 2);
+	for (unsigned i = 0; i < RANGES; i++)
+		ask(&run, &answers[i], i, true);
+	for (unsigned i = 0; i < RANGES; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		answer_fini(&answers[i]);
+	}
+	answer_fini(&first);
+	run_end(&run);
+}
+
+static void silence_is_counted_while_somebody_waits(void **state)
+{
+	struct timespec pause = {.tv_nsec = 2000000};
+	struct answer answer;
+	struct run run;
+	uint64_t silent_ms = 0;
+
+	(void)state;
+	run_begin(&run);
+	assert_int_equal(fetch_silent_ms(run.rig.fetch), 0);
+	ask(&run, &answer, 0, true);
+	for (unsigned i = 0; i < 30000 && silent_ms < 5; i++) {
+		silent_ms = fetch_silent_ms(run.rig.fetch);
+		(void)nanosleep(&pause, NULL);
+	}
+	assert_true(silent_ms >= 5);
+	set_open(&run);
+	assert_int_equal(answer_wait(&answer), 0);
+	/* done() comes after the count. */
+	assert_int_equal(fetch_silent_ms(run.rig.fetch), 0);
+	answer_fini(&answer);
+	run_end(&run);
+}
+
+static void holding_is_bounded(void **state)
+{
+	struct origin origin;
+
+	(void)state;
+	origin_init(&origin, "https://example.org");
+	assert_true(origin_may_start(&origin, true, 1000));
+	origin_hold(&origin, 1000, UINT32_MAX);
+	assert_false(origin_may_start(&origin, true, 1000));
+	assert_false(
+	    origin_may_start(&origin, true, 1000 + ORIGIN_HOLD_MAX_MS - 1));
+	assert_true(origin_may_start(&origin, true, 1000 + ORIGIN_HOLD_MAX_MS));
+	origin_fini(&origin);
+}
+
+static void read_ahead_leaves_room(void **state)
+{
+	struct origin origin;
+
+	(void)state;
+	origin_init(&origin, "https://example.org");
+	for (unsigned i = 0; i < ORIGIN_AHEAD_MAX; i++) {
+		assert_true(origin_may_start(&origin, false, 0));
+		origin_began(&origin, false);
+	}
+	assert_false(origin_may_start(&origin, false, 0));
+	for (unsigned i = ORIGIN_AHEAD_MAX; i < ORIGIN_REQUESTS_MAX; i++) {
+		assert_true(origin_may_start(&origin, true, 0));
+		origin_began(&origin, true);
+	}
+	assert_false(origin_may_start(&origin, true, 0));
+	origin_ended(&origin, true);
+	assert_true(origin_may_start(&origin, true, 0));
+	assert_false(origin_may_start(&origin, false, 0));
+	origin_fini(&origin);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_reader_that_waits_goes_before_read_ahead),
+	    cmocka_unit_test(a_server_is_asked_for_so_much_at_once),
+	    cmocka_unit_test(a_server_that_asks_for_peace_gets_it),
+	    cmocka_unit_test(silence_is_counted_while_somebody_waits),
+	    cmocka_unit_test(holding_is_bounded),
+	    cmocka_unit_test(read_ahead_leaves_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
