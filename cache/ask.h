@@ -41,6 +41,13 @@ struct ask_to {
 void ask(struct cache *cache, const struct ident *ident, const char *path,
     const struct ask_to *to);
 
+/** Answer one who asked: with an errno (of -ENOENT `attr` tells how long it
+ *  is believed), or with attributes. */
+void ask_answer_code(
+    const struct ask_to *to, int code, const struct meta_attr *attr);
+void ask_answer_attr(struct cache *cache, const char *path,
+    const struct ask_to *to, const struct meta_attr *attr);
+
 /** open.c, facts.c: answer with the attributes of a path. */
 void open_answer(struct cache *cache, const char *path, const struct ask_to *to,
     const struct meta_attr *attr);

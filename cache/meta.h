@@ -71,7 +71,7 @@ struct meta {
 	struct list recent; /* the first goes first */
 	size_t bytes;
 	size_t limit_bytes;
-	struct list questions; /* in flight: cache/ask.c */
+	struct list questions; /* in flight: question.c */
 };
 
 /** @retval -ENOMEM */

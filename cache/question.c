@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/question.c - see question.h. */
+#include "cache/question.h"
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "cache/core.h"
+#include "cache/listing.h"
+#include "fetch/fetch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One question in flight. */
+struct question {
+	struct list place; /* meta.questions */
+	struct cache *cache;
+	struct ident ident; /* whose token asks */
+	bool list;
+	struct list askers;
+	struct meta_look look;
+	struct cache_listing *listing; /* being filled */
+	char server_path[PATH_BYTES_MAX];
+	char path[];
+};
+
+static struct question *find_question(
+    struct meta *meta, const char *path, const struct ident *ident, bool list)
+{
+	for (struct list *item = meta->questions.next; item != &meta->questions;
+	     item = item->next) {
+		struct question *question =
+		    CONTAINER_OF(item, struct question, place);
+
+		if (question->list == list &&
+		    question->ident.uid == ident->uid &&
+		    strcmp(question->path, path) == 0)
+			return question;
+	}
+	return NULL;
+}
+
+/* It is answered: nobody joins it any more. */
+static void end_question(struct question *question, struct list *askers)
+{
+	struct meta *meta = &question->cache->meta;
+
+	list_init(askers);
+	meta_enter(meta);
+	list_remove(&question->place);
+	list_move_all(askers, &question->askers);
+	meta_leave(meta);
+}
+
+static struct asker *next_asker(struct list *askers)
+{
+	struct list *item = list_pop(askers);
+
+	return item == NULL ? NULL : CONTAINER_OF(item, struct asker, place);
+}
+
+static void stat_answered(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
+{
+	struct question *question = arg;
+	struct cache *cache = question->cache;
+	struct meta_attr attr = {0};
+	bool made_up = false;
+	struct list askers;
+	struct asker *asker;
+
+	(void)err; /* fetch has logged it */
+	if (code == 0) {
+		meta_attr_of(&attr, stat, cache->seed, &question->look);
+	} else if (access_is_refused(code) &&
+	    reach_any(cache, &question->ident, question->server_path)) {
+		made_up = true;
+		code = 0;
+		attr = (struct meta_attr){.kind = CACHE_DIRECTORY,
+		    .exact = true,
+		    .version = {.mtime_s = -1},
+		    .number = 1};
+	}
+	if (code == 0 || code == -ENOENT) {
+		meta_store(cache, question->path, code == 0 ? &attr : NULL,
+		    made_up, &question->look);
+		attr.fresh_until_ms = meta_fresh_until(
+		    cache, code == 0 ? &attr : NULL, question->look.asked_ms);
+	}
+	end_question(question, &askers);
+	while ((asker = next_asker(&askers)) != NULL) {
+		if (code == 0)
+			ask_answer_attr(cache, asker->path, &asker->to, &attr);
+		else
+			ask_answer_code(&asker->to, code, &attr);
+		free(asker);
+	}
+	free(question);
+}
+
+static int list_entry(
+    void *arg, const char *name, const struct fetch_stat *stat)
+{
+	struct question *question = arg;
+
+	return listing_add(question->listing, name, stat);
+}
+
+static void list_restart(void *arg)
+{
+	struct question *question = arg;
+
+	listing_clear(question->listing);
+}
+
+/* Complete, or made up of the token's scopes, or a refusal. */
+static int seal(struct question *question, int code)
+{
+	struct cache *cache = question->cache;
+	uint64_t asked_ms = question->look.asked_ms;
+	const struct meta_attr file = {
+	    .kind = CACHE_FILE, .lasting = true, .version = {.mtime_s = 0}};
+	const struct meta_attr directory = {.kind = CACHE_DIRECTORY};
+	struct listing_times times = {
+	    .asked_ms = asked_ms,
+	    .fresh_until_ms = meta_fresh_until(cache, &directory, asked_ms),
+	    .file_fresh_until_ms = meta_fresh_until(cache, &file, asked_ms),
+	    .wall_s = question->look.wall_s,
+	};
+	bool made_up = false;
+
+	if (access_is_refused(code)) {
+		struct cache_listing *listing = reach_listing(
+		    cache, &question->ident, question->server_path);
+
+		if (listing == NULL)
+			return code;
+		cache_listing_put(question->listing);
+		question->listing = listing;
+		made_up = true;
+		code = 0;
+	}
+	if (code == 0)
+		code = listing_seal(question->listing, &times);
+	if (code == 0)
+		meta_store_listing(
+		    cache, question->path, question->listing, made_up);
+	return code;
+}
+
+static void list_done(void *arg, int code, const struct err *err)
+{
+	struct question *question = arg;
+	struct list askers;
+	struct asker *asker;
+
+	(void)err; /* fetch has logged it */
+	code = seal(question, code);
+	end_question(question, &askers);
+	while ((asker = next_asker(&askers)) != NULL) {
+		if (code == 0)
+			asker->to.answer.list(
+			    asker->to.arg, 0, listing_get(question->listing));
+		else
+			ask_answer_code(&asker->to, code, NULL);
+		free(asker);
+	}
+	cache_listing_put(question->listing);
+	free(question);
+}
+
+static struct question *question_new(const struct asker *asker)
+{
+	struct cache *cache = asker->cache;
+	size_t path_bytes = strlen(asker->path) + 1;
+	struct question *question = malloc(sizeof(*question) + path_bytes);
+
+	if (question == NULL)
+		return NULL;
+	list_init(&question->place);
+	list_init(&question->askers);
+	question->cache = cache;
+	question->ident = asker->ident;
+	question->list = asker->to.kind == ASK_LIST;
+	question->look.asked_ms = cache_now_ms(cache);
+	question->look.wall_s = clock_wall_s(cache->config.clock);
+	question->listing = NULL;
+	(void)memcpy(question->path, asker->path, path_bytes);
+	if (question->list)
+		question->listing = listing_new(cache->seed);
+	if ((question->list && question->listing == NULL) ||
+	    cache_server_path(cache, question->server_path, asker->path) < 0) {
+		cache_listing_put(question->listing);
+		free(question);
+		return NULL;
+	}
+	return question;
+}
+
+static void send_question(struct question *question)
+{
+	struct fetch *fetch = question->cache->config.fetch;
+
+	if (question->list)
+		fetch_list(fetch, &question->ident, question->server_path, 0,
+		    &(struct fetch_lister){
+		        .entry = list_entry,
+		        .restart = list_restart,
+		        .done = list_done,
+		        .arg = question,
+		    });
+	else
+		fetch_stat(fetch, &question->ident, question->server_path, 0,
+		    stat_answered, question);
+}
+
+void question_ask(struct asker *asker)
+{
+	struct meta *meta = &asker->cache->meta;
+	bool list = asker->to.kind == ASK_LIST;
+	struct question *fresh = NULL;
+	struct question *question;
+
+	meta_enter(meta);
+	question = find_question(meta, asker->path, &asker->ident, list);
+	if (question == NULL) {
+		fresh = question_new(asker);
+		question = fresh;
+		if (fresh != NULL)
+			list_push(&meta->questions, &fresh->place);
+	}
+	if (question != NULL)
+		list_push(&question->askers, &asker->place);
+	meta_leave(meta);
+	if (question == NULL) {
+		ask_answer_code(&asker->to, -ENOMEM, NULL);
+		free(asker);
+	} else if (fresh != NULL) {
+		send_question(fresh);
+	}
+}

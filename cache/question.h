@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/question.h - questions on their way to the server: one for a path
+ * and a user, however many want to know.
+ *
+ * A refusal above a token's reach becomes a made-up directory here (reach.c).
+ *
+ * Threads: any; the questions in flight are under meta_lock.
+ */
+#ifndef CACHE_QUESTION_H
+#define CACHE_QUESTION_H
+
+#include "base/ident.h"
+#include "cache/ask.h"
+#include "cache/list.h"
+
+struct cache;
+
+/* One who waits. */
+struct asker {
+	struct list place; /* question.askers */
+	struct cache *cache;
+	struct ident ident;
+	struct ask_to to;
+	char path[];
+};
+
+/** Join the question in flight, or send a new one. Takes the asker over. */
+void question_ask(struct asker *asker);
+
+#endif
