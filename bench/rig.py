@@ -3,6 +3,7 @@
 proxy that puts it far away, the data, and the tools."""
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -16,10 +17,10 @@ from bed.procs import Proc, answers, free_port, wait_for
 # One worker: one core at most is the origin's. sendfile(2) cannot be used
 # with TLS here (no kTLS), so large output buffers are what keeps the origin
 # from being the limit; request counting is a buffered log.
+OPEN_MAX = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
 CONFIG = """\
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 65536;
 pid {folder}/run/nginx.pid;
 error_log {folder}/run/error.log warn;
 load_module /usr/lib/nginx/modules/ndk_http_module.so;
@@ -40,7 +41,7 @@ http {{
     tcp_nodelay on;
     keepalive_requests 100000000;
     keepalive_timeout 3600s;
-    open_file_cache max=40000 inactive=3600s;
+    open_file_cache max=OPEN_FILES inactive=3600s;
     open_file_cache_valid 3600s;
     http2_max_concurrent_streams 256;
     lua_package_path "{folder}/?.lua;;";
@@ -59,6 +60,7 @@ http {{
             dav_ext_methods PROPFIND OPTIONS;
         }}
         # The same without a token, for those who cannot send one.
+        location = /open {{ rewrite ^ /open/ last; }}
         location /open/ {{
             alias {data}{base}/;
             autoindex on;
@@ -70,7 +72,7 @@ http {{
 
 class Origin(Nginx):
     name = "bench-origin"
-    config = CONFIG
+    config = CONFIG.replace("OPEN_FILES", str(OPEN_MAX // 2))
 
     def lines(self, since=0):
         """The log from there on. USR1 makes nginx write what it buffers."""
@@ -111,6 +113,8 @@ class Rig:
         self.proxies = {}
         self.rng = 0
         os.environ["BEARERFS"] = build + "/bearerfs"
+        # The origin keeps files open, as many as it may.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_MAX, OPEN_MAX))
         self.bed = Bed(folder)
         self.token_file = folder + "/token"
         self.header_file = folder + "/header"
