@@ -89,12 +89,41 @@ static bool is_high(const struct usage *usage, uint64_t need_bytes)
 	    usage->bound_bytes / 100 * EVICT_HIGH_PERCENT;
 }
 
-/* Below its lock: count, choose, unlink. */
+/* Unlink packs until no more than `target_bytes` are reserved; those that
+ * stay are moved to the front. */
+static size_t remove_packs(
+    struct generation *generation, struct usage *usage, uint64_t target_bytes)
+{
+	uint64_t freed = 0;
+	size_t kept = 0;
+
+	evict_order(usage->packs, usage->pack_count);
+	for (size_t i = 0; i < usage->pack_count; i++) {
+		struct usage_pack pack = usage->packs[i];
+
+		if (usage->reserved_bytes > target_bytes &&
+		    remove_pack(generation, &pack)) {
+			usage->reserved_bytes -= pack.reserved_bytes;
+			freed += pack.disk_bytes;
+		} else {
+			usage->packs[kept++] = pack;
+		}
+	}
+	stats_add(STATS_cache_evicted_bytes, (int64_t)freed);
+	if (freed > 0)
+		log_line(LOG_LEVEL_DEBUG, LOG_CACHE, "evicted",
+		    "bytes=%llu packs=%zu", (unsigned long long)freed,
+		    usage->pack_count - kept);
+	return kept;
+}
+
+/* Below its lock: count, choose, unlink. Maps that take more than their
+ * share go first, so that no pack goes for them. */
 static void evict_locked(
     struct store *store, struct generation *generation, uint64_t need_bytes)
 {
 	struct usage usage;
-	uint64_t freed = 0;
+	size_t kept;
 
 	handles_tend(store, &generation->packs.handles);
 	handles_tend(store, &generation->maps);
@@ -102,34 +131,18 @@ static void evict_locked(
 		usage_fini(&usage);
 		return;
 	}
-
-	uint64_t low = usage.bound_bytes / 100 * EVICT_LOW_PERCENT;
-	uint64_t target = low > need_bytes ? low - need_bytes : 0;
-
+	kept = usage.pack_count;
 	if (is_high(&usage, need_bytes)) {
-		size_t count = usage.pack_count;
-		size_t kept = 0;
+		uint64_t low = usage.bound_bytes / 100 * EVICT_LOW_PERCENT;
+		uint64_t maps = usage.map_bytes;
 
-		evict_order(usage.packs, count);
-		for (size_t i = 0; i < count; i++) {
-			struct usage_pack pack = usage.packs[i];
-
-			if (usage.reserved_bytes > freed + target &&
-			    remove_pack(generation, &pack))
-				freed += pack.disk_bytes;
-			else
-				usage.packs[kept++] = pack;
-		}
-		set_live(store, generation, usage.packs, kept);
 		evict_maps(generation, &usage, cutoff_of(usage.packs, kept));
-		stats_add(STATS_cache_evicted_bytes, (int64_t)freed);
-		if (freed > 0)
-			log_line(LOG_LEVEL_DEBUG, LOG_CACHE, "evicted",
-			    "bytes=%llu packs=%zu", (unsigned long long)freed,
-			    count - kept);
-	} else {
-		set_live(store, generation, usage.packs, usage.pack_count);
+		usage.reserved_bytes -= maps - usage.map_bytes;
+		kept = remove_packs(generation, &usage,
+		    low > need_bytes ? low - need_bytes : 0);
+		evict_maps(generation, &usage, cutoff_of(usage.packs, kept));
 	}
+	set_live(store, generation, usage.packs, kept);
 	usage_fini(&usage);
 }
 
@@ -160,4 +173,23 @@ size_t evict_tend(struct store *store, struct generation *generation)
 	if (high)
 		evict_run(store, generation, 0);
 	return packs;
+}
+
+void evict_after_maps(struct store *store, struct generation *generation)
+{
+	/* Maps have no reservation; between two counts they may make this
+	 * much of the bound. */
+	enum { UNSEEN_SHARE = 64 };
+	struct usage usage;
+	bool high;
+
+	if (generation->made_bytes <
+	    atomic_load(&store->bound_bytes) / UNSEEN_SHARE)
+		return;
+	generation->made_bytes = 0;
+	high =
+	    usage_count(store, generation, &usage) == 0 && is_high(&usage, 0);
+	usage_fini(&usage);
+	if (high)
+		evict_run(store, generation, 0);
 }

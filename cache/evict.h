@@ -38,4 +38,8 @@ void evict_run(
  *  pack that is left. May wait. @return packs there are. */
 size_t evict_tend(struct store *store, struct generation *generation);
 
+/** After maps were made: evict when they brought the cache above its high
+ *  mark. May wait. */
+void evict_after_maps(struct store *store, struct generation *generation);
+
 #endif

@@ -125,21 +125,41 @@ static int compare_times(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/* How many maps have to go for the others to take half their share. */
+static size_t surplus(const struct walk *walk, const struct usage *usage)
+{
+	uint64_t share = usage->bound_bytes / SHARE;
+
+	if (walk->count == 0)
+		return 0;
+	if (walk->bytes > share) {
+		uint64_t each = walk->bytes / walk->count + 1;
+		uint64_t stay = share / 2 / each;
+
+		return stay < walk->count ? walk->count - (size_t)stay : 0;
+	}
+	return usage->inodes_low ? (walk->count + 1) / 2 : 0;
+}
+
 void evict_maps(
-    struct generation *generation, const struct usage *usage, int64_t cutoff_ns)
+    struct generation *generation, struct usage *usage, int64_t cutoff_ns)
 {
 	struct walk walk = {
 	    .generation = generation, .cutoff_ns = cutoff_ns, .collect = true};
+	size_t gone;
 
 	walk_all(&walk);
-	if (walk.count > 1 &&
-	    (walk.bytes > usage->bound_bytes / SHARE || usage->inodes_low)) {
+	usage->map_bytes = walk.bytes;
+	gone = surplus(&walk, usage);
+	if (gone > 0) {
 		struct walk again = {.generation = generation};
 
 		qsort(
 		    walk.times, walk.count, sizeof(*walk.times), compare_times);
-		again.cutoff_ns = walk.times[walk.count / 2];
+		/* With those of the same time, which may be all. */
+		again.cutoff_ns = walk.times[gone - 1] + 1;
 		walk_all(&again);
+		usage->map_bytes = again.bytes;
 	}
 	free(walk.times);
 }

@@ -2,7 +2,7 @@
 /*
  * cache/evict_maps.h - counting maps, and removing those that are of no use:
  * of files last used before every pack that is left; the least recently used
- * half, when maps take too much or inodes are few.
+ * ones, when maps take more than a 16th of the bound or inodes are few.
  *
  * Threads: the writer's.
  */
@@ -22,8 +22,9 @@ void evict_count_maps(struct generation *generation);
  *  call looks at the next ones. May wait. */
 void evict_some_maps(struct generation *generation, int64_t cutoff_ns);
 
-/** All directories, when the cache is full; may wait. */
-void evict_maps(struct generation *generation, const struct usage *usage,
-    int64_t cutoff_ns);
+/** All directories, when the cache is full: counted anew in `usage`; may
+ *  wait. */
+void evict_maps(
+    struct generation *generation, struct usage *usage, int64_t cutoff_ns);
 
 #endif

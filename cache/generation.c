@@ -86,7 +86,7 @@ static int open_below(int dir_fd, const char *name)
 static int open_table(const struct generation *generation, struct table *table,
     enum table_kind kind)
 {
-	char name[32];
+	char name[TABLE_NAME_BYTES];
 	const struct format_file *format = &generation->format;
 	bool blocks = kind == TABLE_BLOCKS;
 
@@ -97,8 +97,7 @@ static int open_table(const struct generation *generation, struct table *table,
 	        blocks ? format->block_buckets : format->object_buckets),
 	    .secret = generation->secret,
 	};
-	(void)snprintf(name, sizeof(name), "%s-%u",
-	    blocks ? "blocks" : "objects", le32toh(format->tables));
+	table_name(name, format, kind);
 	return table_open(table, generation->dir_fd, name);
 }
 

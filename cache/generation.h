@@ -51,6 +51,10 @@ enum { GENERATION_NAME_BYTES = 24 };
 void generation_name(
     char out[GENERATION_NAME_BYTES], const struct format_file *format);
 
+enum { TABLE_NAME_BYTES = 24 };
+void table_name(char out[TABLE_NAME_BYTES], const struct format_file *format,
+    enum table_kind kind);
+
 /** Open the cache directory itself, making it when missing; refuse one that
  *  others may write to. @return descriptor, or -errno. */
 NODISCARD int directory_open(const char *path, struct err *err);

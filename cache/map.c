@@ -143,8 +143,11 @@ static int make_map(
 		(void)close(fd);
 		return code;
 	}
-	if (stat.st_size == 0)
-		generation->map_bytes[object->key.high >> 56] += 4096;
+	if (stat.st_size == 0) {
+		generation->map_bytes[object->key.high >> 56] +=
+		    STORE_PAGE_BYTES;
+		generation->made_bytes += STORE_PAGE_BYTES;
+	}
 	return fd;
 }
 

@@ -157,23 +157,132 @@ static bool is_to_begin(
 	    (code == -EPROTO && wish->takeover);
 }
 
+void table_name(char out[TABLE_NAME_BYTES], const struct format_file *format,
+    enum table_kind kind)
+{
+	(void)snprintf(out, TABLE_NAME_BYTES, "%s-%u",
+	    kind == TABLE_BLOCKS ? "blocks" : "objects",
+	    le32toh(format->tables));
+}
+
+/* Tables are made larger when they are less than half of what the size of
+ * the cache asks for; never smaller: another mount may have asked for it. */
+static bool is_to_grow(
+    const struct store *store, const struct format_file *format)
+{
+	return le32toh(format->block_buckets) <
+	    buckets_for(store, ENTRIES_PER_BLOCK) / 2 ||
+	    le32toh(format->object_buckets) <
+	    buckets_for(store, ENTRIES_PER_BLOCK_OF_OBJECTS) / 2;
+}
+
+/* Fill the new table of a kind with what the old one has. */
+static int copy_table(int dir_fd, const struct format_file *old,
+    const struct format_file *new, enum table_kind kind)
+{
+	struct hash_secret secret;
+	char name[TABLE_NAME_BYTES];
+	bool blocks = kind == TABLE_BLOCKS;
+	struct table from = {.fd = -1,
+	    .kind = kind,
+	    .secret = &secret,
+	    .buckets =
+	        le32toh(blocks ? old->block_buckets : old->object_buckets)};
+	struct table to = {.fd = -1,
+	    .kind = kind,
+	    .secret = &secret,
+	    .buckets =
+	        le32toh(blocks ? new->block_buckets : new->object_buckets)};
+	int code;
+
+	memcpy(secret.bytes, old->secret, sizeof(secret.bytes));
+	table_name(name, old, kind);
+	code = table_open(&from, dir_fd, name);
+	table_name(name, new, kind);
+	/* Begun by one that did not finish. */
+	(void)unlinkat(dir_fd, name, 0);
+	if (code == 0)
+		code = table_open(&to, dir_fd, name);
+	if (code == 0)
+		code = table_copy(&from, &to);
+	table_close(&from);
+	table_close(&to);
+	explicit_bzero(&secret, sizeof(secret));
+	return code;
+}
+
+/* Under the directory's lock: tables of another size under another name,
+ * then the format that names them. Other processes see it within a second;
+ * what they write into the old tables until then is lost, and a miss. */
+static int grow_tables(
+    const struct store *store, int dir_fd, const struct format_file *old)
+{
+	struct format_file new = *old;
+	char name[GENERATION_NAME_BYTES];
+	uint32_t block_buckets = buckets_for(store, ENTRIES_PER_BLOCK);
+	uint32_t object_buckets =
+	    buckets_for(store, ENTRIES_PER_BLOCK_OF_OBJECTS);
+	int code;
+
+	new.tables = htole32(le32toh(old->tables) + 1);
+	if (block_buckets > le32toh(old->block_buckets))
+		new.block_buckets = htole32(block_buckets);
+	if (object_buckets > le32toh(old->object_buckets))
+		new.object_buckets = htole32(object_buckets);
+	new.check = check_of(&new);
+	generation_name(name, old);
+
+	int fd = openat(
+	    dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	code = copy_table(fd, old, &new, TABLE_BLOCKS);
+	if (code == 0)
+		code = copy_table(fd, old, &new, TABLE_OBJECTS);
+	if (code == 0)
+		code = write_format(dir_fd, &new);
+	if (code == 0) {
+		table_name(name, old, TABLE_BLOCKS);
+		(void)unlinkat(fd, name, 0);
+		table_name(name, old, TABLE_OBJECTS);
+		(void)unlinkat(fd, name, 0);
+	}
+	(void)close(fd);
+	return code;
+}
+
+/* Under the directory's lock. */
+static int change_format(const struct store *store, int dir_fd,
+    const struct format_wish *wish, struct format_file *out, struct stat *stat)
+{
+	/* Another process may have been faster. */
+	int code = format_read(dir_fd, out, stat);
+
+	if (is_to_begin(code, wish, out))
+		code = begin_format(store, dir_fd, wish->secret);
+	else if (code == 0 && is_to_grow(store, out))
+		code = grow_tables(store, dir_fd, out);
+	else
+		return code;
+	return code < 0 ? code : format_read(dir_fd, out, stat);
+}
+
 int format_have(const struct store *store, int dir_fd,
     const struct format_wish *wish, struct format_file *out, struct stat *stat)
 {
 	int code = format_read(dir_fd, out, stat);
+	bool begin = is_to_begin(code, wish, out);
 
-	if (!is_to_begin(code, wish, out))
+	if (!begin && (code < 0 || !is_to_grow(store, out)))
 		return code;
 	code = lock_patiently(dir_fd);
-	if (code < 0)
-		return code;
-	/* Another process may have been faster. */
-	code = format_read(dir_fd, out, stat);
-	if (is_to_begin(code, wish, out)) {
-		code = begin_format(store, dir_fd, wish->secret);
-		if (code == 0)
-			code = format_read(dir_fd, out, stat);
+	if (code == 0) {
+		code = change_format(store, dir_fd, wish, out, stat);
+		(void)flock(dir_fd, LOCK_UN);
 	}
-	(void)flock(dir_fd, LOCK_UN);
+	/* Small tables do as well. */
+	if (code < 0 && !begin)
+		code = format_read(dir_fd, out, stat);
 	return code;
 }

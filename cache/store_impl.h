@@ -61,7 +61,8 @@ struct generation {
 	struct generation *next GUARDED_BY(store_lock); /* of the dead */
 	/* writer: bytes of maps as last counted, by directory */
 	uint64_t map_bytes[STORE_MAP_DIRECTORIES];
-	unsigned map_hand; /* next directory to be counted */
+	uint64_t made_bytes; /* by maps that were made since the last look */
+	unsigned map_hand;   /* next directory to be counted */
 };
 
 /** Where a store's writer stands. Writer's thread only. */
@@ -119,6 +120,7 @@ struct store_object {
 	uint64_t map_touched_ms GUARDED_BY(store_lock);
 	struct handle *map GUARDED_BY(store_lock);
 	struct place record GUARDED_BY(store_lock); /* small file: its bytes */
+	bool looked GUARDED_BY(store_lock);         /* for the record, once */
 	uint64_t sums[FORMAT_PAGES] GUARDED_BY(store_lock);
 };
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "cache/evict.h"
 #include "cache/pack_write.h"
 
 #include <assert.h>
@@ -211,6 +212,8 @@ static unsigned keep_batch(
 	enter_tables(batch);
 
 	unsigned kept = enter_maps(batch);
+
+	evict_after_maps(batch->store, batch->generation);
 
 	stats_add(STATS_cache_kept_blocks, kept);
 	if (kept < count)

@@ -52,6 +52,10 @@ bool load_verify(const struct hash_secret *secret, const uint8_t *block,
 void load_tell_damage(
     const struct load *load, struct place place, const char *what);
 
+/** Look for a small file's record where that was not done in this generation.
+ *  False: it takes a wait. */
+NODISCARD bool load_find_small(struct load *load);
+
 /** Load [start, end) of a small file: whole pages, the last one as long as
  *  the file has it. @return as store_load_pages(). */
 NODISCARD int load_small(

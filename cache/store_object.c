@@ -134,6 +134,7 @@ static void attach(struct generation *generation, struct store_object *object)
 	object->map_state = MAP_UNKNOWN;
 	object->map_touched_ms = 0;
 	object->record = (struct place){.pack = 0};
+	object->looked = false;
 }
 
 bool version_see(struct store *store, struct generation *generation,
@@ -153,6 +154,7 @@ bool version_see(struct store *store, struct generation *generation,
 
 	if (small != NULL) {
 		small->content = object->record;
+		small->looked = object->looked;
 		memcpy(small->sums, object->sums, sizeof(small->sums));
 	}
 	store_leave(store);
@@ -165,8 +167,18 @@ void version_set_small(struct store *store, struct generation *generation,
 	store_enter(store);
 	if (object->generation_id == generation->id) {
 		object->record = small->content;
+		object->looked = true;
 		memcpy(object->sums, small->sums, sizeof(object->sums));
 	}
+	store_leave(store);
+}
+
+void version_note_looked(struct store *store, struct generation *generation,
+    struct store_object *object)
+{
+	store_enter(store);
+	if (object->generation_id == generation->id)
+		object->looked = true;
 	store_leave(store);
 }
 

@@ -16,6 +16,7 @@
 /** A small file as it is known: where its bytes are, and their sums. */
 struct small_file {
 	struct place content; /* pack 0: not here */
+	bool looked;          /* false: it may be here all the same */
 	uint64_t sums[FORMAT_PAGES];
 };
 
@@ -37,6 +38,10 @@ void version_find_small(struct store *store, struct generation *generation,
 /** Remember where a small file is now. pack 0: it is gone. */
 void version_set_small(struct store *store, struct generation *generation,
     struct store_object *object, const struct small_file *small);
+
+/** Nothing was found: no need to look again in this generation. */
+void version_note_looked(struct store *store, struct generation *generation,
+    struct store_object *object);
 
 /** Offset of a small file's bytes in its record. */
 size_t version_content_offset(const struct store_object *object);

@@ -21,6 +21,8 @@ int store_probe(struct store_object *object, uint64_t first_block,
 	if (!load_begin(&load, object, how))
 		return (int)count;
 	if (version_is_small(object)) {
+		if (!load_find_small(&load))
+			code = -EAGAIN;
 		have[0] = first_block == 0 && object->size_bytes > 0 &&
 		    load.small.content.pack != 0;
 	} else {
@@ -60,6 +62,7 @@ uint64_t store_object_blocks(struct store_object *object)
 	if (!load_begin(&load, object, STORE_WAIT))
 		return 0;
 	if (version_is_small(object)) {
+		(void)!load_find_small(&load);
 		total = load.small.content.pack != 0;
 	} else {
 		/* A map ends with its last block that was kept. */

@@ -68,6 +68,21 @@ void version_find_small(struct store *store, struct generation *generation,
 		version_set_small(store, generation, object->object, &small);
 		return;
 	}
+	if (count >= 0)
+		version_note_looked(store, generation, object->object);
+}
+
+bool load_find_small(struct load *load)
+{
+	if (load->small.looked)
+		return true;
+	if (load->how == STORE_NOWAIT)
+		return false;
+	version_find_small(load->store, load->generation, &load->object);
+	/* In a generation that was swapped out meanwhile nothing is found. */
+	(void)!version_see(load->store, load->generation, load->object.object,
+	    &load->object, &load->small);
+	return true;
 }
 
 /* Read [start, end) of a small file into its place in the buffer. */
@@ -127,8 +142,11 @@ static enum outcome find_again(
 
 int load_small(struct load *load, size_t start, size_t end, void *buffer)
 {
-	enum outcome why = read_small(load, start, end, buffer);
+	enum outcome why;
 
+	if (!load_find_small(load))
+		return -EAGAIN;
+	why = read_small(load, start, end, buffer);
 	if (why == DAMAGED || why == GONE) {
 		if (load->how == STORE_NOWAIT)
 			return -EAGAIN;

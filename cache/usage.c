@@ -121,17 +121,17 @@ int usage_count(
 	if (code < 0)
 		return code;
 	for (unsigned i = 0; i < STORE_MAP_DIRECTORIES; i++)
-		other_bytes += generation->map_bytes[i];
-	out->disk_bytes = out->reserved_bytes = other_bytes;
+		out->map_bytes += generation->map_bytes[i];
+	out->disk_bytes = out->reserved_bytes = other_bytes + out->map_bytes;
 	for (size_t i = 0; i < out->pack_count; i++) {
-		const struct usage_pack *pack = &out->packs[i];
-		bool unfinished = usage_is_unfinished(store, pack->size_bytes);
+		struct usage_pack *pack = &out->packs[i];
 
+		pack->reserved_bytes = pack->disk_bytes;
+		if (usage_is_unfinished(store, pack->size_bytes) &&
+		    pack->disk_bytes < pack_bytes)
+			pack->reserved_bytes = pack_bytes;
 		out->disk_bytes += pack->disk_bytes;
-		out->reserved_bytes +=
-		    unfinished && pack->disk_bytes < pack_bytes
-		    ? pack_bytes
-		    : pack->disk_bytes;
+		out->reserved_bytes += pack->reserved_bytes;
 	}
 	find_bound(store, generation->dir_fd, out);
 	atomic_store(&store->bound_bytes, out->bound_bytes);

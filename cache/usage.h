@@ -23,15 +23,17 @@ struct store;
 
 struct usage_pack {
 	uint64_t number;
-	uint64_t size_bytes; /* its length */
-	uint64_t disk_bytes; /* what it occupies */
-	int64_t used_ns;     /* when it was used last: its mtime */
+	uint64_t size_bytes;     /* its length */
+	uint64_t disk_bytes;     /* what it occupies */
+	uint64_t reserved_bytes; /* what it may come to occupy */
+	int64_t used_ns;         /* when it was used last: its mtime */
 };
 
 struct usage {
 	struct usage_pack *packs; /* malloc'ed; freed by usage_fini() */
 	size_t pack_count;
 	uint64_t disk_bytes;     /* occupied by all files */
+	uint64_t map_bytes;      /* of that, by maps */
 	uint64_t reserved_bytes; /* with packs that are not full as full ones */
 	uint64_t bound_bytes;    /* in force now */
 	bool inodes_low;         /* less than the reserve is free */
