@@ -16,9 +16,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* A million entries are 330 MB of XML; beyond this somebody plays with us. */
-static const uint64_t list_bytes_max = UINT64_C(4) << 30;
-
 struct list_call {
 	struct call call; /* first */
 	struct fetch_lister lister;
@@ -29,7 +26,6 @@ struct list_call {
 	bool is_file;   /* the path itself */
 	bool ended;     /* by the lister */
 	int ended_code;
-	uint64_t body_bytes;
 	struct dav_parser *dav;
 	struct index_parser *page;
 };
@@ -53,7 +49,6 @@ static int plan_list(struct call *call, struct request_plan *plan)
 	    !profile_ask_dav(&call->fetch->profile, call->fetch->now_ms))
 		list->by_page = true;
 	drop_parsers(list);
-	list->body_bytes = 0;
 	if (list->given)
 		list->lister.restart(list->lister.arg);
 	list->given = false;
@@ -177,8 +172,7 @@ static struct verdict body(
 	struct err err = ERR_INIT;
 	int code;
 
-	list->body_bytes += size_bytes;
-	if (list->body_bytes > list_bytes_max)
+	if (call->request->body_bytes > FETCH_LIST_BYTES_MAX)
 		return call_done(call, -EIO, "a listing without end");
 	if (list->dav != NULL)
 		code = dav_parser_feed(list->dav, bytes, size_bytes, &err);

@@ -71,6 +71,8 @@ static struct verdict body(
 {
 	struct err err = ERR_INIT;
 
+	if (call->request->body_bytes > FETCH_STAT_BYTES_MAX)
+		return call_done(call, -EIO, "attributes without end");
 	if (dav_parser_feed(quota_of(call)->parser, bytes, size_bytes, &err) <
 	    0)
 		return call_again(call, RETRY_BAD, err.text);

@@ -164,8 +164,11 @@ static struct verdict body(
 {
 	struct stat_call *stat = stat_of(call);
 	struct err err;
-	int code = dav_parser_feed(stat->parser, bytes, size_bytes, &err);
+	int code;
 
+	if (call->request->body_bytes > FETCH_STAT_BYTES_MAX)
+		return call_done(call, -EIO, "attributes without end");
+	code = dav_parser_feed(stat->parser, bytes, size_bytes, &err);
 	if (code < 0)
 		return bad_document(call, code, &err);
 	return (struct verdict){.kind = VERDICT_TAKE};

@@ -31,6 +31,7 @@ struct script {
 	const char *server;   /* Server header */
 	bool slash_redirects; /* a directory without slash is redirected */
 	unsigned cut_propfinds;
+	bool endless; /* attributes of others, for ever */
 	atomic_uint propfinds;
 	atomic_uint heads;
 	atomic_uint gets;
@@ -78,6 +79,25 @@ static bool is_redirected(
 	    strcmp(request->target, "/f") != 0;
 }
 
+static bool say_without_end(struct server_peer *peer)
+{
+	static const char one[] = RESPONSE_FILE("/other", "1");
+	enum { COPIES = 4096, ROUNDS = 80 };
+	size_t bytes = sizeof(one) - 1;
+	char *many = malloc(bytes * COPIES);
+
+	assert(many != NULL);
+	for (size_t i = 0; i < COPIES; i++)
+		memcpy(many + i * bytes, one, bytes);
+	server_say(peer,
+	    "HTTP/1.1 207 Multi-Status\r\n" DATE
+	    "\r\n<D:multistatus xmlns:D=\"DAV:\">");
+	for (int i = 0; i < ROUNDS; i++)
+		server_send(peer, many, bytes * COPIES);
+	free(many);
+	return false;
+}
+
 static bool on_propfind(struct script *script,
     const struct server_request *request, struct server_peer *peer)
 {
@@ -85,6 +105,8 @@ static bool on_propfind(struct script *script,
 	char depth[8];
 
 	(void)server_header(request, "Depth", depth, sizeof(depth));
+	if (script->endless)
+		return say_without_end(peer);
 	if (script->propfind_status != NULL) {
 		say_body(peer, script->propfind_status, DATE,
 		    script->propfind_type != NULL ? script->propfind_type
@@ -400,6 +422,18 @@ static void documents_that_are_none_give_eio(void **state)
 	}
 }
 
+static void attributes_without_end_are_left(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run);
+	run.script.endless = true;
+	assert_int_equal(run_stat(&run, "/f"), -EIO);
+	assert_int_equal(atomic_load(&run.script.propfinds), 1);
+	run_end(&run);
+}
+
 static void xrootd_is_not_asked_for_names_that_it_cuts(void **state)
 {
 	struct run run;
@@ -494,6 +528,7 @@ int main(void)
 	    cmocka_unit_test(json_index_pages_are_read),
 	    cmocka_unit_test(a_directory_that_nobody_lists_is_an_error),
 	    cmocka_unit_test(documents_that_are_none_give_eio),
+	    cmocka_unit_test(attributes_without_end_are_left),
 	    cmocka_unit_test(xrootd_is_not_asked_for_names_that_it_cuts),
 	    cmocka_unit_test(the_quota_is_asked_for_once_a_minute),
 	    cmocka_unit_test(a_server_without_dav_does_not_say_its_quota),
