@@ -20,8 +20,9 @@
 #include <string.h>
 
 enum {
-	/* The store is to answer before the call itself must. */
-	TOKEN_MARGIN_MS = 100,
+	/* The store is to answer before the call itself must: a quarter of
+	 * the time left, at most this, so that its reason is told. */
+	TOKEN_MARGIN_MS = 1000,
 };
 
 struct token_wait {
@@ -105,8 +106,12 @@ void call_want_token(struct call *call)
 		call_answer(call, -ENOMEM);
 		return;
 	}
-	if (deadline_ms > fetch->now_ms + TOKEN_MARGIN_MS)
-		deadline_ms -= TOKEN_MARGIN_MS;
+	if (deadline_ms > fetch->now_ms) {
+		uint64_t margin_ms = (deadline_ms - fetch->now_ms) / 4;
+
+		deadline_ms -=
+		    margin_ms < TOKEN_MARGIN_MS ? margin_ms : TOKEN_MARGIN_MS;
+	}
 	query = (struct tokens_query){
 	    .ident = &call->ident,
 	    .path = call->path,

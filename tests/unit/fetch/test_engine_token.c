@@ -356,7 +356,7 @@ static void without_a_token_nothing_is_sent(void **state)
 	        .url = server_url(run.server),
 	        .ca_file = server_ca_file(run.server),
 	        .token_file = path,
-	        .timeout_ms = 400,
+	        .timeout_ms = 4000,
 	    });
 	answer_init(&run.answer, 0, 100);
 	assert_int_equal(run_range(&run), -ENOKEY);
