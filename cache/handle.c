@@ -75,8 +75,8 @@ struct handle *handle_add(struct handles *handles, int fd,
 		(void)close(fd);
 		return NULL;
 	}
-	*handle = (struct handle){
-	    .owner = owner, .touched_ms = touched_ms, .fd = fd, .users = 1};
+	*handle = (struct handle){.owner = owner, .fd = fd, .users = 1};
+	handle->touched_ms = touched_ms;
 	*owner = handle;
 	mark(handle, now_ms);
 	link_newest(handles, handle);

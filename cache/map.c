@@ -59,15 +59,14 @@ static bool head_matches(int fd, const struct store_object *object)
 }
 
 /* Open the map of an object; -ENOENT when there is none that is right. */
-static int open_map(
-    struct generation *generation, const struct map_object *object)
+static int open_map(const struct map_object *object)
 {
 	char name[MAP_NAME_BYTES];
 	struct stat stat;
 
 	map_name(name, object->key);
 
-	int fd = openat(generation->maps_fd, name,
+	int fd = openat(object->generation->maps_fd, name,
 	    O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
@@ -83,17 +82,34 @@ static int open_map(
 	return fd;
 }
 
-/* Something else has the map's name: out of the way with it. */
-static void remove_obstacle(int maps_fd, const char *name)
+/* What keeps a map from being made is taken out of the way, or its directory
+ * made. @retval 0: to be tried again. */
+static int make_way(int maps_fd, const char *name, int code)
 {
-	if (unlinkat(maps_fd, name, 0) < 0)
-		(void)unlinkat(maps_fd, name, AT_REMOVEDIR);
+	char directory[3] = {name[0], name[1], '\0'};
+
+	switch (-code) {
+	case EISDIR: /* something else has the map's name */
+	case ELOOP:
+	case ENXIO:
+		if (unlinkat(maps_fd, name, 0) < 0)
+			(void)unlinkat(maps_fd, name, AT_REMOVEDIR);
+		return 0;
+	case ENOTDIR: /* or its directory's */
+		(void)unlinkat(maps_fd, directory, 0);
+		break;
+	case ENOENT:
+		break;
+	default:
+		return code;
+	}
+	return mkdirat(maps_fd, directory, 0700) < 0 && errno != EEXIST ? -errno
+	                                                                : 0;
 }
 
 /* Open or make the file, its directory too. */
 static int open_or_make(int maps_fd, const char *name, struct stat *stat)
 {
-	char directory[3] = {name[0], name[1], '\0'};
 	int code = 0;
 
 	for (unsigned try = 0; try < 2; try++) {
@@ -106,28 +122,18 @@ static int open_or_make(int maps_fd, const char *name, struct stat *stat)
 		code = fd < 0 ? -errno : -EISDIR;
 		if (fd >= 0)
 			(void)close(fd);
-		if (code == -ENOENT || code == -ENOTDIR) {
-			if (code == -ENOTDIR)
-				remove_obstacle(maps_fd, directory);
-			if (mkdirat(maps_fd, directory, 0700) < 0 &&
-			    errno != EEXIST)
-				return -errno;
-		} else if (code == -EISDIR || code == -ELOOP ||
-		    code == -ENXIO) {
-			remove_obstacle(maps_fd, name);
-		} else {
+		if (make_way(maps_fd, name, code) < 0)
 			return code;
-		}
 	}
 	return code;
 }
 
 /* Open it for writing, making it and its head when they are missing. */
-static int make_map(
-    struct generation *generation, const struct map_object *object)
+static int make_map(const struct map_object *object)
 {
+	struct generation *generation = object->generation;
 	char name[MAP_NAME_BYTES];
-	struct stat stat;
+	struct stat stat = {.st_size = 0};
 
 	map_name(name, object->key);
 
@@ -153,105 +159,103 @@ static int make_map(
 
 /* Maps are opened in the generation in force alone: when that is swapped
  * out, its maps are taken from their objects. */
-static bool is_in_force(const struct store *store,
-    const struct generation *generation, const struct store_object *object)
-    REQUIRES(store_lock)
+static bool is_in_force(const struct map_object *object) REQUIRES(store_lock)
 {
-	return store->generation == generation &&
-	    object->generation_id == generation->id;
+	return object->store->generation == object->generation &&
+	    object->object->generation_id == object->generation->id;
 }
 
 /* Hold what is open; -ENOENT when it is known to be absent, -EAGAIN when the
  * disk has to be asked. */
-static int hold_open(struct store *store, struct generation *generation,
-    struct store_object *object, bool may_wait, struct handle **out)
+static int hold_open(
+    const struct map_object *object, bool may_wait, struct handle **out)
 {
-	uint64_t now_ms = clock_now_ms(store->clock);
+	struct store_object *version = object->object;
+	uint64_t now_ms = clock_now_ms(object->store->clock);
 	int code = -EAGAIN;
 
-	store_enter(store);
-	if (!is_in_force(store, generation, object)) {
-		code = -ENOENT;
-	} else if (object->map != NULL) {
-		handle_use(&generation->maps, object->map, now_ms);
-		*out = object->map;
+	store_enter(object->store);
+	if (is_in_force(object) && version->map != NULL) {
+		handle_use(&object->generation->maps, version->map, now_ms);
+		*out = version->map;
 		code = 0;
-	} else if (object->map_state == MAP_ABSENT &&
-	    (!may_wait || now_ms - object->map_absent_ms < ABSENT_MS)) {
+	} else if (!is_in_force(object) ||
+	    (version->map_state == MAP_ABSENT &&
+	        (!may_wait || now_ms - version->map_absent_ms < ABSENT_MS))) {
 		code = -ENOENT;
 	}
-	store_leave(store);
+	store_leave(object->store);
 	return code;
 }
 
 /* Enter an opened map, unless another thread was faster. */
-static int enter_map(struct store *store, struct generation *generation,
-    struct store_object *object, int fd, struct handle **out)
+static int enter_map(
+    const struct map_object *object, int fd, struct handle **out)
 {
-	uint64_t now_ms = clock_now_ms(store->clock);
+	struct store_object *version = object->object;
+	struct handles *maps = &object->generation->maps;
+	uint64_t now_ms = clock_now_ms(object->store->clock);
 	struct handle *dead;
 	int code = 0;
 
-	store_enter(store);
-	if (!is_in_force(store, generation, object)) {
+	store_enter(object->store);
+	if (!is_in_force(object)) {
 		code = -ENOENT;
-	} else if (object->map != NULL) {
-		handle_use(&generation->maps, object->map, now_ms);
-		*out = object->map;
+	} else if (version->map != NULL) {
+		handle_use(maps, version->map, now_ms);
+		*out = version->map;
 	} else {
-		*out = handle_add(&generation->maps, fd, &object->map,
-		    &object->map_touched_ms, now_ms);
+		*out = handle_add(
+		    maps, fd, &version->map, &version->map_touched_ms, now_ms);
 		fd = -1;
 		code = *out == NULL ? -ENOMEM : 0;
-		object->map_state = MAP_UNKNOWN;
+		version->map_state = MAP_UNKNOWN;
 	}
-	dead = handles_take_dead(&generation->maps);
-	store_leave(store);
+	dead = handles_take_dead(maps);
+	store_leave(object->store);
 	handles_close(dead);
 	if (fd >= 0)
 		(void)close(fd);
 	return code;
 }
 
-static void note_absent(struct store *store, struct generation *generation,
-    struct store_object *object)
+static void note_absent(const struct map_object *object)
 {
-	store_enter(store);
-	if (object->generation_id == generation->id && object->map == NULL) {
-		object->map_state = MAP_ABSENT;
-		object->map_absent_ms = clock_now_ms(store->clock);
+	struct store_object *version = object->object;
+
+	store_enter(object->store);
+	if (is_in_force(object) && version->map == NULL) {
+		version->map_state = MAP_ABSENT;
+		version->map_absent_ms = clock_now_ms(object->store->clock);
 	}
-	store_leave(store);
+	store_leave(object->store);
 }
 
-static int hold_map(struct store *store, struct generation *generation,
+static int hold_map(
     const struct map_object *object, enum store_how how, struct handle **out)
 {
-	int code = hold_open(
-	    store, generation, object->object, how == STORE_WAIT, out);
+	int code = hold_open(object, how == STORE_WAIT, out);
 
 	if (code != -EAGAIN || how == STORE_NOWAIT)
 		return code;
 
-	int fd = open_map(generation, object);
+	int fd = open_map(object);
 
 	if (fd == -ENOENT)
-		note_absent(store, generation, object->object);
+		note_absent(object);
 	if (fd < 0)
 		return fd;
-	return enter_map(store, generation, object->object, fd, out);
+	return enter_map(object, fd, out);
 }
 
-static void let_go(
-    struct store *store, struct generation *generation, struct handle *handle)
+static void let_go(const struct map_object *object, struct handle *handle)
 {
-	store_enter(store);
-	handle_done(&generation->maps, handle);
-	store_leave(store);
+	store_enter(object->store);
+	handle_done(&object->generation->maps, handle);
+	store_leave(object->store);
 }
 
-int map_read(struct store *store, struct generation *generation,
-    const struct map_object *object, uint64_t first, unsigned count,
+int map_read(const struct map_object *object, uint64_t first, unsigned count,
     enum store_how how, struct format_map_entry entries[])
 {
 	size_t size_bytes = count * sizeof(*entries);
@@ -262,7 +266,7 @@ int map_read(struct store *store, struct generation *generation,
 	if (!entry_offset(object->object, first, &offset_bytes))
 		offset_bytes = INT64_MAX / 2;
 
-	int code = hold_map(store, generation, object, how, &handle);
+	int code = hold_map(object, how, &handle);
 
 	if (code == -ENOENT) {
 		memset(entries, 0, size_bytes);
@@ -275,15 +279,14 @@ int map_read(struct store *store, struct generation *generation,
 		    handle->fd, entries, size_bytes, offset_bytes);
 	else
 		n = io_pread(handle->fd, entries, size_bytes, offset_bytes);
-	let_go(store, generation, handle);
+	let_go(object, handle);
 	if (n < 0)
 		return (int)n;
 	memset((char *)entries + n, 0, size_bytes - (size_t)n);
 	return 0;
 }
 
-uint64_t map_blocks(struct store *store, struct generation *generation,
-    const struct map_object *object)
+uint64_t map_blocks(const struct map_object *object)
 {
 	const struct store_object *version = object->object;
 	uint64_t start = first_entry(version);
@@ -293,33 +296,31 @@ uint64_t map_blocks(struct store *store, struct generation *generation,
 	struct handle *handle = NULL;
 	struct stat stat;
 
-	if (hold_map(store, generation, object, STORE_WAIT, &handle) < 0)
+	if (hold_map(object, STORE_WAIT, &handle) < 0)
 		return 0;
 	if (fstat(handle->fd, &stat) == 0 && (uint64_t)stat.st_size > start)
 		blocks = ((uint64_t)stat.st_size - start) /
 		    sizeof(struct format_map_entry);
-	let_go(store, generation, handle);
+	let_go(object, handle);
 	return blocks < all ? blocks : all;
 }
 
 /* For writing: what is open, else the file, made when it is missing. */
-static int hold_to_write(struct store *store, struct generation *generation,
-    const struct map_object *object, struct handle **out)
+static int hold_to_write(const struct map_object *object, struct handle **out)
 {
-	int code = hold_open(store, generation, object->object, true, out);
+	int code = hold_open(object, true, out);
 
 	if (code == 0)
 		return 0;
 
-	int fd = make_map(generation, object);
+	int fd = make_map(object);
 
 	if (fd < 0)
 		return fd;
-	return enter_map(store, generation, object->object, fd, out);
+	return enter_map(object, fd, out);
 }
 
-int map_write(struct store *store, struct generation *generation,
-    const struct map_object *object, uint64_t first, unsigned count,
+int map_write(const struct map_object *object, uint64_t first, unsigned count,
     const struct format_map_entry entries[])
 {
 	struct handle *handle = NULL;
@@ -328,18 +329,17 @@ int map_write(struct store *store, struct generation *generation,
 	if (!entry_offset(object->object, first, &offset_bytes))
 		return -EFBIG;
 
-	int code = hold_to_write(store, generation, object, &handle);
+	int code = hold_to_write(object, &handle);
 
 	if (code < 0)
 		return code;
 	code = io_pwrite(
 	    handle->fd, entries, count * sizeof(*entries), offset_bytes);
-	let_go(store, generation, handle);
+	let_go(object, handle);
 	return code;
 }
 
-void map_clear(struct store *store, struct generation *generation,
-    const struct map_object *object, uint64_t index,
+void map_clear(const struct map_object *object, uint64_t index,
     const struct format_map_entry *entry)
 {
 	struct format_map_entry now;
@@ -348,14 +348,14 @@ void map_clear(struct store *store, struct generation *generation,
 	uint64_t offset_bytes;
 
 	if (!entry_offset(object->object, index, &offset_bytes) ||
-	    hold_map(store, generation, object, STORE_WAIT, &handle) < 0)
+	    hold_map(object, STORE_WAIT, &handle) < 0)
 		return;
 	/* When it cannot be cleared, it is found bad again. */
 	if (io_pread(handle->fd, &now, sizeof(now), offset_bytes) ==
 	        sizeof(now) &&
 	    memcmp(&now, entry, sizeof(now)) == 0)
 		(void)!io_pwrite(handle->fd, &none, sizeof(none), offset_bytes);
-	let_go(store, generation, handle);
+	let_go(object, handle);
 }
 
 void map_encode(const struct hash_secret *secret, struct hash128 bind,

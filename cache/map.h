@@ -32,6 +32,8 @@ struct map_place {
 
 /** An object as a call on it needs it: copied out under the lock. */
 struct map_object {
+	struct store *store;
+	struct generation *generation; /* held by the caller */
 	struct store_object *object;
 	struct hash128 key;
 	struct hash128 bind;
@@ -44,25 +46,21 @@ struct map_object {
  * @retval -EAGAIN  with STORE_NOWAIT: the disk would have to be asked.
  * @retval -errno   the map cannot be opened or read.
  */
-NODISCARD int map_read(struct store *store, struct generation *generation,
-    const struct map_object *object, uint64_t first, unsigned count,
-    enum store_how how, struct format_map_entry entries[]);
+NODISCARD int map_read(const struct map_object *object, uint64_t first,
+    unsigned count, enum store_how how, struct format_map_entry entries[]);
 
 /** Write entries that follow one another, making the map when needed; may
  *  wait; the writer's thread only. @retval 0, or -errno. */
-NODISCARD int map_write(struct store *store, struct generation *generation,
-    const struct map_object *object, uint64_t first, unsigned count,
-    const struct format_map_entry entries[]);
+NODISCARD int map_write(const struct map_object *object, uint64_t first,
+    unsigned count, const struct format_map_entry entries[]);
 
 /** Clear an entry if it still is the one given; may wait. */
-void map_clear(struct store *store, struct generation *generation,
-    const struct map_object *object, uint64_t index,
+void map_clear(const struct map_object *object, uint64_t index,
     const struct format_map_entry *entry);
 
 /** Blocks up to the last one that the map has an entry for, none behind the
  *  object's end; may wait. */
-uint64_t map_blocks(struct store *store, struct generation *generation,
-    const struct map_object *object);
+uint64_t map_blocks(const struct map_object *object);
 
 /** Encode an entry for a block of `size_bytes`. */
 void map_encode(const struct hash_secret *secret, struct hash128 bind,

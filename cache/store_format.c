@@ -135,7 +135,7 @@ static int begin_format(
 
 static int lock_patiently(int fd)
 {
-	struct timespec pause = {.tv_nsec = 10 * 1000000};
+	struct timespec pause = {.tv_nsec = 10000000};
 
 	for (unsigned i = 0; i < LOCK_TRIES; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)

@@ -149,7 +149,7 @@ static unsigned enter_maps(struct batch *batch)
 				note_small(batch, item);
 		} else {
 			count = gather(batch, i, entries);
-			code = map_write(batch->store, batch->generation,
+			code = map_write(
 			    &item->object, item->block->index, count, entries);
 		}
 		if (code == 0)
@@ -163,12 +163,13 @@ static unsigned enter_maps(struct batch *batch)
 
 static void tell_loss(struct store *store, unsigned lost, int code)
 {
+	enum { TELL_MS = 10000 };
 	static struct log_limit limit;
 
 	stats_add(STATS_cache_dropped_writes, lost);
 	/* Just after a failure nothing is tried: it was told then. */
 	if (code != 0 && code != -EAGAIN)
-		log_limited(&limit, 10 * 1000, LOG_LEVEL_WARN, LOG_CACHE,
+		log_limited(&limit, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
 		    "cache keeps nothing new", "dir=%s blocks=%u errno=%s",
 		    LOG_TEXT(store->dir), lost, err_name(code));
 }

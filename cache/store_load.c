@@ -152,8 +152,7 @@ static unsigned attempt(const struct load *load, uint64_t first, unsigned count,
 	struct map_place places[STORE_RUN_BLOCKS];
 	unsigned decoded;
 	unsigned done = 0;
-	int code = map_read(load->store, load->generation, &load->object, first,
-	    count, load->how, entries);
+	int code = map_read(&load->object, first, count, load->how, entries);
 
 	if (code < 0) {
 		*why = code == -EAGAIN ? BUSY : REFUSED;
@@ -202,7 +201,7 @@ static void drop(const struct load *load, uint64_t index,
 	if (why != GONE)
 		load_tell_damage(load, place_decode(now->place),
 		    why == TORN ? "entry" : "bytes");
-	map_clear(load->store, load->generation, &load->object, index, now);
+	map_clear(&load->object, index, now);
 }
 
 static int load_blocks(const struct load *load, uint64_t first, unsigned count,
@@ -256,8 +255,7 @@ static enum outcome attempt_pages(const struct load *load, uint64_t block,
 {
 	struct map_place place;
 	unsigned decoded;
-	int code = map_read(load->store, load->generation, &load->object, block,
-	    1, load->how, entry);
+	int code = map_read(&load->object, block, 1, load->how, entry);
 
 	if (code < 0)
 		return code == -EAGAIN ? BUSY : REFUSED;

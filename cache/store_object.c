@@ -147,8 +147,11 @@ bool version_see(struct store *store, struct generation *generation,
 	/* A generation that was swapped out meanwhile sees nothing new. */
 	if (object->generation_id < generation->id)
 		attach(generation, object);
-	*out = (struct map_object){
-	    .object = object, .key = object->key, .bind = object->bind};
+	*out = (struct map_object){.store = store,
+	    .generation = generation,
+	    .object = object,
+	    .key = object->key,
+	    .bind = object->bind};
 
 	bool same = object->generation_id == generation->id;
 

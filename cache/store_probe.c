@@ -26,8 +26,7 @@ int store_probe(struct store_object *object, uint64_t first_block,
 		have[0] = first_block == 0 && object->size_bytes > 0 &&
 		    load.small.content.pack != 0;
 	} else {
-		code = map_read(load.store, load.generation, &load.object,
-		    first_block, count, how, entries);
+		code = map_read(&load.object, first_block, count, how, entries);
 		for (unsigned i = 0; code == 0 && i < count; i++)
 			have[i] = map_has(&entries[i]) &&
 			    version_block_bytes(object, first_block + i) > 0;
@@ -44,8 +43,7 @@ static uint64_t count_blocks(
 	uint64_t packs[STORE_RUN_BLOCKS];
 	size_t found = 0;
 
-	if (map_read(load->store, load->generation, &load->object, first, count,
-	        STORE_WAIT, entries) < 0)
+	if (map_read(&load->object, first, count, STORE_WAIT, entries) < 0)
 		return 0;
 	for (unsigned i = 0; i < count; i++) {
 		if (map_has(&entries[i]))
@@ -66,8 +64,7 @@ uint64_t store_object_blocks(struct store_object *object)
 		total = load.small.content.pack != 0;
 	} else {
 		/* A map ends with its last block that was kept. */
-		uint64_t blocks =
-		    map_blocks(load.store, load.generation, &load.object);
+		uint64_t blocks = map_blocks(&load.object);
 
 		for (uint64_t i = 0; i < blocks; i += STORE_RUN_BLOCKS)
 			total += count_blocks(&load, i,

@@ -20,7 +20,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REOPEN_MS = 5000 }; /* between tries while the directory is off */
+enum {
+	REOPEN_MS = 5000, /* between tries while the directory is off */
+	TELL_MS = 60000,  /* between lines about it */
+};
 
 /* Free generations that nobody uses any more; may wait. */
 static void free_dead(struct store *store)
@@ -186,7 +189,7 @@ static void reopen(struct store *store, uint64_t now_ms)
 	store_swap_in(store, NULL);
 	atomic_store(&store->state_code, code);
 	store->retry_ms = now_ms + REOPEN_MS;
-	log_limited(&limit, 60 * 1000, LOG_LEVEL_WARN, LOG_CACHE,
+	log_limited(&limit, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
 	    "cache directory is off", "dir=%s errno=%s why=%s",
 	    LOG_TEXT(store->dir), err_name(code), LOG_TEXT(err.text));
 }

@@ -19,23 +19,29 @@
 
 enum { MARK_ENTERED = 1, MARK_MAX = 8 };
 
+/* A table is a file of one size from the day it is made. */
+static int give_size(int fd, uint64_t size_bytes)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (!S_ISREG(stat.st_mode))
+		return -EISDIR;
+	if ((uint64_t)stat.st_size == size_bytes)
+		return 0;
+	return ftruncate(fd, (off_t)size_bytes) < 0 ? -errno : 0;
+}
+
 int table_open(struct table *table, int dir_fd, const char *name)
 {
-	uint64_t size_bytes = (uint64_t)table->buckets * FORMAT_BUCKET_BYTES;
-	struct stat stat;
 	int fd = openat(dir_fd, name,
 	    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	int code = 0;
+	int code;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &stat) < 0)
-		code = -errno;
-	else if (!S_ISREG(stat.st_mode))
-		code = -EISDIR;
-	else if ((uint64_t)stat.st_size != size_bytes &&
-	    ftruncate(fd, (off_t)size_bytes) < 0)
-		code = -errno;
+	code = give_size(fd, (uint64_t)table->buckets * FORMAT_BUCKET_BYTES);
 	if (code < 0) {
 		(void)close(fd);
 		return code;
