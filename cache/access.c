@@ -13,7 +13,8 @@
 enum { WAITING, ANSWERED, ABANDONED };
 
 struct access_wait {
-	struct list place; /* access.waiting */
+	struct list place;        /* access.waiting */
+	struct access_wait *next; /* of those abandoned together */
 	_Atomic int state;
 	_Atomic int refs; /* whoever answers, and the token store */
 	struct cache *cache;
@@ -47,9 +48,9 @@ bool access_is_refused(int code)
 	return code == -EACCES || code == -EKEYREJECTED;
 }
 
-static void wait_put(struct access_wait *wait)
+static void wait_put(struct access_wait *wait, int refs)
 {
-	if (atomic_fetch_sub(&wait->refs, 1) == 1)
+	if (atomic_fetch_sub(&wait->refs, refs) == refs)
 		free(wait);
 }
 
@@ -68,7 +69,7 @@ static void found(void *arg, int code)
 	struct cache *cache;
 
 	if (!claim(wait, ANSWERED)) {
-		wait_put(wait);
+		wait_put(wait, 1);
 		return;
 	}
 	cache = wait->cache;
@@ -79,8 +80,7 @@ static void found(void *arg, int code)
 	list_remove(&wait->place);
 	(void)pthread_cond_broadcast(&cache->access.left);
 	cache_exit(cache);
-	wait_put(wait);
-	wait_put(wait);
+	wait_put(wait, 2);
 }
 
 void access_wait(struct cache *cache, const struct access_ask *ask)
@@ -117,11 +117,12 @@ void access_wait(struct cache *cache, const struct access_ask *ask)
 }
 
 /* Take those out whose claim is won here. */
-static void abandon(struct cache *cache, uint64_t now_ms, bool all,
-    struct list *out) REQUIRES(cache_lock);
-static void abandon(
-    struct cache *cache, uint64_t now_ms, bool all, struct list *out)
+static struct access_wait *abandon(
+    struct cache *cache, uint64_t now_ms, bool all) REQUIRES(cache_lock);
+static struct access_wait *abandon(
+    struct cache *cache, uint64_t now_ms, bool all)
 {
+	struct access_wait *first = NULL;
 	struct list *item = cache->access.waiting.next;
 
 	while (item != &cache->access.waiting) {
@@ -134,32 +135,31 @@ static void abandon(
 		if (!claim(wait, ABANDONED))
 			continue;
 		list_remove(&wait->place);
-		list_push(out, &wait->place);
+		wait->next = first;
+		first = wait;
 	}
+	return first;
 }
 
-static void answer_all(struct list *waits, int code)
+static void answer_all(struct access_wait *wait, int code)
 {
-	struct list *item;
-
-	while ((item = list_pop(waits)) != NULL) {
-		struct access_wait *wait =
-		    CONTAINER_OF(item, struct access_wait, place);
+	while (wait != NULL) {
+		struct access_wait *next = wait->next;
 
 		wait->answer(wait->arg, code < 0 ? code : wait->code);
-		wait_put(wait);
+		wait_put(wait, 1);
+		wait = next;
 	}
 }
 
 void access_tick(struct cache *cache, uint64_t now_ms)
 {
-	struct list late;
+	struct access_wait *late;
 
-	list_init(&late);
 	cache_enter(cache);
-	abandon(cache, now_ms, false, &late);
+	late = abandon(cache, now_ms, false);
 	cache_exit(cache);
-	answer_all(&late, 0);
+	answer_all(late, 0);
 }
 
 static void wait_until_left(struct cache *cache) REQUIRES(cache_lock);
@@ -171,12 +171,11 @@ static void wait_until_left(struct cache *cache)
 
 void access_stop(struct cache *cache)
 {
-	struct list all;
+	struct access_wait *all;
 
-	list_init(&all);
 	cache_enter(cache);
-	abandon(cache, 0, true, &all);
+	all = abandon(cache, 0, true);
 	wait_until_left(cache);
 	cache_exit(cache);
-	answer_all(&all, -ECANCELED);
+	answer_all(all, -ECANCELED);
 }

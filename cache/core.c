@@ -15,14 +15,12 @@ void todo_init(struct todo *todo)
 	list_init(&todo->closes);
 }
 
-void cache_enter(struct cache *cache) UNCHECKED;
-void cache_enter(struct cache *cache)
+UNCHECKED void cache_enter(struct cache *cache)
 {
 	(void)pthread_mutex_lock(&cache->mutex);
 }
 
-void cache_exit(struct cache *cache) UNCHECKED;
-void cache_exit(struct cache *cache)
+UNCHECKED void cache_exit(struct cache *cache)
 {
 	(void)pthread_mutex_unlock(&cache->mutex);
 }

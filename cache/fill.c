@@ -105,26 +105,24 @@ static int sink_begin(void *arg, const char *etag)
 	struct object *object = run->object;
 	struct cache *cache = run->cache;
 	bool early = fetch_validates_bytes(cache->config.fetch);
-	int code = 0;
+	size_t etag_bytes = strlen(etag) + 1;
+	bool changed;
 
 	cache_enter(cache);
 	if (!run->begun)
 		note_wait(&cache->rates, cache_now_ms(cache) - run->started_ms);
 	run->begun = true;
-	if (object->stale) {
-		code = -ESTALE;
-	} else if (object->pin[0] == '\0') {
-		/* The first answer with an ETag pins all that follow. */
-		if (strlen(etag) < sizeof(object->pin))
-			(void)strcpy(object->pin, etag);
-	} else if (etag[0] == '\0') {
-		early = false; /* confirmed at the end of the range, or not */
-	} else if (strcmp(object->pin, etag) != 0) {
-		code = -ESTALE;
-	}
+	/* The first answer with an ETag pins all that follow. */
+	if (object->pin[0] == '\0' && etag_bytes <= sizeof(object->pin))
+		(void)memcpy(object->pin, etag, etag_bytes);
+	/* One without is confirmed at the end of its range, or not. */
+	if (object->pin[0] != '\0' && etag[0] == '\0')
+		early = false;
+	changed = object->stale ||
+	    (etag[0] != '\0' && strcmp(object->pin, etag) != 0);
 	run->early = early;
 	cache_exit(cache);
-	return code;
+	return changed ? -ESTALE : 0;
 }
 
 /* Copy the part of a piece that falls into block i, and sum the pages that

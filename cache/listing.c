@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -258,7 +259,8 @@ static void attr_of(const struct cache_listing *listing,
 	};
 
 	if (entry->etag != NO_ETAG)
-		(void)strcpy(stat.version.etag, listing->text + entry->etag);
+		(void)snprintf(stat.version.etag, sizeof(stat.version.etag),
+		    "%s", listing->text + entry->etag);
 	meta_attr_of(out, &stat, listing->seed,
 	    &(struct meta_look){.asked_ms = listing->times.asked_ms,
 	        .wall_s = listing->times.wall_s});

@@ -13,15 +13,19 @@ void reads_init(struct reads *reads)
 {
 	list_init(&reads->waiting);
 	list_init(&reads->starved);
-	list_init(&reads->spare);
 }
 
 void reads_fini(struct reads *reads)
 {
-	struct list *item;
+	struct read *read = reads->spare;
 
-	while ((item = list_pop(&reads->spare)) != NULL)
-		free(CONTAINER_OF(item, struct read, place));
+	while (read != NULL) {
+		struct read *next = read->spare_next;
+
+		free(read);
+		read = next;
+	}
+	reads->spare = NULL;
 }
 
 void read_part(const struct read *read, uint64_t index, uint32_t *from_bytes,
@@ -228,7 +232,8 @@ void read_free(struct cache *cache, struct read *read, struct todo *todo)
 	read->object = NULL;
 	if (cache->reads.spare_count < READS_SPARE_MAX) {
 		cache->reads.spare_count++;
-		list_push_front(&cache->reads.spare, &read->place);
+		read->spare_next = cache->reads.spare;
+		cache->reads.spare = read;
 	} else {
 		free(read);
 	}

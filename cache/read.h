@@ -56,7 +56,8 @@ struct read_wait {
 };
 
 struct read {
-	struct list place;     /* parked, starved, or a todo's */
+	struct list place; /* parked, starved, or a todo's */
+	struct read *spare_next;
 	struct list deadline;  /* reads.waiting, oldest first */
 	struct object *object; /* one reference */
 	struct ident ident;
@@ -80,7 +81,7 @@ struct read {
 struct reads {
 	struct list waiting; /* all but READING and DONE, by deadline */
 	struct list starved; /* the first goes first */
-	struct list spare;
+	struct read *spare;  /* through spare_next */
 	unsigned spare_count;
 	unsigned waiting_count;
 };

@@ -42,47 +42,52 @@ static int try_pages(
 	return run_pages(builder, block, from, until - from) < 0 ? -ENOMEM : 1;
 }
 
+/* Give back what hold_blocks() has got so far. */
+static void give_back(struct cache *cache, struct read *read, const bool made[])
+    REQUIRES(cache_lock);
+static void give_back(struct cache *cache, struct read *read, const bool made[])
+{
+	for (unsigned i = 0; i < read->count; i++) {
+		struct block *block = read->blocks[i];
+
+		if (block == NULL)
+			continue;
+		if (made[i])
+			pool_unhash(&cache->pool, block);
+		pool_put(&cache->pool, block);
+	}
+	read->count = 0;
+}
+
 /* Hold every block of the read: those that are here, and new ones for those
  * that are not; all or none. */
 static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
     REQUIRES(cache_lock);
 static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
 {
+	struct pool *pool = &cache->pool;
 	uint64_t first = read->offset_bytes / CACHE_BLOCK_BYTES;
 	uint64_t last =
 	    (read->offset_bytes + read->size_bytes - 1) / CACHE_BLOCK_BYTES;
-	unsigned count = (unsigned)(last - first) + 1;
 
-	assert(count <= READ_BLOCKS_MAX);
+	read->count = (unsigned)(last - first) + 1;
+	assert(read->count <= READ_BLOCKS_MAX);
 	/* What is here first, so that making room does not recycle it. */
-	for (unsigned i = 0; i < count; i++) {
-		read->blocks[i] =
-		    pool_find(&cache->pool, read->object, first + i);
+	for (unsigned i = 0; i < read->count; i++) {
+		read->blocks[i] = pool_find(pool, read->object, first + i);
 		made[i] = read->blocks[i] == NULL;
 		if (!made[i])
-			pool_get(&cache->pool, read->blocks[i]);
+			pool_get(pool, read->blocks[i]);
 	}
-	read->count = count;
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < read->count; i++) {
 		if (!made[i])
 			continue;
-		read->blocks[i] = pool_take(
-		    &cache->pool, read->object, first + i, true, true);
-		if (read->blocks[i] != NULL)
-			continue;
-		/* None: give back the new ones and the found ones. */
-		for (unsigned j = 0; j < count; j++) {
-			struct block *block = read->blocks[j];
-
-			if (block == NULL)
-				continue;
-			if (made[j])
-				pool_unhash(&cache->pool, block);
-			pool_put(&cache->pool, block);
-			read->blocks[j] = NULL;
+		read->blocks[i] =
+		    pool_take(pool, read->object, first + i, true, true);
+		if (read->blocks[i] == NULL) {
+			give_back(cache, read, made);
+			return false;
 		}
-		read->count = 0;
-		return false;
 	}
 	return true;
 }
@@ -125,10 +130,43 @@ static void await_block(struct cache *cache, struct read *read, unsigned i)
 	read->missing++;
 }
 
+/* What it has not got is asked for, and what it will want next. */
+static int ask_for_blocks(struct read *read, const bool made[],
+    struct run_builder *builder) REQUIRES(cache_lock);
+static int ask_for_blocks(
+    struct read *read, const bool made[], struct run_builder *builder)
+{
+	int code;
+
+	for (unsigned i = 0; i < read->count; i++)
+		await_block(builder->cache, read, i);
+	for (unsigned i = 0; i < read->count; i++)
+		if (made[i])
+			runs_add(builder, read->blocks[i], true);
+	/* Without memory for read-ahead a read still gets what it wants. */
+	code = builder->code;
+	runs_ahead(builder, &read->plan, read->offset_bytes, read->size_bytes);
+	read->plan = (struct stream_plan){.sequential = read->plan.sequential};
+	runs_end(builder);
+	return code;
+}
+
+/* Wait for what is missing, or be done. */
+static void wait_or_finish(struct cache *cache, struct read *read, int code,
+    struct todo *todo) REQUIRES(cache_lock);
+static void wait_or_finish(
+    struct cache *cache, struct read *read, int code, struct todo *todo)
+{
+	if (code < 0 || read->missing == 0)
+		read_finish(cache, read, code, todo);
+	else
+		read_wait_in(cache, read, READ_WAITING, NULL);
+}
+
 void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 {
 	struct object *object = read->object;
-	bool made[READ_BLOCKS_MAX];
+	bool made[READ_BLOCKS_MAX] = {false};
 	struct run_builder builder = {
 	    .cache = cache,
 	    .object = object,
@@ -139,50 +177,28 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 	int code;
 
 	if (object->stale || cache->stopping) {
-		read_finish(
-		    cache, read, object->stale ? -ESTALE : -ECANCELED, todo);
-		return;
-	}
-	if (object->disk == OBJECT_DISK_OPENING) {
+		code = object->stale ? -ESTALE : -ECANCELED;
+		read_finish(cache, read, code, todo);
+	} else if (object->disk == OBJECT_DISK_OPENING) {
 		read_wait_in(cache, read, READ_PARKED, &object->parked);
-		return;
-	}
-	code = try_pages(cache, read, &builder);
-	if (code != 0) {
-		if (code < 0)
-			read_finish(cache, read, code, todo);
-		else
-			read_wait_in(cache, read, READ_WAITING, NULL);
-		return;
-	}
-	if (!hold_blocks(cache, read, made)) {
+	} else if ((code = try_pages(cache, read, &builder)) != 0) {
+		wait_or_finish(cache, read, code < 0 ? code : 0, todo);
+	} else if (hold_blocks(cache, read, made)) {
+		code = ask_for_blocks(read, made, &builder);
+		wait_or_finish(cache, read, code, todo);
+	} else {
 		read_wait_in(cache, read, READ_STARVED, &cache->reads.starved);
-		return;
 	}
-	for (unsigned i = 0; i < read->count; i++)
-		await_block(cache, read, i);
-	for (unsigned i = 0; i < read->count; i++)
-		if (made[i])
-			runs_add(&builder, read->blocks[i], true);
-	runs_ahead(&builder, &read->plan, read->offset_bytes, read->size_bytes);
-	read->plan = (struct stream_plan){.sequential = read->plan.sequential};
-	runs_end(&builder);
-	if (read->missing > 0 && builder.code < 0)
-		read_finish(cache, read, builder.code, todo);
-	else if (read->missing == 0)
-		read_finish(cache, read, 0, todo);
-	else
-		read_wait_in(cache, read, READ_WAITING, NULL);
 }
 
 static struct read *read_new(struct reads *reads)
 {
-	struct list *item = list_pop(&reads->spare);
-	struct read *read;
+	struct read *read = reads->spare;
 
-	if (item != NULL) {
+	if (read != NULL) {
+		reads->spare = read->spare_next;
 		reads->spare_count--;
-		return CONTAINER_OF(item, struct read, place);
+		return read;
 	}
 	read = malloc(sizeof(*read));
 	if (read == NULL)

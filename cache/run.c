@@ -169,14 +169,20 @@ void run_fail_blocks(struct run *run, int code, struct todo *todo)
 	bool again =
 	    run->polite || run->stage == RUN_PAGES || code == -ECANCELED;
 
+	/* All before any reader is told: one that asks again must not find
+	 * another block of this run. */
+	for (unsigned i = 0; i < run->count; i++) {
+		if (run->blocks[i] == NULL)
+			continue;
+		pool_unhash(&cache->pool, run->blocks[i]);
+		run->blocks[i]->state = BLOCK_DEAD;
+	}
 	for (unsigned i = 0; i < run->count; i++) {
 		struct block *block;
 
 		if (run->blocks[i] == NULL)
 			continue;
 		block = take_out(run, i);
-		pool_unhash(&cache->pool, block);
-		block->state = BLOCK_DEAD;
 		reads_block_failed(cache, block, code, again, todo);
 		pool_put(&cache->pool, block);
 	}

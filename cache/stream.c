@@ -19,7 +19,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static bool goes_on(const struct stream *stream, const struct stream_read *read)
 {
 	uint64_t behind = 4 * read->size_bytes;
-	uint64_t before = larger(2 * read->size_bytes, 16 * 1024);
+	uint64_t before = larger(2 * read->size_bytes, STREAM_SKIP_BYTES);
 
 	if (stream->used == 0)
 		return false;

@@ -20,6 +20,7 @@ enum {
 	STREAMS_MAX = 4,
 	STREAM_STRIDE_REPEATS = 3, /* equal steps before one is believed */
 	STREAM_STRIDES_MAX = 8,    /* reads fetched ahead of a strided reader */
+	STREAM_SKIP_BYTES = 16 * 1024,   /* left out by a small reader */
 	STREAM_FIRST_BYTES = 128 * 1024, /* a read of the kernel's read-ahead */
 	STREAM_WINDOW_MIN_BYTES = 256 * 1024,
 	STREAM_WINDOW_START_BYTES = 1024 * 1024, /* at the start of a file */

@@ -18,7 +18,8 @@ static const struct cache_limits plain = {
     .pool_blocks = 256,
     .meta_bytes = 1024 * 1024,
     .idle_objects = 4,
-    .writer_blocks = 64,
+    /* A whole file of the tests may wait for a slow disk. */
+    .writer_blocks = 160,
 };
 
 static int may(void *arg, const struct ident *ident, const char *path)

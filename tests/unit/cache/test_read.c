@@ -440,13 +440,15 @@ static void failed_read_ahead_is_asked_for_again_by_its_reader(void **state)
 		if (!fake.range[i].done && !fake.range[i].demand)
 			ahead = i;
 	assert_true(ahead > 0);
-	/* A reader comes to wait for it; then it fails. */
-	bed_read(&bed, file, fake.range[ahead].offset_bytes, 4096, &answer);
+	/* A reader comes to wait for several of its blocks; then it fails. */
+	assert_true(fake.range[ahead].length_bytes >= 192 * KIB);
+	bed_read(
+	    &bed, file, fake.range[ahead].offset_bytes, 192 * KIB, &answer);
 	assert_int_equal(answer.count, 0);
 	fake_done(ahead, -EHOSTUNREACH);
 	assert_int_equal(answer.count, 0);
 	fake_finish_all("\"x\"");
-	right(&answer, 4096);
+	right(&answer, 192 * KIB);
 	cache_close(file);
 }
 
