@@ -38,6 +38,7 @@
 
 enum {
 	SKIPPED = 77,
+	TRIES = 10,
 	WATCH_S = 90, /* less than ctest's limit */
 
 	FILE_BYTES = 3 * 1024 * 1024 + 17,
@@ -79,6 +80,7 @@ static void start_mount(void)
 	struct fs_config config;
 
 	cache = fake_new(clock_system());
+	fake_put(cache, "/", -1, 1, FOREVER_MS);
 	fake_put(cache, "/f", FILE_BYTES, 7, FOREVER_MS);
 	fake_put(cache, "/d", -1, 1, FOREVER_MS);
 	fake_put(cache, "/d/x", 10, 1, FOREVER_MS);
@@ -314,7 +316,7 @@ static void assert_names(const char *path, const char *expected)
 static void a_listing_fills_attributes_and_is_kept(void **state)
 {
 	struct stat stat_buf;
-	uint64_t requests;
+	uint64_t requests = UINT64_MAX;
 	size_t calls;
 
 	NEEDS_MOUNT();
@@ -324,12 +326,15 @@ static void a_listing_fills_attributes_and_is_kept(void **state)
 	assert_int_equal(stat_buf.st_size, 10);
 	assert_int_equal(stat(path_of("d/y"), &stat_buf), 0);
 	assert_int_equal(fake_calls(cache), calls);
-	/* Names come from the kernel while the listing is the same. (The
-	 * first reading ends where the kernel has not yet kept the end.) */
-	assert_names(path_of("d"), ". .. x y ");
-	requests = stats_get(STATS_fs_requests);
-	assert_names(path_of("d"), ". .. x y ");
-	assert_true(stats_get(STATS_fs_requests) - requests <= 4);
+	/* Names come from the kernel while the listing is the same: an
+	 * OPENDIR and RELEASEDIRs. A kernel in need of memory may drop them. */
+	for (unsigned i = 0; i < TRIES && requests > 4; i++) {
+		uint64_t before = stats_get(STATS_fs_requests);
+
+		assert_names(path_of("d"), ". .. x y ");
+		requests = stats_get(STATS_fs_requests) - before;
+	}
+	assert_true(requests <= 4);
 	fake_put(cache, "/d/z", 30, 1, FOREVER_MS);
 	assert_names(path_of("d"), ". .. x y z ");
 	fake_remove(cache, "/d/x");
@@ -402,18 +407,19 @@ static void stat_of_a_replaced_file_finds_the_new_one(void **state)
 
 static void data_are_kept_over_opens(void **state)
 {
-	uint64_t reads;
-	int fd;
+	uint64_t reads = UINT64_MAX;
 
 	NEEDS_MOUNT();
-	fd = open_file("f");
-	assert_bytes(fd, 7, 0, FILE_BYTES);
-	(void)close(fd);
-	reads = stats_get(STATS_fs_reads);
-	fd = open_file("f");
-	assert_bytes(fd, 7, 0, FILE_BYTES);
-	(void)close(fd);
-	assert_int_equal(stats_get(STATS_fs_reads), reads);
+	/* As above: once is enough. */
+	for (unsigned i = 0; i < TRIES && reads > 0; i++) {
+		uint64_t before = stats_get(STATS_fs_reads);
+		int fd = open_file("f");
+
+		assert_bytes(fd, 7, 0, FILE_BYTES);
+		(void)close(fd);
+		reads = stats_get(STATS_fs_reads) - before;
+	}
+	assert_int_equal(reads, 0);
 }
 
 static void the_number_of_a_file_is_the_same_after_a_remount(void **state)
