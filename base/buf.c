@@ -2,6 +2,8 @@
 /* base/buf.c - see buf.h. */
 #include "base/buf.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -95,26 +97,6 @@ int buf_printf(struct buf *buf, const char *format, ...)
 	return code;
 }
 
-/* Length of a well-formed UTF-8 sequence (RFC 3629, section 4), else 0. */
-static size_t sequence_bytes(const unsigned char *p)
-{
-	size_t want;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	want = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	for (size_t i = 1; i < want; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return want;
-}
-
 int buf_json(struct buf *buf, const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -123,7 +105,7 @@ int buf_json(struct buf *buf, const char *text)
 		return buf_append(buf, "null", 4);
 	(void)buf_append(buf, "\"", 1);
 	while (*p != '\0') {
-		size_t n = sequence_bytes(p);
+		size_t n = utf8_size_bytes(p);
 
 		if (n == 0) {
 			(void)buf_append(buf, "\xef\xbf\xbd", 3);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -188,26 +189,6 @@ void log_recent(void (*each)(void *arg, const char *line), void *arg)
 	(void)pthread_mutex_unlock(&mutex);
 }
 
-/* Bytes of the well-formed UTF-8 sequence at `p` (RFC 3629, section 4), 0
- * when it is not one. */
-static size_t utf8_bytes(const unsigned char *p)
-{
-	size_t want = p[0] < 0x80          ? 1
-	    : p[0] >= 0xc2 && p[0] <= 0xdf ? 2
-	    : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-	    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-	                                   : 0;
-
-	for (size_t i = 1; i < want; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return want;
-}
-
 const char *log_text(char out[LOG_TEXT_BYTES], const char *text)
 {
 	const unsigned char *p = (const unsigned char *)(text ? text : "");
@@ -215,7 +196,7 @@ const char *log_text(char out[LOG_TEXT_BYTES], const char *text)
 
 	out[used++] = '"';
 	while (*p != '\0') {
-		size_t n = utf8_bytes(p);
+		size_t n = utf8_size_bytes(p);
 		/* C1 controls (U+0080-U+009F) steer terminals as well. */
 		bool plain = n > 0 && *p >= 0x20 && *p != 0x7f && *p != '"' &&
 		    *p != '\\' && !(*p == 0xc2 && p[1] < 0xa0);

@@ -2,7 +2,7 @@
 /* fetch/entity.c - see entity.h. */
 #include "fetch/entity.h"
 
-#include "fetch/utf8.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>

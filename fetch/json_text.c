@@ -2,7 +2,7 @@
 /* fetch/json_text.c - see json_text.h. */
 #include "fetch/json_text.h"
 
-#include "fetch/utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <string.h>

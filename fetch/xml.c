@@ -9,7 +9,7 @@
  */
 #include "fetch/xml.h"
 
-#include "fetch/utf8.h"
+#include "base/utf8.h"
 #include "fetch/xml_tag.h"
 
 #include <errno.h>
