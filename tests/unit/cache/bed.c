@@ -57,14 +57,15 @@ static unsigned reach(void *arg, const struct ident *ident, const char *path,
 	return bed->reach_count;
 }
 
-void bed_start_as(struct bed *bed, const struct cache_limits *limits, bool disk,
-    bool immutable)
+static int start(struct bed *bed, const struct cache_limits *limits,
+    const char *dir, bool immutable)
 {
 	struct err err = ERR_INIT;
-	struct cache_config config = {
+	const struct cache_config config = {
 	    .clock = &bed->clock,
 	    .origin = "https://origin.example",
 	    .source_path = "/src",
+	    .dir = dir,
 	    .size_bytes = 64 * 1024 * 1024,
 	    .attr_ttl_ms = BED_ATTR_TTL_MS,
 	    .negative_ttl_ms = 5000,
@@ -81,17 +82,25 @@ void bed_start_as(struct bed *bed, const struct cache_limits *limits, bool disk,
 	if (atomic_load(&bed->clock.monotonic_ms) == 0)
 		atomic_store(&bed->clock.monotonic_ms, 1000000);
 	atomic_store(&bed->clock.wall_s, 1000000);
-	if (disk) {
-		if (bed->dir[0] == '\0') {
-			(void)strcpy(bed->dir, "/tmp/bearerfs-unit-XXXXXX");
-			assert_non_null(mkdtemp(bed->dir));
-		}
-		config.dir = bed->dir;
-	}
 	fake_reset();
-	assert_int_equal(cache_new_limited(&bed->cache, &config,
-	                     limits != NULL ? limits : &plain, &err),
-	    0);
+	return cache_new_limited(
+	    &bed->cache, &config, limits != NULL ? limits : &plain, &err);
+}
+
+int bed_try_start(struct bed *bed)
+{
+	return start(bed, NULL, NULL, false);
+}
+
+void bed_start_as(struct bed *bed, const struct cache_limits *limits, bool disk,
+    bool immutable)
+{
+	if (disk && bed->dir[0] == '\0') {
+		(void)strcpy(bed->dir, "/tmp/bearerfs-unit-XXXXXX");
+		assert_non_null(mkdtemp(bed->dir));
+	}
+	assert_int_equal(
+	    start(bed, limits, disk ? bed->dir : NULL, immutable), 0);
 }
 
 void bed_start(struct bed *bed, const struct cache_limits *limits, bool disk)
@@ -160,6 +169,23 @@ struct cache_file *bed_open(struct bed *bed, const char *path,
 	assert_int_equal(answer.count, 1);
 	assert_int_equal(answer.code, 0);
 	assert_int_equal(answer.attr.size_bytes, size_bytes);
+	return answer.file;
+}
+
+struct cache_file *bed_try_open(
+    struct bed *bed, const char *path, uint64_t size_bytes)
+{
+	static struct bed_answer answer;
+	struct fetch_stat stat = fake_file(size_bytes, 1000, "\"x\"");
+	unsigned before = fake.stat_count;
+
+	answer = (struct bed_answer){0};
+	cache_open(bed->cache, &bed->ident, path, opened, &answer);
+	if (fake.stat_count > before)
+		fake_answer_stat(before, 0, &stat);
+	assert_int_equal(answer.count, 1);
+	if (answer.code != -ENOMEM)
+		assert_int_equal(answer.code, 0);
 	return answer.file;
 }
 

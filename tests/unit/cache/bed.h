@@ -42,6 +42,9 @@ void bed_start(struct bed *bed, const struct cache_limits *limits, bool disk);
 void bed_start_as(struct bed *bed, const struct cache_limits *limits, bool disk,
     bool immutable);
 
+/** The code of making one, memory only. */
+int bed_try_start(struct bed *bed);
+
 /** Stop and free it and what it asked for; the directory stays. */
 void bed_end(struct bed *bed);
 
@@ -69,6 +72,10 @@ struct bed_answer {
 /** Open a file of a size, answering the question for it when one comes. */
 struct cache_file *bed_open(struct bed *bed, const char *path,
     uint64_t size_bytes, int64_t mtime_s, const char *etag);
+
+/** The same; NULL when there is no memory. */
+struct cache_file *bed_try_open(
+    struct bed *bed, const char *path, uint64_t size_bytes);
 
 /** The code of an open that is answered at once, without a file. */
 int bed_open_code(struct bed *bed, const char *path);
