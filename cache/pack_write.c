@@ -25,9 +25,8 @@
 enum {
 	LOCK_TRIES = 20, /* of a millisecond: a reservation takes less */
 	RETRY_MS = 250,  /* after a failure */
-	PAUSE_US = 50,
-	/* A third of what the cache's writer queue takes at 1 GB/s. */
-	BEHIND_US = 10 * 1000,
+	/* Less than the writer's queue of the cache takes at 1 GB/s. */
+	WHILE_US = 20 * 1000,
 	CACHED_VECTORS = 2, /* blocks of 64 KiB in one write */
 };
 
@@ -235,23 +234,31 @@ void append_align(struct store *store, size_t align_bytes)
 void append_batch_begins(struct store *store)
 {
 	struct appender *appender = &store->appender;
-	uint64_t now_us = io_now_us();
 
-	/* A pause since the last batch: nothing was waiting. */
-	if (now_us - appender->done_us > PAUSE_US)
-		appender->idle_us = now_us;
+	appender->began_us = io_now_us();
+	if (appender->ended_us != 0)
+		appender->idle_us += appender->began_us - appender->ended_us;
 }
 
 void append_batch_ends(struct store *store)
 {
-	store->appender.done_us = io_now_us();
+	struct appender *appender = &store->appender;
+
+	appender->ended_us = io_now_us();
+	appender->busy_us += appender->ended_us - appender->began_us;
+	/* The last while counts. */
+	while (appender->busy_us + appender->idle_us > WHILE_US) {
+		appender->busy_us /= 2;
+		appender->idle_us /= 2;
+	}
 }
 
-/* Writing for a while without a pause: blocks are coming in faster than the
- * disk takes them, and would be dropped. */
+/* Hardly a pause for a while: blocks come in faster than the disk takes
+ * them, and would be dropped. */
 static bool is_behind(const struct appender *appender)
 {
-	return io_now_us() - appender->idle_us > BEHIND_US;
+	return appender->busy_us > WHILE_US / 4 &&
+	    appender->idle_us < appender->busy_us / 8;
 }
 
 /* Through the page cache, in small pieces: writes of a megabyte make the

@@ -73,8 +73,9 @@ int store_open(
 	store->dir = strdup(config->dir);
 	store->scratch = aligned_alloc(STORE_PAGE_BYTES, STORE_SCRATCH_BYTES);
 	store->arena = aligned_alloc(STORE_PAGE_BYTES, STORE_ARENA_BYTES);
+	store->buckets = malloc(STORE_BATCH_BLOCKS * sizeof(*store->buckets));
 	if (store->dir == NULL || store->scratch == NULL ||
-	    store->arena == NULL)
+	    store->arena == NULL || store->buckets == NULL)
 		code = err_set(err, -ENOMEM, "out of memory");
 	else
 		code = store_set_up(store, true, err);
@@ -101,6 +102,7 @@ void store_close(struct store *store)
 	(void)pthread_mutex_destroy(&store->mutex);
 	free(store->scratch);
 	free(store->arena);
+	free(store->buckets);
 	free(store->dir);
 	free(store);
 }

@@ -36,6 +36,7 @@ enum {
 	STORE_TOUCH_MS = 10 * 1000, /* recency on disk is this coarse */
 	STORE_MAP_DIRECTORIES = 256,
 	STORE_ARENA_BYTES = 256 * 1024,
+	STORE_BATCH_BLOCKS = 64,
 	STORE_SCRATCH_BYTES = STORE_RUN_BLOCKS * STORE_BLOCK_BYTES,
 };
 
@@ -73,8 +74,10 @@ struct appender {
 	uint32_t offset_bytes;
 	uint64_t spoilt;    /* pack that refused a write: not adopted */
 	uint64_t resume_ms; /* no try before that, after a failure */
-	uint64_t idle_us;   /* when it had nothing to do last */
-	uint64_t done_us;   /* when the last batch was done */
+	uint64_t began_us;  /* the batch that is written, or was last */
+	uint64_t ended_us;
+	uint64_t busy_us; /* of the last while: writing, */
+	uint64_t idle_us; /* and with nothing to write */
 };
 
 struct store {
@@ -97,8 +100,9 @@ struct store {
 	uint64_t shown_bytes;    /* in the gauge */
 	uint64_t count_ms;       /* when to count the directory again */
 	void *scratch;           /* STORE_SCRATCH_BYTES, aligned: to compare */
-	uint8_t *arena;          /* STORE_ARENA_BYTES, aligned: records */
-	bool clean;              /* old generations are to be removed */
+	struct table_bucket *buckets; /* one for each block of a batch */
+	uint8_t *arena;               /* STORE_ARENA_BYTES, aligned: records */
+	bool clean;                   /* old generations are to be removed */
 };
 
 enum map_state {

@@ -66,28 +66,65 @@ static void prepare(struct batch *batch, const struct store_block *block)
 	item->place.birth = batch->births[batch->count - 1];
 }
 
+/* The bucket that an item was looked up in, if nothing of this batch was
+ * entered into it since; NULL: to be read anew. */
+static struct table_bucket *bucket_of(const struct batch *batch, unsigned index)
+{
+	struct table_bucket *buckets = batch->store->buckets;
+
+	if (!batch->items[index].looked_up)
+		return NULL;
+	for (unsigned i = 0; i < index; i++) {
+		if (batch->items[i].fresh && batch->items[i].looked_up &&
+		    buckets[i].offset_bytes == buckets[index].offset_bytes)
+			return NULL;
+	}
+	return &buckets[index];
+}
+
+static int enter_block(struct batch *batch, unsigned index)
+{
+	const struct item *item = &batch->items[index];
+	struct table *table = &batch->generation->blocks;
+	struct table_bucket *bucket = bucket_of(batch, index);
+	struct table_entry entry = {
+	    .key = item->address,
+	    .place = item->place.place,
+	    .extra = item->place.birth,
+	};
+
+	if (bucket == NULL)
+		return table_insert(
+		    table, &entry, pack_is_gone, batch->generation);
+	return table_insert_into(
+	    table, bucket, &entry, pack_is_gone, batch->generation);
+}
+
+static int enter_small(struct batch *batch, unsigned index)
+{
+	const struct item *item = &batch->items[index];
+	struct table_entry entry = {
+	    .key = item->object.key,
+	    .place = item->place.place,
+	    .extra = (uint32_t)version_content_offset(item->block->object),
+	};
+
+	return table_insert(&batch->generation->objects, &entry, pack_is_gone,
+	    batch->generation);
+}
+
 /* Enter what was written into the tables. An entry that cannot be written
  * only means that nothing is shared with it, or a small file is a miss. */
 static void enter_tables(struct batch *batch)
 {
 	for (unsigned i = 0; i < batch->count; i++) {
-		struct item *item = &batch->items[i];
-		bool small = version_is_small(item->block->object);
-		struct table_entry entry = {
-		    .key = small ? item->object.key : item->address,
-		    .place = item->place.place,
-		    .extra = small
-		        ? (uint32_t)version_content_offset(item->block->object)
-		        : item->place.birth,
-		};
+		int code;
 
-		if (!item->fresh)
+		if (!batch->items[i].fresh)
 			continue;
-
-		int code = table_insert(small ? &batch->generation->objects
-		                              : &batch->generation->blocks,
-		    &entry, pack_is_gone, batch->generation);
-
+		code = version_is_small(batch->items[i].block->object)
+		    ? enter_small(batch, i)
+		    : enter_block(batch, i);
 		if (code < 0 && batch->code == 0)
 			batch->code = code;
 	}

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BATCH_BLOCKS = 64 };
+enum { BATCH_BLOCKS = STORE_BATCH_BLOCKS };
 
 enum item_state {
 	ITEM_DROPPED, /* not kept */
@@ -27,6 +27,7 @@ struct item {
 	struct map_object object;
 	enum item_state state;
 	bool fresh;       /* written by this batch */
+	bool looked_up;   /* its bucket is in store->buckets, at its index */
 	unsigned same_as; /* ITEM_SAME_AS: index of the other */
 	struct hash128 address;
 	struct map_place place;

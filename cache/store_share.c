@@ -145,8 +145,9 @@ static void look_up(struct batch *batch, struct candidates list[])
 		    version_is_small(item->block->object) ||
 		    share_pending(batch, item))
 			continue;
-		list[i].count = table_find(
-		    &batch->generation->blocks, item->address, list[i].found);
+		list[i].count = table_find_in(&batch->generation->blocks,
+		    item->address, &batch->store->buckets[i], list[i].found);
+		item->looked_up = list[i].count >= 0;
 		if (list[i].count < 0)
 			list[i].count = 0;
 	}

@@ -66,13 +66,17 @@ static uint64_t bucket_offset(const struct table *table, struct hash128 key)
 
 /* A bucket behind the end of a shortened file is an empty one. */
 static int read_bucket(const struct table *table, uint64_t offset_bytes,
-    struct format_bucket *bucket)
+    struct table_bucket *bucket)
 {
-	ssize_t n = io_pread(table->fd, bucket, sizeof(*bucket), offset_bytes);
+	struct format_bucket *entries = &bucket->entries;
+	ssize_t n;
 
+	bucket->offset_bytes = offset_bytes;
+	n = io_pread(
+	    table->fd, entries, sizeof(*entries), bucket->offset_bytes);
 	if (n < 0)
 		return (int)n;
-	memset((char *)bucket + n, 0, sizeof(*bucket) - (size_t)n);
+	memset((char *)entries + n, 0, sizeof(*entries) - (size_t)n);
 	return 0;
 }
 
@@ -130,11 +134,9 @@ static int search(const struct table *table, const struct format_bucket *bucket,
 	return count;
 }
 
-int table_find(const struct table *table, struct hash128 key,
-    struct table_entry found[TABLE_MATCHES_MAX])
+int table_find_in(const struct table *table, struct hash128 key,
+    struct table_bucket *bucket, struct table_entry found[TABLE_MATCHES_MAX])
 {
-	struct format_bucket bucket;
-	uint64_t offset_bytes = bucket_offset(table, key);
 	bool torn = true;
 	int count = 0;
 
@@ -142,13 +144,22 @@ int table_find(const struct table *table, struct hash128 key,
 		return 0;
 	/* Twice: another process may be writing the entry just now. */
 	for (unsigned try = 0; try < 2 && torn && count == 0; try++) {
-		int code = read_bucket(table, offset_bytes, &bucket);
+		int code =
+		    read_bucket(table, bucket_offset(table, key), bucket);
 
 		if (code < 0)
 			return code;
-		count = search(table, &bucket, key, found, &torn);
+		count = search(table, &bucket->entries, key, found, &torn);
 	}
 	return count;
+}
+
+int table_find(const struct table *table, struct hash128 key,
+    struct table_entry found[TABLE_MATCHES_MAX])
+{
+	struct table_bucket bucket;
+
+	return table_find_in(table, key, &bucket, found);
 }
 
 /* The slot to overwrite. Preference: the same key, an empty or worthless
@@ -195,11 +206,9 @@ static bool fade(struct format_bucket *bucket, unsigned loss)
 	return true;
 }
 
-int table_insert(const struct table *table, const struct table_entry *entry,
-    table_gone_fn gone, void *arg)
+int table_insert_into(const struct table *table, struct table_bucket *bucket,
+    const struct table_entry *entry, table_gone_fn gone, void *arg)
 {
-	struct format_bucket bucket;
-	uint64_t offset_bytes = bucket_offset(table, entry->key);
 	struct format_entry fresh = {
 	    .key = {htole64(entry->key.low), htole64(entry->key.high)},
 	    .place = place_encode(entry->place),
@@ -208,39 +217,46 @@ int table_insert(const struct table *table, const struct table_entry *entry,
 
 	if (table->fd < 0)
 		return 0;
-
-	int code = read_bucket(table, offset_bytes, &bucket);
-
-	if (code < 0)
-		return code;
 	fresh.check =
 	    htole32(hash_entry(table->secret, (uint32_t)table->kind, &fresh));
 	set_mark(&fresh, MARK_ENTERED);
 
-	unsigned slot = choose_slot(&bucket, &fresh, gone, arg);
-	struct format_entry *old = &bucket.entries[slot];
+	unsigned slot = choose_slot(&bucket->entries, &fresh, gone, arg);
+	struct format_entry *old = &bucket->entries.entries[slot];
 	bool live = is_good(table, old) && !has_key(old, entry->key) &&
 	    (gone == NULL || !gone(arg, place_decode(old->place).pack));
-	bool faded = live && fade(&bucket, mark_of(old));
+	bool faded = live && fade(&bucket->entries, mark_of(old));
 
 	*old = fresh;
 	if (faded)
-		return io_pwrite(
-		    table->fd, &bucket, sizeof(bucket), offset_bytes);
-	return io_pwrite(
-	    table->fd, old, sizeof(*old), offset_bytes + slot * sizeof(*old));
+		return io_pwrite(table->fd, &bucket->entries,
+		    sizeof(bucket->entries), bucket->offset_bytes);
+	return io_pwrite(table->fd, old, sizeof(*old),
+	    bucket->offset_bytes + slot * sizeof(*old));
+}
+
+int table_insert(const struct table *table, const struct table_entry *entry,
+    table_gone_fn gone, void *arg)
+{
+	struct table_bucket bucket;
+	int code;
+
+	if (table->fd < 0)
+		return 0;
+	code = read_bucket(table, bucket_offset(table, entry->key), &bucket);
+	return code < 0 ? code
+	                : table_insert_into(table, &bucket, entry, gone, arg);
 }
 
 void table_touch(const struct table *table, const struct table_entry *entry)
 {
-	struct format_bucket bucket;
-	uint64_t offset_bytes = bucket_offset(table, entry->key);
+	struct table_bucket bucket;
 
 	if (table->fd < 0 || entry->mark >= MARK_MAX ||
-	    read_bucket(table, offset_bytes, &bucket) < 0)
+	    read_bucket(table, bucket_offset(table, entry->key), &bucket) < 0)
 		return;
 	for (unsigned i = 0; i < FORMAT_BUCKET_ENTRIES; i++) {
-		struct format_entry *found = &bucket.entries[i];
+		struct format_entry *found = &bucket.entries.entries[i];
 		struct place place = place_decode(found->place);
 		unsigned mark = mark_of(found) + 1;
 
@@ -255,7 +271,7 @@ void table_touch(const struct table *table, const struct table_entry *entry)
 
 		/* A mark that is lost only ages the entry. */
 		(void)!io_pwrite(table->fd, &byte, 1,
-		    offset_bytes + i * sizeof(*found) +
+		    bucket.offset_bytes + i * sizeof(*found) +
 		        offsetof(struct format_entry, place));
 		return;
 	}
@@ -263,7 +279,7 @@ void table_touch(const struct table *table, const struct table_entry *entry)
 
 int table_copy(const struct table *from, const struct table *to)
 {
-	struct format_bucket bucket;
+	struct table_bucket bucket;
 
 	for (uint32_t i = 0; i < from->buckets; i++) {
 		int code = read_bucket(
@@ -271,11 +287,12 @@ int table_copy(const struct table *from, const struct table *to)
 
 		for (unsigned j = 0; code == 0 && j < FORMAT_BUCKET_ENTRIES;
 		     j++) {
+			struct format_entry *found = &bucket.entries.entries[j];
 			struct table_entry entry;
 
-			if (!is_good(from, &bucket.entries[j]))
+			if (!is_good(from, found))
 				continue;
-			decode(&bucket.entries[j], &entry);
+			decode(found, &entry);
 			code = table_insert(to, &entry, NULL, NULL);
 		}
 		if (code < 0)

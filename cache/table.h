@@ -56,6 +56,12 @@ NODISCARD int table_open(struct table *table, int dir_fd, const char *name);
 
 void table_close(struct table *table);
 
+/** A bucket in memory, as it was read. */
+struct table_bucket {
+	uint64_t offset_bytes;
+	struct format_bucket entries;
+};
+
 /**
  * Entries of a key; more than one when two processes wrote at the same time.
  * @return number of entries, or -errno of the read.
@@ -75,6 +81,16 @@ typedef bool (*table_gone_fn)(void *arg, uint64_t pack);
  */
 NODISCARD int table_insert(const struct table *table,
     const struct table_entry *entry, table_gone_fn gone, void *arg);
+
+/** As table_find(), and leaves the bucket, for table_insert_into(). */
+NODISCARD int table_find_in(const struct table *table, struct hash128 key,
+    struct table_bucket *bucket, struct table_entry found[TABLE_MATCHES_MAX]);
+
+/** As table_insert(), into a bucket that was read a moment ago: the caller
+ *  has entered nothing into it since. */
+NODISCARD int table_insert_into(const struct table *table,
+    struct table_bucket *bucket, const struct table_entry *entry,
+    table_gone_fn gone, void *arg);
 
 /** Mark an entry as used, so that it outlives others. Failure is harmless. */
 void table_touch(const struct table *table, const struct table_entry *entry);
