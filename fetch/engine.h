@@ -45,7 +45,7 @@ enum {
 	FETCH_SLOW_BYTES = 30 * 1024,
 	FETCH_TICK_MS = 100, /* deadlines and silence are looked at */
 	/* Of attributes; a server that ignores Depth: 0 lists the directory. */
-	FETCH_STAT_BYTES_MAX = 64 * 1024 * 1024,
+	FETCH_STAT_BYTES_MAX = 16 * 1024 * 1024,
 	/* Of a listing; a million entries are 330 MB of XML. Both after
 	 * decompression, against documents without end. */
 	FETCH_LIST_BYTES_MAX = 1024 * 1024 * 1024,

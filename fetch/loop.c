@@ -35,9 +35,6 @@
 enum {
 	LOOP_EVENTS_MAX = 64,
 	LOOP_CONNECTIONS_KEPT = 32,
-	/* Calls in a row for one socket that keeps giving, before the others
-	 * have their turn: 512 KiB. */
-	LOOP_AGAIN_MAX = 32,
 };
 
 static int on_timer(CURLM *multi, long wait_ms, void *arg)
@@ -176,18 +173,9 @@ static void on_ready(struct fetch *fetch, int fd, uint32_t events)
 		ready |= CURL_CSELECT_OUT;
 	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
 		ready |= CURL_CSELECT_ERR;
-	for (unsigned i = 0; i < LOOP_AGAIN_MAX; i++) {
-		uint64_t before = loop->progress;
-
-		(void)curl_multi_socket_action(
-		    loop->multi, fd, ready, &running);
-		/* The array may have moved. */
-		socket = loop_socket_of(loop, fd);
-		if (loop->progress == before || socket == NULL ||
-		    (socket->wanted & EPOLLIN) == 0)
-			break;
-		ready = CURL_CSELECT_IN;
-	}
+	/* libcurl reads on while there is something, up to 1.6 MB; then the
+	 * others have their turn. */
+	(void)curl_multi_socket_action(loop->multi, fd, ready, &running);
 }
 
 static void run_timer(struct fetch *fetch) REQUIRES(fetch_thread);

@@ -40,7 +40,6 @@ struct loop {
 	size_t socket_count;
 	uint64_t timer_ms; /* when libcurl wants to be called; UINT64_MAX */
 	uint64_t tick_ms;
-	uint64_t progress;          /* grows with each piece of an answer */
 	struct request_list active; /* in the multi handle */
 	struct request_list idle;   /* for the next one */
 	unsigned idle_count;

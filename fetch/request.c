@@ -34,7 +34,6 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	size_t size_bytes = size * count;
 
 	fetch_assert_thread(fetch);
-	fetch->loop.progress++;
 	request->heard_ms = fetch->now_ms;
 	request->window_bytes += size_bytes;
 	origin_heard(&fetch->origin, fetch->now_ms);
@@ -63,7 +62,6 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	size_t size_bytes = size * count;
 
 	fetch_assert_thread(fetch);
-	fetch->loop.progress++;
 	request->heard_ms = fetch->now_ms;
 	request->window_bytes += size_bytes;
 	request->body_bytes += size_bytes;

@@ -64,14 +64,14 @@ static X509 *make_certificate(EVP_PKEY *for_key)
 	X509 *made = X509_new();
 	X509_NAME *name = X509_get_subject_name(made);
 	X509_EXTENSION *names = X509V3_EXT_conf_nid(
-	    NULL, NULL, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+	    NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1,IP:127.0.0.2");
 
 	assert(X509_set_version(made, 2) == 1);
 	assert(ASN1_INTEGER_set(X509_get_serialNumber(made), 1) == 1);
 	assert(X509_gmtime_adj(X509_getm_notBefore(made), -3600) != NULL);
 	assert(X509_gmtime_adj(X509_getm_notAfter(made), 86400) != NULL);
 	assert(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	           (const unsigned char *)"localhost", -1, -1, 0) == 1);
+	           (const unsigned char *)"127.0.0.1", -1, -1, 0) == 1);
 	assert(X509_set_issuer_name(made, name) == 1);
 	assert(X509_set_pubkey(made, for_key) == 1);
 	assert(X509_add_ext(made, names, -1) == 1);
@@ -299,6 +299,12 @@ static void *accept_main(void *arg)
 
 struct server *server_new(bool tls, server_fn script, void *arg)
 {
+	return server_new_at("127.0.0.1", tls, script, arg);
+}
+
+struct server *server_new_at(
+    const char *address_text, bool tls, server_fn script, void *arg)
+{
 	struct server *server = calloc(1, sizeof(*server));
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof(address);
@@ -310,15 +316,16 @@ struct server *server_new(bool tls, server_fn script, void *arg)
 	server->arg = arg;
 	if (tls)
 		make_tls(server);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert(inet_pton(AF_INET, address_text, &address.sin_addr) == 1);
 	server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert(server->fd >= 0);
 	assert(bind(server->fd, (struct sockaddr *)&address, size) == 0);
 	assert(listen(server->fd, 64) == 0);
 	assert(
 	    getsockname(server->fd, (struct sockaddr *)&address, &size) == 0);
-	(void)snprintf(server->url, sizeof(server->url), "%s://localhost:%u",
-	    tls ? "https" : "http", (unsigned)ntohs(address.sin_port));
+	(void)snprintf(server->url, sizeof(server->url), "%s://%s:%u",
+	    tls ? "https" : "http", address_text,
+	    (unsigned)ntohs(address.sin_port));
 	assert(pthread_create(&server->thread, NULL, accept_main, server) == 0);
 	return server;
 }
@@ -327,10 +334,10 @@ void server_free(struct server *server)
 {
 	atomic_store(&server->ending, true);
 	(void)shutdown(server->fd, SHUT_RDWR); /* wakes accept() */
-	(void)pthread_join(server->thread, NULL);
+	assert(pthread_join(server->thread, NULL) == 0);
 	for (unsigned i = 0; i < server->peer_count; i++) {
 		(void)shutdown(server->peers[i].fd, SHUT_RDWR);
-		(void)pthread_join(server->peers[i].thread, NULL);
+		assert(pthread_join(server->peers[i].thread, NULL) == 0);
 		(void)close(server->peers[i].fd);
 	}
 	(void)close(server->fd);

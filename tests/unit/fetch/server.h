@@ -39,6 +39,12 @@ typedef bool (*server_fn)(
 /** Start; asserts that it could. */
 struct server *server_new(bool tls, server_fn script, void *arg);
 
+/** The same on another address: another host. "127.0.0.2" has a good
+ *  certificate too. (Addresses, because names would be looked up by threads
+ *  of libcurl's.) */
+struct server *server_new_at(
+    const char *address_text, bool tls, server_fn script, void *arg);
+
 /** Make a new certificate for the servers to come: those that trust the old
  *  one do not trust it. */
 void server_forget_certificate(void);
@@ -46,7 +52,7 @@ void server_forget_certificate(void);
 /** Close all connections, end all threads. */
 void server_free(struct server *server);
 
-/** "https://localhost:PORT", borrowed. */
+/** "https://127.0.0.1:PORT", borrowed. */
 const char *server_url(const struct server *server);
 
 /** The file with its certificate, for ca_file; NULL without TLS. */

@@ -82,7 +82,7 @@ static bool is_redirected(
 static bool say_without_end(struct server_peer *peer)
 {
 	static const char one[] = RESPONSE_FILE("/other", "1");
-	enum { COPIES = 4096, ROUNDS = 80 };
+	enum { COPIES = 4096, ROUNDS = 20 };
 	size_t bytes = sizeof(one) - 1;
 	char *many = malloc(bytes * COPIES);
 
@@ -146,7 +146,7 @@ static bool on_request(
 		/* As behind a proxy that ends TLS: scheme and port wrong. */
 		server_say(peer,
 		    "HTTP/1.1 301 Moved\r\n" DATE
-		    "Location: http://localhost:1%s/\r\n"
+		    "Location: http://127.0.0.1:1%s/\r\n"
 		    "Content-Length: 0\r\n\r\n",
 		    request->target);
 		return true;

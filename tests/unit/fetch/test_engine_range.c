@@ -582,7 +582,7 @@ static void ranges_of_one_file_share_their_confirming(void **state)
 		answer_fini(&answers[i]);
 	}
 	/* It does not count for those that ended after it was sent. */
-	assert_in_range(atomic_load(&run.script.propfinds), 2, RANGES / 2);
+	assert_in_range(atomic_load(&run.script.propfinds), 1, RANGES / 2);
 	run_end(&run);
 }
 
@@ -680,7 +680,7 @@ static void a_closed_port_is_unreachable(void **state)
 	answer_init(&run.answer, 0, 10);
 	(void)rig_range(&run.rig, &range, &run.answer);
 	assert_int_equal(answer_wait(&run.answer), -EHOSTUNREACH);
-	assert_non_null(strstr(run.answer.err.text, "localhost"));
+	assert_non_null(strstr(run.answer.err.text, "127.0.0.1"));
 	rig_fini(&run.rig);
 	answer_fini(&run.answer);
 }

@@ -206,10 +206,10 @@ static void a_token_refused_twice_is_the_answer(void **state)
 	run_end(&run);
 }
 
-/* From localhost to 127.0.0.1: the same machine, another host. */
+/* From 127.0.0.1 to 127.0.0.2: the same machine, another host. */
 static void redirect_to(struct run *run, struct server *target, char out[256])
 {
-	(void)snprintf(out, 256, "https://127.0.0.1%s/f?authz=Bearer%%20x&u=1",
+	(void)snprintf(out, 256, "https://127.0.0.2%s/f?authz=Bearer%%20x&u=1",
 	    strrchr(server_url(target), ':'));
 	run->script.redirect = out;
 }
@@ -223,7 +223,7 @@ static void a_redirect_does_not_take_the_token_elsewhere(void **state)
 
 	(void)state;
 	run_begin(&run, NULL, NULL);
-	target = server_new(true, on_request, &there);
+	target = server_new_at("127.0.0.2", true, on_request, &there);
 	redirect_to(&run, target, location);
 	assert_int_equal(run_range(&run), 0);
 	assert_true(answer_is_right(&run.answer));
@@ -236,7 +236,7 @@ static void a_redirect_does_not_take_the_token_elsewhere(void **state)
 
 static void redirect_hosts_may_be_given_the_token(void **state)
 {
-	static const char *const hosts[] = {"127.0.0.1"};
+	static const char *const hosts[] = {"127.0.0.2"};
 	struct script there = {
 	    .wanted = "opaque-token-one", .refusal = "401 Unauthorized"};
 	struct run run;
@@ -245,7 +245,7 @@ static void redirect_hosts_may_be_given_the_token(void **state)
 
 	(void)state;
 	run_begin(&run, NULL, hosts);
-	target = server_new(true, on_request, &there);
+	target = server_new_at("127.0.0.2", true, on_request, &there);
 	redirect_to(&run, target, location);
 	assert_int_equal(run_range(&run), 0);
 	assert_int_equal(atomic_load(&there.with_good_one), 1);
@@ -262,7 +262,7 @@ static void a_redirect_host_that_wants_a_token_is_named(void **state)
 
 	(void)state;
 	run_begin(&run, NULL, NULL);
-	target = server_new(true, on_request, &there);
+	target = server_new_at("127.0.0.2", true, on_request, &there);
 	redirect_to(&run, target, location);
 	assert_int_equal(run_range(&run), -EACCES);
 	assert_non_null(strstr(run.answer.err.text, "redirect_hosts"));
@@ -281,7 +281,7 @@ static void a_login_page_elsewhere_is_neither_file_nor_listing(void **state)
 
 	(void)state;
 	run_begin(&run, NULL, NULL);
-	target = server_new(true, on_request, &there);
+	target = server_new_at("127.0.0.2", true, on_request, &there);
 	redirect_to(&run, target, location);
 	there.page = true;
 	rig_stat(&run.rig, "/f", &run.answer);
