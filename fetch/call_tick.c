@@ -68,7 +68,12 @@ static void look_at(struct call *call)
 	struct fetch *fetch = call->fetch;
 
 	if (fetch->now_ms >= call->deadline_ms) {
-		call_answer(call, overdue(call));
+		int code = overdue(call);
+
+		if (call->attempts > 0)
+			origin_failed(
+			    &fetch->origin, &call->err, code == -EHOSTUNREACH);
+		call_answer(call, code);
 	} else if (call->state == CALL_DELAYED &&
 	    fetch->now_ms >= call->resume_ms) {
 		fetch->delayed_count--;
@@ -77,6 +82,7 @@ static void look_at(struct call *call)
 		struct verdict verdict = call_again(
 		    call, RETRY_SILENT, "the server has gone silent");
 
+		origin_failed(&fetch->origin, &call->err, false);
 		call_drop_request(call);
 		call_judge(call, verdict);
 	}

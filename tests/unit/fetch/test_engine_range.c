@@ -672,6 +672,7 @@ static void a_closed_port_is_unreachable(void **state)
 	struct run run;
 	struct fetch_range range = {
 	    .path = "/f", .version = &version, .length_bytes = 10};
+	struct buf text;
 
 	(void)state;
 	run_begin(&run, GENUINELY, 2000);
@@ -681,6 +682,10 @@ static void a_closed_port_is_unreachable(void **state)
 	(void)rig_range(&run.rig, &range, &run.answer);
 	assert_int_equal(answer_wait(&run.answer), -EHOSTUNREACH);
 	assert_non_null(strstr(run.answer.err.text, "127.0.0.1"));
+	buf_init(&text, 4096);
+	assert_int_equal(fetch_describe(run.rig.fetch, &text), 0);
+	assert_non_null(strstr(buf_text(&text), "\"state\":\"down\""));
+	buf_fini(&text);
 	rig_fini(&run.rig);
 	answer_fini(&run.answer);
 }
