@@ -1,164 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/fs/test_mount.c - the same mount under the real kernel, in a
- * mount namespace of its own, over the fake cache: what only the kernel can
- * show.
- *
- * Without the right to mount (no root and no user namespaces, or no
- * /dev/fuse) the cases are skipped, and say so.
+ * tests/unit/fs/test_mount.c - a mount in use under the real kernel: what
+ * only the kernel can show.
  */
-#include "base/clock.h"
 #include "base/stats.h"
-#include "fs/fs.h"
 #include "fs/mountpoint.h"
 #include "tests/unit/fs/fake_cache.h"
+#include "tests/unit/fs/mounted.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-enum {
-	SKIPPED = 77,
-	TRIES = 10,
-	WATCH_S = 90, /* less than ctest's limit */
-
-	FILE_BYTES = 3 * 1024 * 1024 + 17,
-	FOREVER_MS = 1000 * 1000
-};
-
-static char where[64];
-static struct cache *cache;
-static struct fs *fs;
-static pthread_t thread;
-static bool may_mount;
-
-static struct fs_config config_of(struct cache *over)
-{
-	return (struct fs_config){
-	    .clock = clock_system(),
-	    .cache = over,
-	    .source = "https://origin.example.org/with,comma\\and more",
-	    .mountpoint = where,
-	    .origin = "https://origin.example.org",
-	    .uid = 1234,
-	    .gid = 2345,
-	    .umask = 022,
-	    .read_only = true,
-	};
-}
-
-static void *serve(void *arg)
-{
-	static int code;
-
-	code = fs_run(arg);
-	return &code;
-}
-
-static void start_mount(void)
-{
-	struct err err = ERR_INIT;
-	struct fs_config config;
-
-	cache = fake_new(clock_system());
-	fake_put(cache, "/", -1, 1, FOREVER_MS);
-	fake_put(cache, "/f", FILE_BYTES, 7, FOREVER_MS);
-	fake_put(cache, "/d", -1, 1, FOREVER_MS);
-	fake_put(cache, "/d/x", 10, 1, FOREVER_MS);
-	fake_put(cache, "/d/y", 20, 1, FOREVER_MS);
-	config = config_of(cache);
-	if (fs_new(&fs, &config, &err) < 0)
-		fail_msg("%s", err.text);
-	assert_int_equal(pthread_create(&thread, NULL, serve, fs), 0);
-}
-
-static int start(void **state)
-{
-	(void)state;
-	if (!may_mount)
-		return 0;
-	(void)strcpy(where, "/tmp/fs-test-XXXXXX");
-	assert_non_null(mkdtemp(where));
-	start_mount();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	void *result;
-
-	(void)state;
-	if (!may_mount)
-		return 0;
-	fs_stop(fs);
-	assert_int_equal(pthread_join(thread, &result), 0);
-	assert_int_equal(*(int *)result, 0);
-	cache_stop(cache);
-	fs_free(fs);
-	fake_free(cache);
-	assert_int_equal(rmdir(where), 0);
-	assert_int_equal(stats_get(STATS_fs_nodes), 0);
-	assert_int_equal(stats_get(STATS_fs_waiting), 0);
-	return 0;
-}
-
-static const char *path_of(const char *name)
-{
-	static char path[4][256];
-	static unsigned turn;
-	char *out = path[turn++ % 4];
-
-	(void)snprintf(out, sizeof(path[0]), "%s/%s", where, name);
-	return out;
-}
-
-#define NEEDS_MOUNT()           \
-	do {                    \
-		(void)state;    \
-		if (!may_mount) \
-			skip(); \
-	} while (0)
-
-static int open_file(const char *name)
-{
-	int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		fail_msg("open %s: %s", name, strerror(errno));
-	return fd;
-}
-
-static void assert_bytes(int fd, uint64_t version, off_t offset, size_t n)
-{
-	unsigned char *bytes = malloc(n);
-
-	assert_non_null(bytes);
-	assert_int_equal(pread(fd, bytes, n, offset), n);
-	for (size_t i = 0; i < n; i++)
-		if (bytes[i] != fake_byte(version, (uint64_t)offset + i))
-			fail_msg("byte %zu of %zu at %lld is wrong", i, n,
-			    (long long)offset);
-	free(bytes);
-}
+enum { TRIES = 10 };
 
 static void bytes_come_through_read_mmap_and_o_direct(void **state)
 {
@@ -205,7 +70,7 @@ static void stat_shows_what_the_configuration_says(void **state)
 	assert_int_equal(stat(path_of("d"), &stat_buf), 0);
 	assert_int_equal(stat_buf.st_mode, S_IFDIR | 0555);
 	assert_int_equal(stat_buf.st_nlink, 2);
-	assert_int_equal(stat(where, &stat_buf), 0);
+	assert_int_equal(stat(mounted.where, &stat_buf), 0);
 	assert_int_equal(stat_buf.st_ino, 1);
 }
 
@@ -218,12 +83,12 @@ static void the_mount_shows_its_source_and_cannot_be_misused(void **state)
 	FILE *mounts;
 
 	NEEDS_MOUNT();
-	assert_int_equal(mountpoint_find(&found, where), 0);
+	assert_int_equal(mountpoint_find(&found, mounted.where), 0);
 	assert_true(found.ours);
 	mounts = fopen("/proc/self/mounts", "re");
 	assert_non_null(mounts);
 	while (fgets(line, sizeof(line), mounts)) {
-		if (!strstr(line, where))
+		if (!strstr(line, mounted.where))
 			continue;
 		seen = true;
 		assert_non_null(strstr(line,
@@ -234,7 +99,7 @@ static void the_mount_shows_its_source_and_cannot_be_misused(void **state)
 	}
 	(void)fclose(mounts);
 	assert_true(seen);
-	assert_int_equal(statvfs(where, &space), 0);
+	assert_int_equal(statvfs(mounted.where, &space), 0);
 	assert_int_equal(space.f_frsize * space.f_blocks, 1000 * 4096);
 	assert_int_equal(space.f_frsize * space.f_bavail, 400 * 4096);
 	assert_int_equal(space.f_namemax, 255);
@@ -321,11 +186,11 @@ static void a_listing_fills_attributes_and_is_kept(void **state)
 
 	NEEDS_MOUNT();
 	assert_names(path_of("d"), ". .. x y ");
-	calls = fake_calls(cache);
+	calls = fake_calls(mounted.cache);
 	assert_int_equal(stat(path_of("d/x"), &stat_buf), 0);
 	assert_int_equal(stat_buf.st_size, 10);
 	assert_int_equal(stat(path_of("d/y"), &stat_buf), 0);
-	assert_int_equal(fake_calls(cache), calls);
+	assert_int_equal(fake_calls(mounted.cache), calls);
 	/* Names come from the kernel while the listing is the same: an
 	 * OPENDIR and RELEASEDIRs. A kernel in need of memory may drop them. */
 	for (unsigned i = 0; i < TRIES && requests > 4; i++) {
@@ -335,9 +200,9 @@ static void a_listing_fills_attributes_and_is_kept(void **state)
 		requests = stats_get(STATS_fs_requests) - before;
 	}
 	assert_true(requests <= 4);
-	fake_put(cache, "/d/z", 30, 1, FOREVER_MS);
+	fake_put(mounted.cache, "/d/z", 30, 1, FOREVER_MS);
 	assert_names(path_of("d"), ". .. x y z ");
-	fake_remove(cache, "/d/x");
+	fake_remove(mounted.cache, "/d/x");
 	assert_names(path_of("d"), ". .. y z ");
 }
 
@@ -349,15 +214,15 @@ static void an_absence_is_believed_as_long_as_the_cache_says(void **state)
 	NEEDS_MOUNT();
 	assert_int_equal(stat(path_of("none"), &stat_buf), -1);
 	assert_int_equal(errno, ENOENT);
-	calls = fake_calls(cache);
+	calls = fake_calls(mounted.cache);
 	assert_int_equal(stat(path_of("none"), &stat_buf), -1);
-	assert_int_equal(fake_calls(cache), calls + 1);
-	fake_negative_ms(cache, FOREVER_MS);
+	assert_int_equal(fake_calls(mounted.cache), calls + 1);
+	fake_negative_ms(mounted.cache, FOREVER_MS);
 	assert_int_equal(stat(path_of("none"), &stat_buf), -1);
-	calls = fake_calls(cache);
+	calls = fake_calls(mounted.cache);
 	assert_int_equal(stat(path_of("none"), &stat_buf), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(fake_calls(cache), calls);
+	assert_int_equal(fake_calls(mounted.cache), calls);
 }
 
 /* The kernel believes the old attributes for long; open(2) finds the new
@@ -373,7 +238,7 @@ static void a_replaced_file_is_another_inode(void **state)
 	old = open_file("f");
 	assert_bytes(old, 7, 0, 4096);
 	assert_int_equal(fstat(old, &before), 0);
-	fake_put(cache, "/f", 100, 8, FOREVER_MS);
+	fake_put(mounted.cache, "/f", 100, 8, FOREVER_MS);
 	fresh = open_file("f");
 	assert_int_equal(fstat(fresh, &after), 0);
 	assert_int_equal(after.st_size, 100);
@@ -394,13 +259,13 @@ static void stat_of_a_replaced_file_finds_the_new_one(void **state)
 	struct stat after;
 
 	NEEDS_MOUNT();
-	fake_put(cache, "/f", 100, 7, 0); /* believed for no time */
+	fake_put(mounted.cache, "/f", 100, 7, 0); /* believed for no time */
 	assert_int_equal(stat(path_of("f"), &before), 0);
-	fake_put(cache, "/f", 200, 8, 0);
+	fake_put(mounted.cache, "/f", 200, 8, 0);
 	assert_int_equal(stat(path_of("f"), &after), 0);
 	assert_int_equal(after.st_size, 200);
 	assert_true(after.st_ino != before.st_ino);
-	fake_put(cache, "/f", -1, 9, 0);
+	fake_put(mounted.cache, "/f", -1, 9, 0);
 	assert_int_equal(stat(path_of("f"), &after), 0);
 	assert_true(S_ISDIR(after.st_mode));
 }
@@ -429,8 +294,8 @@ static void the_number_of_a_file_is_the_same_after_a_remount(void **state)
 
 	NEEDS_MOUNT();
 	assert_int_equal(stat(path_of("d/x"), &before), 0);
-	stop(state);
-	start(state);
+	mounted_teardown(state);
+	mounted_setup(state);
 	assert_int_equal(stat(path_of("d/x"), &after), 0);
 	assert_int_equal(after.st_ino, before.st_ino);
 }
@@ -456,9 +321,9 @@ static void a_killed_reader_is_free_and_the_next_open_does_not_wait(
 		_exit(pread(mine, &byte, 1, 0) == 1 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(reader, &status, WUNTRACED), reader);
-	fake_hold(cache, true);
+	fake_hold(mounted.cache, true);
 	(void)kill(reader, SIGCONT);
-	fake_await_held(cache, 1);
+	fake_await_held(mounted.cache, 1);
 	(void)kill(reader, SIGKILL);
 	for (unsigned i = 0; waitpid(reader, &status, WNOHANG) == 0; i++) {
 		assert_true(i < 20000);
@@ -466,10 +331,10 @@ static void a_killed_reader_is_free_and_the_next_open_does_not_wait(
 	}
 	assert_true(WIFSIGNALED(status));
 	/* The READ is still on its way. Only its pages are waited for. */
-	fake_hold(cache, false);
+	fake_hold(mounted.cache, false);
 	(void)close(open_file("f"));
-	while (fake_held(cache) > 0)
-		fake_answer_oldest(cache, 0);
+	while (fake_held(mounted.cache) > 0)
+		fake_answer_oldest(mounted.cache, 0);
 	assert_bytes(fd, 7, 0, 100);
 	(void)close(fd);
 }
@@ -491,299 +356,24 @@ static void look_ups_in_one_directory_do_not_wait_for_each_other(void **state)
 	pthread_t threads[2];
 
 	NEEDS_MOUNT();
-	(void)snprintf(first, sizeof(first), "%s/d/slow1", where);
-	(void)snprintf(second, sizeof(second), "%s/d/slow2", where);
+	(void)snprintf(first, sizeof(first), "%s/d/slow1", mounted.where);
+	(void)snprintf(second, sizeof(second), "%s/d/slow2", mounted.where);
 	(void)close(open_file("d")); /* its own look-up is over */
-	fake_hold(cache, true);
+	fake_hold(mounted.cache, true);
 	assert_int_equal(
 	    pthread_create(&threads[0], NULL, stat_in_background, first), 0);
 	assert_int_equal(
 	    pthread_create(&threads[1], NULL, stat_in_background, second), 0);
-	fake_await_held(cache, 2);
-	fake_hold(cache, false);
-	fake_answer_oldest(cache, 0);
-	fake_answer_oldest(cache, 0);
+	fake_await_held(mounted.cache, 2);
+	fake_hold(mounted.cache, false);
+	fake_answer_oldest(mounted.cache, 0);
+	fake_answer_oldest(mounted.cache, 0);
 	assert_int_equal(pthread_join(threads[0], NULL), 0);
 	assert_int_equal(pthread_join(threads[1], NULL), 0);
 }
 
-static void an_unmount_from_outside_ends_the_loop(void **state)
-{
-	void *result;
-
-	NEEDS_MOUNT();
-	(void)close(open_file("f"));
-	assert_int_equal(umount2(where, 0), 0);
-	assert_int_equal(pthread_join(thread, &result), 0);
-	assert_int_equal(*(int *)result, 0);
-	/* As stop(), which joins the thread, finds it. */
-	assert_int_equal(pthread_create(&thread, NULL, serve, fs), 0);
-}
-
-/* As an administrator ends a mount that hangs. */
-static void an_aborted_mount_leaves_no_dead_mount_behind(void **state)
-{
-	struct mountpoint found;
-	struct stat stat_buf;
-	char path[128];
-	void *result;
-	int fd;
-
-	NEEDS_MOUNT();
-	(void)mount("fusectl", "/sys/fs/fuse/connections", "fusectl", 0, NULL);
-	assert_int_equal(mountpoint_find(&found, where), 0);
-	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%s/abort",
-	    strchr(found.device, ':') + 1);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		skip(); /* no fusectl here */
-	assert_int_equal(write(fd, "1", 1), 1);
-	(void)close(fd);
-	assert_int_equal(pthread_join(thread, &result), 0);
-	assert_int_equal(stat(where, &stat_buf), -1);
-	assert_int_equal(errno, ENOTCONN);
-	cache_stop(cache);
-	fs_free(fs);
-	fake_free(cache);
-	assert_int_equal(stat(where, &stat_buf), 0);
-	assert_int_equal(mountpoint_find(&found, where), -ENOENT);
-	start_mount();
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		_exit(SKIPPED);
-	(void)close(fd);
-}
-
-/* Root in a user namespace of one's own, as `bearerfs exec` is. */
-static void enter_user_namespace(void)
-{
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-		_exit(SKIPPED);
-	write_text("/proc/self/setgroups", "deny");
-	write_text("/proc/self/uid_map", "0 65534 1");
-	write_text("/proc/self/gid_map", "0 65534 1");
-}
-
-/* In a process of its own: become nobody, mount, use, free. */
-static void mount_as_nobody(bool in_user_namespace)
-{
-	struct err err = ERR_INIT;
-	struct fs_config config;
-	struct stat stat_buf;
-	struct mountpoint found;
-
-	if (chown(where, 65534, 65534) < 0 || setgid(65534) < 0 ||
-	    setuid(65534) < 0)
-		_exit(SKIPPED);
-	/* Who changed its ids may not write to its own /proc. */
-	(void)prctl(PR_SET_DUMPABLE, 1);
-	if (in_user_namespace)
-		enter_user_namespace();
-	cache = fake_new(clock_system());
-	config = config_of(cache);
-	config.source = "https://origin.example.org/";
-	if (fs_new(&fs, &config, &err) < 0) {
-		(void)fprintf(stderr, "%s\n", err.text);
-		_exit(2);
-	}
-	if (pthread_create(&thread, NULL, serve, fs) != 0)
-		_exit(3);
-	if (stat(where, &stat_buf) < 0 || stat_buf.st_ino != 1)
-		_exit(4);
-	fs_stop(fs);
-	(void)pthread_join(thread, NULL);
-	cache_stop(cache);
-	fs_free(fs);
-	fake_free(cache);
-	if (mountpoint_find(&found, where) != -ENOENT)
-		_exit(5);
-	(void)raise(SIGKILL); /* sanitizers need not look at a fork's end */
-}
-
-/* A device node that everybody may open, as on most systems. */
-static void open_device_to_all(void)
-{
-	char node[] = "/tmp/fs-test-fuse-XXXXXX";
-	int fd = mkstemp(node);
-
-	if (fd < 0 || unshare(CLONE_NEWNS) < 0)
-		_exit(SKIPPED);
-	(void)close(fd);
-	(void)unlink(node);
-	if (mknod(node, S_IFCHR, makedev(10, 229)) < 0 ||
-	    chmod(node, 0666) < 0 ||
-	    mount(node, "/dev/fuse", NULL, MS_BIND, NULL) < 0)
-		_exit(SKIPPED);
-	(void)unlink(node);
-}
-
-static void run_as_nobody(bool in_user_namespace)
-{
-	int status;
-	pid_t child;
-
-	(void)strcpy(where, "/tmp/fs-test-XXXXXX");
-	assert_non_null(mkdtemp(where));
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		open_device_to_all();
-		mount_as_nobody(in_user_namespace);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(rmdir(where), 0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
-		skip();
-	assert_true(WIFSIGNALED(status));
-}
-
-static void without_root_a_user_namespace_is_enough(void **state)
-{
-	NEEDS_MOUNT();
-	if (geteuid() != 0)
-		skip();
-	run_as_nobody(true);
-}
-
-static void without_root_fusermount3_mounts_and_unmounts(void **state)
-{
-	struct stat stat_buf;
-
-	NEEDS_MOUNT();
-	if (geteuid() != 0 || stat("/usr/bin/fusermount3", &stat_buf) < 0 ||
-	    !(stat_buf.st_mode & S_ISUID))
-		skip();
-	run_as_nobody(false);
-}
-
-static void a_mount_point_that_cannot_be_used_is_refused(void **state)
-{
-	struct fs_config config = config_of(cache);
-	struct fs *second = NULL;
-	struct err err = ERR_INIT;
-
-	NEEDS_MOUNT();
-	assert_int_equal(fs_new(&second, &config, &err), -EBUSY);
-	assert_non_null(strstr(err.text, "bearerfs umount"));
-	config.mountpoint = "/tmp/no-such-directory/of-any-kind";
-	assert_int_equal(fs_new(&second, &config, &err), -ENOENT);
-	assert_non_null(strstr(err.text, "mkdir"));
-	config.mountpoint = "/proc/self/status";
-	assert_int_equal(fs_new(&second, &config, &err), -ENOTDIR);
-	assert_null(second);
-}
-
-/* A mount whose process was killed. */
-static void leave_dead_mount(void)
-{
-	int status;
-	pid_t child = fork();
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct err err = ERR_INIT;
-		struct cache *own = fake_new(clock_system());
-		struct fs_config config = config_of(own);
-		struct fs *dead;
-
-		if (fs_new(&dead, &config, &err) == 0)
-			(void)raise(SIGKILL);
-		_exit(1);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status));
-}
-
-static void dead_mounts_of_ours_are_detached_first(void **state)
-{
-	struct mountpoint found;
-	struct err err = ERR_INIT;
-	struct stat stat_buf;
-
-	NEEDS_MOUNT();
-	assert_int_equal(umount2(where, MNT_DETACH), 0);
-	leave_dead_mount();
-	assert_int_equal(stat(where, &stat_buf), -1);
-	assert_int_equal(errno, ENOTCONN);
-	assert_int_equal(mountpoint_prepare(where, &err), 0);
-	assert_int_equal(mountpoint_find(&found, where), -ENOENT);
-	assert_int_equal(stat(where, &stat_buf), 0);
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-static bool enter_namespace(void)
-{
-	int fd;
-
-	if (unshare(CLONE_NEWNS) < 0 &&
-	    unshare(CLONE_NEWNS | CLONE_NEWUSER) < 0)
-		return false;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return false;
-	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	(void)close(fd);
-	return true;
-}
-
-/* Whoever ends has given its memory back, and its command line with it,
- * before it comes to its files. */
-static bool has_ended(pid_t process)
-{
-	char path[64];
-	char byte;
-	ssize_t n;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", process);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	n = read(fd, &byte, 1);
-	(void)close(fd);
-	return n <= 0;
-}
-
-static void abort_mounts(void)
-{
-	char line[1024];
-	char path[256];
-	FILE *mounts = fopen("/proc/self/mounts", "re");
-
-	while (mounts && fgets(line, sizeof(line), mounts))
-		if (strstr(line, " fuse.bearerfs ") &&
-		    sscanf(line, "%*s %255s", path) == 1)
-			(void)umount2(path, MNT_FORCE | MNT_DETACH);
-	if (mounts)
-		(void)fclose(mounts);
-}
-
-/*
- * The mount and its users are one process here. When it is killed while one
- * of its threads waits for the mount, that thread closes its files, waits for
- * the answer of the thread that is gone, and stays for ever, unkillably: so
- * somebody else aborts what it leaves, or what takes too long.
- */
-static pid_t start_watchdog(void)
-{
-	struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
-	pid_t tested = getpid();
-	pid_t child = fork();
-
-	if (child != 0)
-		return child;
-	for (unsigned i = 0; i < WATCH_S * 10 && !has_ended(tested); i++)
-		(void)nanosleep(&pause, NULL);
-	abort_mounts();
-	_exit(0);
-}
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, mounted_setup, mounted_teardown)
 
 int main(void)
 {
@@ -801,26 +391,7 @@ int main(void)
 	    CASE(the_number_of_a_file_is_the_same_after_a_remount),
 	    CASE(a_killed_reader_is_free_and_the_next_open_does_not_wait),
 	    CASE(look_ups_in_one_directory_do_not_wait_for_each_other),
-	    CASE(an_unmount_from_outside_ends_the_loop),
-	    CASE(an_aborted_mount_leaves_no_dead_mount_behind),
-	    cmocka_unit_test(without_root_a_user_namespace_is_enough),
-	    cmocka_unit_test(without_root_fusermount3_mounts_and_unmounts),
-	    CASE(a_mount_point_that_cannot_be_used_is_refused),
-	    CASE(dead_mounts_of_ours_are_detached_first),
 	};
 
-	pid_t watchdog = -1;
-	int failed;
-
-	may_mount = enter_namespace();
-	if (!may_mount)
-		print_message("may not mount here: %s\n", strerror(errno));
-	if (may_mount)
-		watchdog = start_watchdog();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	if (watchdog > 0) {
-		(void)kill(watchdog, SIGKILL);
-		(void)waitpid(watchdog, NULL, 0);
-	}
-	return failed;
+	return mounted_run(tests, ARRAY_COUNT(tests));
 }
