@@ -115,7 +115,9 @@ bool call_body(struct request *request, const void *bytes, size_t size_bytes)
 static struct verdict failure_of(struct call *call, CURLcode result)
 {
 	const struct request *request = call->request;
-	const char *why = request->problem[0] != '\0'
+	/* libcurl's words may hold the host, which of a redirect is the
+	 * server's to choose: it might put the token into it. */
+	const char *why = request->problem[0] != '\0' && from_origin(call)
 	    ? request->problem
 	    : curl_easy_strerror(result);
 	enum retry_reason reason = RETRY_LOST;

@@ -64,9 +64,11 @@ int redirect_look(struct redirect *out, struct buf *url,
 	if (seen->followed >= REDIRECTS_MAX)
 		return err_set(
 		    err, -ELOOP, "more than %d redirects", (int)REDIRECTS_MAX);
+	/* Its name is not told: the server chose it, and may have put the token
+	 * into it. */
 	if (rules->source->tls && !host.tls)
-		return err_set(err, -EPROTONOSUPPORT,
-		    "a redirect to '%s' that leaves https", host.host);
+		return err_set(
+		    err, -EPROTONOSUPPORT, "a redirect that leaves https");
 	out->kind = REDIRECT_AWAY;
 	out->token_may_go = source_token_may_go(
 	    rules->source, rules->hosts, rules->host_count, &host);

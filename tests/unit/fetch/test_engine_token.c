@@ -309,6 +309,14 @@ static void a_redirect_that_leaves_https_is_not_followed(void **state)
 	assert_int_equal(run_range(&run), -EIO);
 	assert_int_equal(atomic_load(&there.gets), 0);
 	run_end(&run);
+
+	/* Nor told of in the server's words, which know the token. */
+	run_begin(&run, NULL, NULL);
+	run.script.redirect = "http://opaque-token-one/";
+	assert_int_equal(run_range(&run), -EIO);
+	assert_non_null(strstr(run.answer.err.text, "https"));
+	assert_null(strstr(run.answer.err.text, "opaque-token-one"));
+	run_end(&run);
 	server_free(target);
 }
 
