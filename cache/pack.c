@@ -213,8 +213,8 @@ static ssize_t read_held(struct store *store, struct generation *generation,
 		    span->offset_bytes, true);
 	if (n != -EAGAIN || how == STORE_NOWAIT)
 		return n;
-	n = heat == IO_HOT ? -EINVAL
-	                   : read_direct(store, generation, span, held);
+	n = heat == IO_COLD ? read_direct(store, generation, span, held)
+	                    : -EINVAL;
 	if (n != -EINVAL)
 		return n;
 	return io_preadv(

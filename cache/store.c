@@ -3,6 +3,7 @@
  * cache/store.c - opening, describing and closing a store; see store.h.
  * Blocks go in by store_keep.c and come out by store_load.c.
  */
+#include "base/stats.h"
 #include "cache/store_impl.h"
 #include "cache/store_tend.h"
 
@@ -92,6 +93,7 @@ void store_close(struct store *store)
 	if (store == NULL)
 		return;
 	store_swap_in(store, NULL);
+	stats_add(STATS_cache_disk_bytes, -(int64_t)store->shown_bytes);
 	while (store->secrets != NULL) {
 		struct secret_note *next = store->secrets->next;
 

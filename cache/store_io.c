@@ -174,22 +174,27 @@ struct cachestat {
 	uint64_t recently_evicted;
 };
 
+enum { IO_PAGE_BYTES = 4096 };
+
 #ifndef SYS_cachestat
 #define SYS_cachestat 451 /* on every architecture */
 #endif
 
-enum io_heat io_heat(int fd, uint64_t offset_bytes, size_t size_bytes)
+/* What cachestat(2) says; IO_UNKNOWN where it is missing. */
+static enum io_heat ask_cachestat(
+    int fd, uint64_t offset_bytes, size_t size_bytes)
 {
 	static _Atomic bool missing;
 	struct cachestat_range range = {
 	    .offset_bytes = offset_bytes, .size_bytes = size_bytes};
 	struct cachestat stat = {.cached = 0};
-	uint64_t page_bytes = 4096;
+	uint64_t first = offset_bytes / IO_PAGE_BYTES;
+	uint64_t last = (offset_bytes + size_bytes - 1) / IO_PAGE_BYTES;
 
-	if (size_bytes == 0 ||
-	    atomic_load_explicit(&missing, memory_order_relaxed))
+	if (atomic_load_explicit(&missing, memory_order_relaxed))
 		return IO_UNKNOWN;
 	if (syscall(SYS_cachestat, fd, &range, &stat, 0) < 0) {
+		/* Some containers refuse calls that they do not know. */
 		if (errno == ENOSYS || errno == EPERM)
 			atomic_store_explicit(
 			    &missing, true, memory_order_relaxed);
@@ -198,9 +203,36 @@ enum io_heat io_heat(int fd, uint64_t offset_bytes, size_t size_bytes)
 	/* What waits for the disk would be flushed by a direct read. */
 	if (stat.dirty + stat.writeback > 0)
 		return IO_HOT;
-
-	uint64_t first = offset_bytes / page_bytes;
-	uint64_t last = (offset_bytes + size_bytes - 1) / page_bytes;
-
 	return stat.cached >= last - first + 1 ? IO_HOT : IO_COLD;
+}
+
+/* A byte without waiting: a miss costs a few pages of read-ahead, where the
+ * whole would have cost all of it. */
+static enum io_heat ask_byte(int fd, uint64_t offset_bytes)
+{
+	char byte;
+	ssize_t n;
+
+	do {
+		struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+
+		n = preadv2(fd, &vector, 1, (off_t)offset_bytes, RWF_NOWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? IO_COLD : IO_UNKNOWN;
+	return n == 0 ? IO_COLD : IO_HOT;
+}
+
+enum io_heat io_heat(int fd, uint64_t offset_bytes, size_t size_bytes)
+{
+	enum io_heat heat;
+
+	if (size_bytes == 0)
+		return IO_UNKNOWN;
+	heat = ask_cachestat(fd, offset_bytes, size_bytes);
+	if (heat != IO_UNKNOWN)
+		return heat;
+	heat = ask_byte(fd, offset_bytes);
+	return heat == IO_HOT ? ask_byte(fd, offset_bytes + size_bytes - 1)
+	                      : heat;
 }

@@ -58,9 +58,11 @@ uint64_t io_now_us(void);
 enum io_heat {
 	IO_COLD,    /* not all of it */
 	IO_HOT,     /* all of it, or some of it not yet written to disk */
-	IO_UNKNOWN, /* this kernel cannot tell (cachestat(2) is of Linux 6.5) */
+	IO_UNKNOWN, /* this file system cannot tell */
 };
 
+/** Never waits. cachestat(2) where there is one (Linux 6.5), else the first
+ *  and the last page are tried. */
 enum io_heat io_heat(int fd, uint64_t offset_bytes, size_t size_bytes);
 
 #endif
