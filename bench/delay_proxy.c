@@ -107,7 +107,7 @@ static void set_up(int fd)
 	int on = 1;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-		die("fcntl: %s", strerror(errno));
+		die("fcntl: %s", strerrordesc_np(errno));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
@@ -129,11 +129,11 @@ static int listen_on(uint16_t port)
 	int on = 1;
 
 	if (fd < 0)
-		die("socket: %s", strerror(errno));
+		die("socket: %s", strerrordesc_np(errno));
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
 	    listen(fd, 128) < 0)
-		die("port %u: %s", port, strerror(errno));
+		die("port %u: %s", port, strerrordesc_np(errno));
 	return fd;
 }
 
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
 		wait.tv_nsec = (long)((left - (double)wait.tv_sec) * 1e9);
 		if (ppoll(polls, 1 + 2 * count, &wait, NULL) < 0 &&
 		    errno != EINTR)
-			die("poll: %s", strerror(errno));
+			die("poll: %s", strerrordesc_np(errno));
 		for (nfds_t i = 0; i < count; i++)
 			serve(asked[i], &polls[1 + 2 * i]);
 		if ((polls[0].revents & POLLIN) != 0)

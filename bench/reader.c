@@ -54,7 +54,7 @@ static int open_file(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		die("open %s: %s", path, strerror(errno));
+		die("open %s: %s", path, strerrordesc_np(errno));
 	return fd;
 }
 
@@ -71,7 +71,7 @@ static void read_at(struct job *job, int fd, unsigned char *buffer,
 		if (n <= 0)
 			die("read at %llu: %s",
 			    (unsigned long long)(offset + done),
-			    n < 0 ? strerror(errno) : "end of file");
+			    n < 0 ? strerrordesc_np(errno) : "end of file");
 		done += (uint64_t)n;
 	}
 	if (job->check && !pattern_ok(buffer, size_bytes, seed, offset))
@@ -156,7 +156,7 @@ static void write_file(const char *path, uint64_t seed, uint64_t size_bytes)
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd < 0)
-		die("open %s: %s", path, strerror(errno));
+		die("open %s: %s", path, strerrordesc_np(errno));
 	for (uint64_t at = 0; at < size_bytes;) {
 		uint64_t n = size_bytes - at;
 
@@ -166,11 +166,11 @@ static void write_file(const char *path, uint64_t seed, uint64_t size_bytes)
 			pattern_page(
 			    pages[i], seed, at / PATTERN_PAGE_BYTES + i);
 		if (write(fd, pages, n) != (ssize_t)n)
-			die("write %s: %s", path, strerror(errno));
+			die("write %s: %s", path, strerrordesc_np(errno));
 		at += n;
 	}
 	if (close(fd) < 0)
-		die("close %s: %s", path, strerror(errno));
+		die("close %s: %s", path, strerrordesc_np(errno));
 }
 
 int main(int argc, char **argv)
