@@ -59,15 +59,36 @@ static unsigned keep_all(struct bed *bed, struct store_object *objects[OBJECTS])
 	return kept;
 }
 
+/* A few pages in the middle of a block, by themselves. */
+static void load_pages(
+    struct bed *bed, struct store_object *object, unsigned i, unsigned b)
+{
+	static uint8_t expected[STORE_BLOCK_BYTES];
+	size_t part = (size_t)(sizes[i] - (uint64_t)b * STORE_BLOCK_BYTES);
+	size_t start;
+
+	if (part > STORE_BLOCK_BYTES)
+		part = STORE_BLOCK_BYTES;
+	start = part / 3;
+	if (store_load_pages(
+	        object, b, start, part / 2, STORE_WAIT, bed->buffers[0]) != 1)
+		return;
+	bed_fill(expected, part, i, b);
+	assert_memory_equal(
+	    (uint8_t *)bed->buffers[0] + start, expected + start, part / 2);
+}
+
 /* Blocks that are there; a wrong byte fails the test. */
 static unsigned load_all(struct bed *bed, struct store_object *objects[OBJECTS])
 {
 	unsigned there = 0;
 
 	for (unsigned i = 0; i < OBJECTS; i++) {
-		for (unsigned b = 0; b < blocks_of(i); b++)
+		for (unsigned b = 0; b < blocks_of(i); b++) {
+			load_pages(bed, objects[i], i, b);
 			there +=
 			    (unsigned)bed_load(bed, objects[i], sizes[i], i, b);
+		}
 	}
 	return there;
 }

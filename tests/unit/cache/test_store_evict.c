@@ -481,6 +481,44 @@ static void descriptors_are_few_and_let_go_of_what_was_unlinked(void **state)
 	bed_fini(&bed);
 }
 
+/* flock(2) follows a descriptor into a child that was not meant to have it:
+ * a lock would outlive its holder. */
+static void descriptors_are_closed_on_exec(void **state)
+{
+	struct bed *bed = *state;
+	DIR *dir;
+	struct dirent *entry;
+	unsigned looked = 0;
+
+	assert_int_equal(keep_file(bed, 1), FILE_BLOCKS);
+
+	struct store_object *object = file_of(bed, 1);
+
+	assert_int_equal(bed_load(bed, object, FILE_BYTES, 1, 0), 1);
+	dir = opendir("/proc/self/fd");
+	assert_non_null(dir);
+	while (
+	    (entry = readdir(dir)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+		char target[600];
+		ssize_t n = readlinkat(
+		    dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		int flags;
+
+		if (n < 0)
+			continue;
+		target[n] = '\0';
+		if (strncmp(target, bed->dir, strlen(bed->dir)) != 0)
+			continue;
+		flags = fcntl((int)strtol(entry->d_name, NULL, 10), F_GETFD);
+		assert_true((flags & FD_CLOEXEC) != 0);
+		looked++;
+	}
+	(void)closedir(dir);
+	/* Directories, tables, a map, and a pack to read and to write. */
+	assert_true(looked >= 8);
+	store_object_close(object);
+}
+
 static void numbers_of_packs_are_never_given_out_twice(void **state)
 {
 	struct bed *bed = *state;
@@ -534,6 +572,7 @@ int main(void)
 	    TEST(few_inodes_cost_maps_and_not_the_rest),
 	    cmocka_unit_test(
 	        descriptors_are_few_and_let_go_of_what_was_unlinked),
+	    TEST(descriptors_are_closed_on_exec),
 	    TEST(numbers_of_packs_are_never_given_out_twice),
 	};
 

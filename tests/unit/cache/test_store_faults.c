@@ -7,6 +7,7 @@
  *
  * The calls are wrapped under the names that 64-bit offsets give them.
  */
+#include "base/stats.h"
 #include "tests/unit/cache/store_bed.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ enum mode {
 	ONCE,
 	ONWARDS, /* and all that follow */
 	SHORT,   /* a transfer is cut to its half */
+	TORN,    /* what is read is not what will be there in a moment */
 };
 
 static enum call failing = CALLS;
@@ -145,6 +147,16 @@ ssize_t __wrap_preadv64v2(
 		return __real_preadv64v2(fd, vectors, count, offset, flags);
 	if (!fails(PREAD))
 		return __real_preadv64v2(fd, vectors, count, offset, flags);
+	if (mode == TORN) {
+		ssize_t n =
+		    __real_preadv64v2(fd, vectors, count, offset, flags);
+
+		if (n > 0)
+			((uint8_t *)vectors[0].iov_base)
+			    [n / 2 < (ssize_t)vectors[0].iov_len ? n / 2 : 0] ^=
+			    0x5a;
+		return n;
+	}
 	if (mode == SHORT) {
 		struct iovec half = vectors[0];
 
@@ -427,6 +439,17 @@ static void memory_that_runs_out_and_comes_back(void **state)
 	fail_each(ALLOCATE, ONWARDS, ENOMEM);
 }
 
+/* A reader that meets a writer half way looks again: nothing is dropped and
+ * nothing is called damaged. */
+static void what_was_torn_once_is_read_once_more(void **state)
+{
+	uint64_t corrupt = stats_get(STATS_cache_corrupt_blocks);
+
+	(void)state;
+	fail_each(PREAD, TORN, 0);
+	assert_int_equal(stats_get(STATS_cache_corrupt_blocks), corrupt);
+}
+
 /* A file system that does not know RWF_NOWAIT: slower, and right. */
 static void without_nowait_reads_wait_their_turn(void **state)
 {
@@ -490,6 +513,7 @@ int main(void)
 	    cmocka_unit_test(a_directory_that_becomes_read_only),
 	    cmocka_unit_test(interrupted_and_short_transfers_are_finished),
 	    cmocka_unit_test(memory_that_runs_out_and_comes_back),
+	    cmocka_unit_test(what_was_torn_once_is_read_once_more),
 	    cmocka_unit_test(without_nowait_reads_wait_their_turn),
 	    cmocka_unit_test(nowait_makes_no_call_that_waits),
 	};
