@@ -71,7 +71,9 @@ static_assert(
 enum { POOL_BUCKETS = 4096 };
 
 struct pool {
-	unsigned char *arena;
+	unsigned char *mapping; /* of mapping_bytes; the arena lies in it */
+	size_t mapping_bytes;
+	unsigned char *arena; /* huge page aligned */
 	struct block *blocks;
 	unsigned count;
 	unsigned reserve;
