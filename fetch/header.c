@@ -166,8 +166,6 @@ int header_content_range(
 	if (take_number(&text, end, &out->total_bytes) < 0 || text != end)
 		return -EBADMSG;
 	out->total_known = true;
-	if (out->satisfied && out->last_bytes >= out->total_bytes)
-		return -EBADMSG;
 	return 0;
 }
 

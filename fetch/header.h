@@ -60,11 +60,12 @@ struct header_content_range {
 	bool total_known;     /* false: "*" */
 	uint64_t first_bytes; /* offset of the first byte */
 	uint64_t last_bytes;  /* offset of the last byte; >= first */
-	uint64_t total_bytes; /* > last */
+	uint64_t total_bytes; /* not after last: XRootD, of a cut file */
 };
 
-/** -EBADMSG unless it is one of the three forms with first <= last < total
- *  (XRootD's "bytes 2--1/6" is not). */
+/** -EBADMSG unless it is one of the three forms with first <= last
+ *  (XRootD's "bytes 2--1/6" is not). A range past the total is what XRootD
+ *  answers when the file was cut: the total says so, see response.c. */
 NODISCARD int header_content_range(
     const char *text, size_t size_bytes, struct header_content_range *out);
 

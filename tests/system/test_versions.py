@@ -104,9 +104,10 @@ class Versions(bed.Case):
             file = os.open(m.at(path), os.O_RDONLY)
             self.assertEqual(os.pread(file, PIECE, 0), fill(1, PIECE))
             self.put(path, 2, size=SIZE // 4, age=500)
-            for got in (self.try_read(file, place) for place in
-                        range(SIZE // 2, SIZE, PIECE)):
-                self.assertIn(got, (errno.ESTALE, fill(1, PIECE)), name)
+            for place in range(SIZE // 2, SIZE, PIECE):
+                got = self.try_read(file, place)
+                self.assertTrue(got in (errno.ESTALE, fill(1, PIECE)),
+                                f"{name}: {got if isinstance(got, int) else 'bytes'}")
             os.close(file)
             m.stop()
 
@@ -178,15 +179,23 @@ class Versions(bed.Case):
             path = f"versions/young-{name}.bin"
             m = self.mount(url, self.bed.token("read:/"), timeout="20s",
                            attr_ttl="0s")
-            for turn in range(4):
+            done = 0
+            for turn in range(40):
                 now = int(time.time() + 0.5)
-                for byte in (10 + turn, 20 + turn):
-                    self.put(path, byte)
+                for byte in (10 + turn, 60 + turn):
+                    self.put(path, byte, size=SIZE // 8)
                     os.utime(self.bed.data + "/exp/" + path, (now, now))
                     time.sleep(0.6)
                     with open(m.at(path), "rb") as file:
                         got = set(file.read())
+                    if byte < 60 and time.time() > now + 1.9:
+                        break  # too slow a machine: it is no longer young
                     self.assertEqual(got, {byte}, f"{name}: turn {turn}")
+                else:
+                    done += 1
+                if done == 2:
+                    break
+            self.assertGreater(done, 0, "never fast enough to try")
             m.stop()
 
     def test_that_a_removed_file_is_gone(self):
