@@ -13,6 +13,7 @@ from bed.procs import Proc, wait_for
 class Contender:
     name = ""
     kind = "mount"
+    foreign = False
 
     def __init__(self, rig):
         self.rig = rig
@@ -33,6 +34,10 @@ class Contender:
         with open(f"/proc/{self.pid}/stat") as file:
             words = file.read().rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def dropped(self):
+        """Blocks that the cache did not keep so far, where that is told."""
+        return 0
 
     def note_peak(self):
         if self.pid is None:
@@ -71,12 +76,17 @@ class Bearerfs(Contender):
             self.mount.stop()
             self.mount = self.pid = None
 
+    def dropped(self):
+        return self.mount.counters()["cache_dropped_writes"] \
+            if self.mount else 0
+
     def at(self, name=""):
         return f"{self.folder}/mnt/{name}"
 
 
 class Foreign(Contender):
     """Another program that mounts, run in the foreground."""
+    foreign = True
 
     def argv(self):
         raise NotImplementedError
@@ -87,8 +97,6 @@ class Foreign(Contender):
             shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("mnt", "cache"):
             os.makedirs(f"{self.folder}/{name}", exist_ok=True)
-        with open(self.folder + "/environment", "w"):
-            pass
         env = dict(self.rig.env, HOME=self.folder,
                    RCLONE_WEBDAV_BEARER_TOKEN=self.rig.env["BEARER_TOKEN"])
         self.proc = Proc(self.argv(), self.folder + "/log", env=env)
@@ -99,8 +107,10 @@ class Foreign(Contender):
     def stop(self):
         if self.pid is None:
             return
-        self.note_peak()
-        subprocess.run(["umount", self.folder + "/mnt"], check=False)
+        if self.proc.running():
+            self.note_peak()
+        subprocess.run(["umount", "-l", self.folder + "/mnt"], check=False,
+                       stderr=subprocess.DEVNULL)
         self.proc.stop()
         self.pid = None
 

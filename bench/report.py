@@ -58,9 +58,10 @@ def costs_of(results, row):
     words = []
     for key, unit in (("cpu_s_per_gb", "CPU s/GB"),
                       ("amplification", "x amplification"),
-                      ("requests", "requests")):
+                      ("requests", "requests"),
+                      ("dropped_blocks", "blocks not kept")):
         value = median(results, row, "bearerfs", key)
-        if value is not None:
+        if value or (value == 0 and key != "dropped_blocks"):
             words.append(f"{number(value, 3 if key != 'requests' else 6)} "
                          f"{unit}")
     return ", ".join(words)
