@@ -156,9 +156,29 @@ class Ext4(Contender):
         return self.rig.local(name)
 
 
+class Tmpfs(Contender):
+    """A file in pages of 4 KiB, as the kernel keeps those of FUSE (ext4's
+    come in large folios): what of the page cache a mount could reach."""
+    name = "tmpfs"
+    kind = "pages"
+
+    def start(self):
+        os.makedirs(self.folder, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "huge=never", "none",
+                        self.folder], check=True)
+        shutil.copyfile(self.rig.local("big.dat"), self.at("big.dat"))
+
+    def stop(self):
+        if os.path.ismount(self.folder):
+            subprocess.run(["umount", self.folder], check=True)
+
+    def at(self, name=""):
+        return f"{self.folder}/{name}"
+
+
 def contenders(rig, names="", options=""):
     wanted = [name for name in names.split(",") if name]
-    found = [Bearerfs(rig, options), Curl(rig), Ext4(rig)]
+    found = [Bearerfs(rig, options), Curl(rig), Ext4(rig), Tmpfs(rig)]
     for kind in (Rclone, Httpdirfs):
         if shutil.which(kind.name):
             found.append(kind(rig))

@@ -45,6 +45,9 @@ def ratio_of(results, row):
     if own is None or not limit:
         return ""
     text = f"{own / limit:.2f} x {other}"
+    pages = median(results, row, "tmpfs")
+    if pages:
+        text += f" ({own / pages:.2f} x tmpfs)"
     if other_row != row and ", 8" in other_row:
         text += " (8)"
     if wanted is not None:
@@ -68,7 +71,7 @@ def costs_of(results, row):
 
 
 def text(results):
-    names = [name for name in ("bearerfs", "curl", "ext4", "rclone",
+    names = [name for name in ("bearerfs", "curl", "ext4", "tmpfs", "rclone",
                                "httpdirfs")
              if any(one["contender"] == name for one in results)]
     rows = list(dict.fromkeys(one["row"] for one in results))
