@@ -503,6 +503,96 @@ static void nowait_makes_no_call_that_waits(void **state)
 	end_scene(&scene);
 }
 
+/* A map whose descriptor went to others is opened by those who may wait. */
+static void nowait_opens_no_map(void **state)
+{
+	enum { OTHERS = 70 };
+	struct scene scene;
+	struct store_object *small;
+	struct store_object *large;
+	struct store_object *others[OTHERS];
+	bool have[1];
+
+	(void)state;
+	make_scene(&scene);
+	assert_int_equal(
+	    open_object(scene.bed.store, "/small", SMALL, &small), 0);
+	assert_int_equal(
+	    open_object(scene.bed.store, "/large", LARGE, &large), 0);
+	assert_int_equal(keep(&scene, small, large), ALL);
+	for (unsigned i = 0; i < OTHERS; i++) {
+		char name[16];
+		struct store_block block = {
+		    .bytes = scene.large, .size_bytes = STORE_BLOCK_BYTES};
+
+		(void)snprintf(name, sizeof(name), "/other%u", i);
+		assert_int_equal(
+		    open_object(scene.bed.store, name, LARGE, &others[i]), 0);
+		block.object = others[i];
+		assert_int_equal(store_keep(scene.bed.store, &block, 1), 1);
+	}
+	nowait = true;
+	assert_int_equal(store_probe(large, 0, 1, STORE_NOWAIT, have), -EAGAIN);
+	assert_int_equal(
+	    store_load(large, 0, 1, STORE_NOWAIT, scene.bed.buffers), -EAGAIN);
+	nowait = false;
+	assert_int_equal(load(&scene, small, large), ALL);
+	for (unsigned i = 0; i < OTHERS; i++)
+		store_object_close(others[i]);
+	store_object_close(small);
+	store_object_close(large);
+	end_scene(&scene);
+}
+
+static void flip_in_packs(void *arg, const char *path)
+{
+	uint8_t byte = 0xa5;
+	int fd;
+
+	(void)arg;
+	if (strstr(path, "/packs/") == NULL)
+		return;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (off_t at = 2000; at < LARGE; at += 4096)
+		assert_int_equal(__real_pwrite64(fd, &byte, 1, at), 1);
+	(void)close(fd);
+}
+
+/* What is damaged is left to those who may wait: they clear it. */
+static void nowait_mends_nothing(void **state)
+{
+	struct scene scene;
+	struct store_object *small;
+	struct store_object *large;
+	void *const *buffers = scene.bed.buffers;
+
+	(void)state;
+	make_scene(&scene);
+	assert_int_equal(
+	    open_object(scene.bed.store, "/small", SMALL, &small), 0);
+	assert_int_equal(
+	    open_object(scene.bed.store, "/large", LARGE, &large), 0);
+	assert_int_equal(keep(&scene, small, large), ALL);
+	assert_int_equal(load(&scene, small, large), ALL);
+	bed_each_file(scene.bed.cache, flip_in_packs, NULL);
+	nowait = true;
+	assert_int_equal(
+	    store_load(small, 0, 1, STORE_NOWAIT, buffers), -EAGAIN);
+	assert_int_equal(
+	    store_load(large, 0, 1, STORE_NOWAIT, buffers), -EAGAIN);
+	assert_int_equal(
+	    store_load_pages(large, 0, 0, 65536, STORE_NOWAIT, buffers[0]),
+	    -EAGAIN);
+	nowait = false;
+	assert_true(load(&scene, small, large) < ALL);
+	assert_int_equal(keep(&scene, small, large), ALL);
+	assert_int_equal(load(&scene, small, large), ALL);
+	store_object_close(small);
+	store_object_close(large);
+	end_scene(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +606,8 @@ int main(void)
 	    cmocka_unit_test(what_was_torn_once_is_read_once_more),
 	    cmocka_unit_test(without_nowait_reads_wait_their_turn),
 	    cmocka_unit_test(nowait_makes_no_call_that_waits),
+	    cmocka_unit_test(nowait_opens_no_map),
+	    cmocka_unit_test(nowait_mends_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
