@@ -51,6 +51,14 @@ ssize_t __real_preadv64v2(
 ssize_t __wrap_preadv64v2(
     int fd, const struct iovec *vectors, int count, off64_t offset, int flags);
 
+/* What _FORTIFY_SOURCE makes of an openat() whose flags are no constant. */
+int __wrap___openat64_2(int dir_fd, const char *name, int flags);
+
+int __wrap___openat64_2(int dir_fd, const char *name, int flags)
+{
+	return __wrap_openat64(dir_fd, name, flags);
+}
+
 int __wrap_openat64(int dir_fd, const char *name, int flags, ...)
 {
 	mode_t bits = 0;
