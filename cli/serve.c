@@ -135,7 +135,8 @@ static void turn(struct loop *loop, struct err *err)
 		cache_tick(config->cache);
 		loop->tick_ms = now_ms + SERVE_TICK_MS;
 	}
-	if (!loop->ready && !loop->ended)
+	/* It may have answered and ended between two looks. */
+	if (!loop->ready && (!loop->ended || fs_is_ready(config->fs)))
 		look_ready(loop, now_ms, err);
 }
 
