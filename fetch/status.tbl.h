@@ -14,7 +14,7 @@ STATUS(207, DATA, 0, "attributes")
 STATUS(301, REDIRECT, EIO, "moved")
 STATUS(302, REDIRECT, EIO, "found elsewhere")
 STATUS(303, REDIRECT, EIO, "see other")
-STATUS(307, REDIRECT, EIO, "for now elsewhere")
+STATUS(307, REDIRECT, EIO, "elsewhere, this time")
 STATUS(308, REDIRECT, EIO, "moved for good")
 STATUS(401, REFUSED, EKEYREJECTED, "the token was not accepted")
 STATUS(

@@ -22,7 +22,7 @@ RULES = [
      "a mapping turns a full disk or a cut file into SIGBUS or zeros"),
     (r"\b(TO" r"DO|FIX" r"ME|XX" r"X\b(?!X)|HA" r"CK)\b", "all",
      "unfinished work goes into an issue"),
-    (r"/work/|/farm/", "all", "a path of somebody's machine"),
+    (r"/wor" r"k/|/far" r"m/", "all", "a path of somebody's machine"),
     (r"eyJ[A-Za-z0-9_-]{20,}\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{40,}",
      "src", "looks like a whole token"),
 ]
@@ -81,7 +81,7 @@ def self_test():
         "curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);",
         "p = mmap (0, 1, 1, 1, 1, 0);", "/* TO" "DO later */",
         "/* XX" "X */",
-        'char *dir = "/work/main";', '"eyJ' + "a" * 24 + ".eyJ" + "b" * 24 +
+        'char *dir = "/wor' 'k/main";', '"eyJ' + "a" * 24 + ".eyJ" + "b" * 24 +
         "." + "c" * 48 + '"',
     ]
     missed = []
