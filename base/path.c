@@ -45,6 +45,7 @@ int path_join(char out[PATH_BYTES_MAX], const char *parent, const char *name)
 		head = 0; /* the root's slash is the one we add */
 	if (head + 1 + tail >= PATH_BYTES_MAX)
 		return -ENAMETOOLONG;
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): name follows */
 	memmove(out, parent, head);
 	out[head] = '/';
 	memcpy(out + head + 1, name, tail + 1);

@@ -34,8 +34,8 @@ static int take_name(struct text *text, const char *names)
 {
 	if (text->end - text->at < 3)
 		return -1;
-	for (int i = 0; names[3 * i] != '\0'; i++) {
-		if (memcmp(names + 3 * i, text->at, 3) == 0) {
+	for (int i = 0; names[(size_t)i * 3] != '\0'; i++) {
+		if (memcmp(names + (size_t)i * 3, text->at, 3) == 0) {
 			text->at += 3;
 			return i;
 		}

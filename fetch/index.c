@@ -111,6 +111,7 @@ static enum link_where locate_link(const struct index_parser *parser,
 	return link_locate(base, link, strlen(link), false, name);
 }
 
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one check a form */
 int index_link(struct index_parser *parser, char *link, size_t size_bytes)
 {
 	struct fetch_stat stat = {.version = {.mtime_s = -1}};

@@ -181,8 +181,12 @@ static void comment(struct index_html *html, char c)
 static void raw_text(struct index_html *html, char c)
 {
 	size_t n = html->matched_bytes;
-	char wanted = n == 0 ? '<' : n == 1 ? '/' : html->raw[n - 2];
+	char wanted = '<';
 
+	if (n == 1)
+		wanted = '/';
+	else if (n > 1)
+		wanted = html->raw[n - 2];
 	if (wanted != '\0' && lower(c) == wanted) {
 		html->matched_bytes++;
 		return;
@@ -235,6 +239,7 @@ static int value_quote(struct index_parser *parser, char c)
 }
 
 /* Letters within a tag, '>' excepted where it ends the tag. */
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one state a branch */
 static void in_tag(struct index_parser *parser, char c)
 {
 	struct index_html *html = &parser->html;

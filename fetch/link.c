@@ -24,6 +24,7 @@ static bool take_part(char out[PATH_NAME_BYTES_MAX + 1], const char *text,
 	return true;
 }
 
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one check a form */
 enum link_where link_locate(const char *request_path, const char *path,
     size_t size_bytes, bool unescaped, char name[PATH_NAME_BYTES_MAX + 1])
 {

@@ -96,6 +96,7 @@ static const char *text(struct xml *xml, const char *at, const char *end)
 }
 
 /* "amp", "#65", "#x41", without ';', to the bytes it stands for. */
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one form a branch */
 static size_t decode(char out[UTF8_BYTES_MAX], const char *name, size_t n)
 {
 	static const struct {
