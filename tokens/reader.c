@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "tokens/find/source.h"
 #include "tokens/renew.h"
-#include "tokens/source.h"
 #include "tokens/store.h"
 
 #include <errno.h>

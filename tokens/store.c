@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "tokens/discover.h"
+#include "tokens/find/discover.h"
 #include "tokens/json.h"
 
 #include <errno.h>

@@ -16,7 +16,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
-#include "tokens/finding.h"
+#include "tokens/find/finding.h"
 #include "tokens/proof.h"
 #include "tokens/scope.h"
 #include "tokens/tokens.h"

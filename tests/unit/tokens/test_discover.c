@@ -4,8 +4,8 @@
 #include "base/stats.h"
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/condor.h"
-#include "tokens/discover.h"
+#include "tokens/find/condor.h"
+#include "tokens/find/discover.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /* tokens/file.h: whatever a path may name, it costs a sentence at most. */
 #include "base/stats.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/file.h"
+#include "tokens/find/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/condor.c - see condor.h. */
-#include "tokens/condor.h"
+/* tokens/find/condor.c - see condor.h. */
+#include "tokens/find/condor.h"
 
 #include <dirent.h>
 #include <errno.h>

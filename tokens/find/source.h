@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/source.h - one place where a token may be: what it holds now, what
+ * tokens/find/source.h - one place where a token may be: what it holds now, what
  * it held last, and what is wrong with it.
  *
  * Threads: the store's reader alone.
@@ -11,7 +11,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "tokens/file.h"
+#include "tokens/find/file.h"
 #include "tokens/token.h"
 
 #include <stdbool.h>

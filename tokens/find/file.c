@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/file.c - see file.h. */
-#include "tokens/file.h"
+/* tokens/find/file.c - see file.h. */
+#include "tokens/find/file.h"
 
 #include "base/stats.h"
 

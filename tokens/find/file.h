@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/file.h - read a token file without being led astray.
+ * tokens/find/file.h - read a token file without being led astray.
  *
  * A path from the environment may name anything: a FIFO, a device, a file of
  * 2 GiB, somebody else's file, a file on the very mount that needs the token.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/condor.h - the access tokens that HTCondor puts into a job's
+ * tokens/find/condor.h - the access tokens that HTCondor puts into a job's
  * sandbox: $_CONDOR_CREDS/<provider>[_<handle>].use.
  *
  * The directory is rewritten while the job runs, each file by a rename, and
@@ -14,7 +14,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "tokens/file.h"
+#include "tokens/find/file.h"
 
 enum {
 	CONDOR_FILES_MAX = 64,     /* that are considered */

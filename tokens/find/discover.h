@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/discover.h - where a token is looked for, and in which order.
+ * tokens/find/discover.h - where a token is looked for, and in which order.
  *
  *   the explicit option, alone when it is given; else
  *   BEARER_TOKEN, BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u$UID,
@@ -23,7 +23,7 @@
 #define TOKENS_DISCOVER_H
 
 #include "base/attr.h"
-#include "tokens/finding.h"
+#include "tokens/find/finding.h"
 
 #include <stdbool.h>
 #include <stdint.h>

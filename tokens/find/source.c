@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/source.c - see source.h. */
-#include "tokens/source.h"
+/* tokens/find/source.c - see source.h. */
+#include "tokens/find/source.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/finding.h - what one look for a token has brought.
+ * tokens/find/finding.h - what one look for a token has brought.
  */
 #ifndef TOKENS_FINDING_H
 #define TOKENS_FINDING_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/discover.c - see discover.h. */
-#include "tokens/discover.h"
+/* tokens/find/discover.c - see discover.h. */
+#include "tokens/find/discover.h"
 
 #include "base/log.h"
-#include "tokens/condor.h"
-#include "tokens/file.h"
-#include "tokens/source.h"
+#include "tokens/find/condor.h"
+#include "tokens/find/file.h"
+#include "tokens/find/source.h"
 
 #include <assert.h>
 #include <errno.h>
