@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "tokens/find/discover.h"
 #include "tokens/json.h"
+#include "tokens/verify/trust.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -143,6 +144,7 @@ void token_store_destroy(struct tokens *tokens) UNCHECKED
 {
 	if (tokens->source.free != NULL)
 		tokens->source.free(tokens->source.arg);
+	trust_free(tokens->trust);
 	token_put(tokens->now.token);
 	proof_free(tokens->proofs);
 	free(tokens->base_path);
@@ -289,6 +291,9 @@ int token_store_new(struct tokens **out, const struct tokens_config *config,
 		if (code < 0)
 			(void)err_set(err, code, "out of memory");
 	}
+	if (code == 0)
+		code = trust_new(
+		    &tokens->trust, config->clock, config->trust, err);
 	if (code == 0) {
 		code = start(tokens);
 		if (code < 0)

@@ -54,6 +54,7 @@ struct tokens {
 	char *base_path;   /* NULL: not configured */
 	char *source_path; /* the mount's root */
 	struct store_source source;
+	struct trust *trust;
 	pthread_t reader;
 	pthread_t clerk;
 

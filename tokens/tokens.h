@@ -37,6 +37,36 @@ struct token;
 /** What a caller wants to do with a path. */
 enum tokens_right { TOKENS_READ, TOKENS_CREATE, TOKENS_MODIFY };
 
+/** What the answer that brought a document said of it. */
+struct tokens_document_facts {
+	int status;        /* HTTP; 0: no answer came */
+	int64_t max_age_s; /* how long it may be kept; -1: not said */
+};
+
+/**
+ * Fetch a public document over verified TLS, without any token; blocks, with
+ * a deadline of its own.
+ *
+ * @param out  empty, limited to 1 MiB; what is in it counts after 0 only.
+ * @retval 0       the body of a 200.
+ * @retval -errno  with a sentence.
+ */
+typedef int (*tokens_document_fn)(void *arg, const char *url, struct buf *out,
+    struct tokens_document_facts *facts, struct err *err);
+
+/** Whom the client itself believes: from options, configuration or the
+ *  federation, never from a token. */
+struct tokens_trust {
+	const char *const *issuers; /* as `iss` has them, byte by byte */
+	unsigned issuer_count;
+	const char *jwks_file; /* their keys; NULL: from the issuers */
+	const char *const *audiences;
+	unsigned audience_count;
+	const char *key_dir; /* keys are kept here between mounts; NULL: no */
+	tokens_document_fn document; /* NULL: nothing is fetched */
+	void *arg;
+};
+
 struct tokens_config {
 	const struct clock *clock; /* borrowed for the store's life */
 	const char *token_file;    /* explicit option, alone when given; NULL */
@@ -45,6 +75,7 @@ struct tokens_config {
 	const char *forbidden_tree; /* the mount point (real path): a token file
 				       below it is refused; NULL: none */
 	uid_t uid; /* effective user whose tokens are looked for */
+	const struct tokens_trust *trust; /* NULL: nothing is verified here */
 };
 
 /**
