@@ -91,12 +91,18 @@ static bool is_blank(const char *text, const char *end)
 
 int token_json_parse_object(cJSON **out, const char *text, size_t size_bytes)
 {
+	return token_json_parse_large(out, text, size_bytes, JSON_BYTES_MAX);
+}
+
+int token_json_parse_large(
+    cJSON **out, const char *text, size_t size_bytes, size_t limit_bytes)
+{
 	const char *end = NULL;
 	cJSON *object;
 
 	*out = NULL;
 	token_json_start();
-	if (size_bytes > JSON_BYTES_MAX || !is_bounded(text, size_bytes))
+	if (size_bytes > limit_bytes || !is_bounded(text, size_bytes))
 		return -EINVAL;
 	memory_failed = false;
 	object = cJSON_ParseWithLengthOpts(text, size_bytes, &end, 0);
@@ -108,6 +114,36 @@ int token_json_parse_object(cJSON **out, const char *text, size_t size_bytes)
 	}
 	*out = object;
 	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int token_json_unique(const cJSON *object)
+{
+	size_t count = 0;
+	size_t used = 0;
+	const char **names;
+	int code = 0;
+
+	for (const cJSON *at = object->child; at != NULL; at = at->next)
+		count++;
+	if (count < 2)
+		return 0;
+	names = calloc(count, sizeof(*names));
+	if (names == NULL)
+		return -ENOMEM;
+	for (const cJSON *at = object->child; at != NULL; at = at->next)
+		names[used++] = at->string != NULL ? at->string : "";
+	qsort(names, count, sizeof(*names), compare_names);
+	for (size_t i = 1; i < count && code == 0; i++) {
+		if (strcmp(names[i - 1], names[i]) == 0)
+			code = -EINVAL;
+	}
+	free(names);
+	return code;
 }
 
 int token_json_member(const cJSON **out, const cJSON *object, const char *name)

@@ -39,6 +39,20 @@ void token_json_start(void);
 NODISCARD int token_json_parse_object(
     cJSON **out, const char *text, size_t size_bytes);
 
+/** The same for a text of up to `limit_bytes` instead of JSON_BYTES_MAX. */
+NODISCARD int token_json_parse_large(
+    cJSON **out, const char *text, size_t size_bytes, size_t limit_bytes);
+
+/**
+ * Whether no member of an object stands there twice (RFC 7515, section 4;
+ * RFC 7519, section 4); objects within it are not looked at.
+ *
+ * @retval 0        each name stands there once.
+ * @retval -EINVAL  one stands there twice.
+ * @retval -ENOMEM  out of memory.
+ */
+NODISCARD int token_json_unique(const cJSON *object);
+
 /**
  * The member `name` of an object; NULL when there is none.
  *

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokens/verify/jwk.c - see jwk.h. */
+#include "tokens/verify/jwk.h"
+
+#include "tokens/base64.h"
+#include "tokens/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+enum {
+	P256_BYTES = 32,
+	NUMBER_BYTES_MAX = JWK_RSA_BITS_MAX / 8 + 8, /* leading zeros */
+	KEYS_OF_ONE_NAME_MAX = 4, /* that are tried for one signature */
+};
+
+/* A number of a key, big-endian. */
+struct number {
+	unsigned char bytes[NUMBER_BYTES_MAX + 4];
+	size_t size_bytes;
+};
+
+static bool read_number(
+    struct number *out, const cJSON *object, const char *name)
+{
+	const cJSON *item = NULL;
+	size_t length;
+	ssize_t n;
+
+	if (token_json_member(&item, object, name) < 0 || !cJSON_IsString(item))
+		return false;
+	length = strlen(item->valuestring);
+	if (length == 0 || length > NUMBER_BYTES_MAX / 3 * 4)
+		return false;
+	n = token_base64_decode(out->bytes, item->valuestring, length);
+	out->size_bytes = n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+/* A key of its parameters, checked; NULL when it is none. `*code` becomes
+ * -ENOMEM when that is why. */
+static EVP_PKEY *make_key(const char *kind, OSSL_PARAM_BLD *builder, int *code)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
+	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
+	EVP_PKEY *key = NULL;
+
+	if (context == NULL || params == NULL)
+		*code = -ENOMEM;
+	else if (EVP_PKEY_fromdata_init(context) != 1 ||
+	    EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		key = NULL;
+	OSSL_PARAM_free(params);
+	EVP_PKEY_CTX_free(context);
+	if (key == NULL)
+		return NULL;
+	/* Off its curve, an even modulus, ...: SP 800-56A and 56B. */
+	context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	if (context == NULL)
+		*code = -ENOMEM;
+	if (context == NULL || EVP_PKEY_public_check(context) != 1) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+static EVP_PKEY *make_ec(const cJSON *object, int *code)
+{
+	unsigned char point[1 + 2 * P256_BYTES] = {0x04}; /* uncompressed */
+	OSSL_PARAM_BLD *builder;
+	const cJSON *curve = NULL;
+	struct number x;
+	struct number y;
+	EVP_PKEY *key = NULL;
+
+	/* RFC 7518, section 6.2.1.2: the full length, leading zeros too. */
+	if (token_json_member(&curve, object, "crv") < 0 ||
+	    !cJSON_IsString(curve) ||
+	    strcmp(curve->valuestring, "P-256") != 0 ||
+	    !read_number(&x, object, "x") || x.size_bytes != P256_BYTES ||
+	    !read_number(&y, object, "y") || y.size_bytes != P256_BYTES)
+		return NULL;
+	memcpy(point + 1, x.bytes, P256_BYTES);
+	memcpy(point + 1 + P256_BYTES, y.bytes, P256_BYTES);
+	builder = OSSL_PARAM_BLD_new();
+	if (builder == NULL ||
+	    OSSL_PARAM_BLD_push_utf8_string(
+	        builder, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) != 1 ||
+	    OSSL_PARAM_BLD_push_octet_string(
+	        builder, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)) != 1)
+		*code = -ENOMEM;
+	else
+		key = make_key("EC", builder, code);
+	OSSL_PARAM_BLD_free(builder);
+	return key;
+}
+
+static bool rsa_is_sound(const BIGNUM *modulus, const BIGNUM *exponent)
+{
+	int bits = BN_num_bits(modulus);
+	int exponent_bits = BN_num_bits(exponent);
+
+	return bits >= JWK_RSA_BITS_MIN && bits <= JWK_RSA_BITS_MAX &&
+	    BN_is_odd(modulus) && exponent_bits >= JWK_RSA_EXPONENT_BITS_MIN &&
+	    exponent_bits <= JWK_RSA_EXPONENT_BITS_MAX && BN_is_odd(exponent);
+}
+
+static EVP_PKEY *make_rsa(const cJSON *object, int *code)
+{
+	OSSL_PARAM_BLD *builder;
+	struct number n;
+	struct number e;
+	BIGNUM *modulus;
+	BIGNUM *exponent;
+	EVP_PKEY *key = NULL;
+
+	if (!read_number(&n, object, "n") || !read_number(&e, object, "e"))
+		return NULL;
+	modulus = BN_bin2bn(n.bytes, (int)n.size_bytes, NULL);
+	exponent = BN_bin2bn(e.bytes, (int)e.size_bytes, NULL);
+	builder = OSSL_PARAM_BLD_new();
+	if (modulus == NULL || exponent == NULL || builder == NULL)
+		*code = -ENOMEM;
+	else if (!rsa_is_sound(modulus, exponent))
+		key = NULL;
+	else if (OSSL_PARAM_BLD_push_BN(
+	             builder, OSSL_PKEY_PARAM_RSA_N, modulus) != 1 ||
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) !=
+	        1)
+		*code = -ENOMEM;
+	else
+		key = make_key("RSA", builder, code);
+	OSSL_PARAM_BLD_free(builder);
+	BN_free(modulus);
+	BN_free(exponent);
+	return key;
+}
+
+/* Whether a member is absent or this text. */
+static bool is_or_absent(
+    const cJSON *object, const char *name, const char *wanted)
+{
+	const cJSON *item = NULL;
+
+	if (token_json_member(&item, object, name) < 0)
+		return false;
+	return item == NULL ||
+	    (cJSON_IsString(item) && strcmp(item->valuestring, wanted) == 0);
+}
+
+/* RFC 7517, section 4.3. */
+static bool may_verify(const cJSON *object)
+{
+	const cJSON *list = NULL;
+
+	if (token_json_member(&list, object, "key_ops") < 0)
+		return false;
+	if (list == NULL)
+		return true;
+	if (!cJSON_IsArray(list))
+		return false;
+	for (const cJSON *at = list->child; at != NULL; at = at->next) {
+		if (cJSON_IsString(at) &&
+		    strcmp(at->valuestring, "verify") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool kind_of(enum jws_algorithm *out, const cJSON *object)
+{
+	const cJSON *kind = NULL;
+
+	if (token_json_member(&kind, object, "kty") < 0 ||
+	    !cJSON_IsString(kind))
+		return false;
+	if (strcmp(kind->valuestring, "EC") == 0)
+		*out = JWS_ES256;
+	else if (strcmp(kind->valuestring, "RSA") == 0)
+		*out = JWS_RS256;
+	else
+		return false;
+	return true;
+}
+
+/* 1: a key; 0: one to pass over; -ENOMEM. */
+static int read_key(struct jwk *out, const cJSON *object)
+{
+	const cJSON *kid = NULL;
+	int code = token_json_unique(object);
+
+	*out = (struct jwk){.kid = NULL};
+	if (code < 0)
+		return code == -ENOMEM ? code : 0;
+	if (!kind_of(&out->algorithm, object) ||
+	    !is_or_absent(object, "use", "sig") || !may_verify(object) ||
+	    !is_or_absent(object, "alg", jws_algorithm_name(out->algorithm)) ||
+	    token_json_member(&kid, object, "kid") < 0 ||
+	    (kid != NULL && !cJSON_IsString(kid)) ||
+	    (kid != NULL && strlen(kid->valuestring) > JWS_KID_BYTES_MAX))
+		return 0;
+	out->key = out->algorithm == JWS_ES256 ? make_ec(object, &code)
+	                                       : make_rsa(object, &code);
+	ERR_clear_error();
+	if (out->key == NULL || kid == NULL)
+		return code < 0 ? code : out->key != NULL;
+	out->kid = strdup(kid->valuestring);
+	if (out->kid != NULL)
+		return 1;
+	EVP_PKEY_free(out->key);
+	out->key = NULL;
+	return -ENOMEM;
+}
+
+static int read_keys(struct jwks *set, const cJSON *list, struct err *err)
+{
+	for (const cJSON *at = list->child; at != NULL; at = at->next) {
+		int code = cJSON_IsObject(at)
+		    ? read_key(&set->keys[set->count], at)
+		    : 0;
+
+		if (code < 0)
+			return err_set(err, code, "out of memory");
+		set->count += code == 1;
+		set->skipped += code == 0;
+	}
+	if (set->count == 0)
+		return err_set(err, -ENOKEY,
+		    "none of the %u keys in it can be used (P-256 with ES256 "
+		    "and RSA of %d to %d bits with RS256 can)",
+		    set->skipped, JWK_RSA_BITS_MIN, JWK_RSA_BITS_MAX);
+	return 0;
+}
+
+int jwks_parse(
+    struct jwks **out, const char *text, size_t size_bytes, struct err *err)
+{
+	__attribute__((cleanup(token_json_freep))) cJSON *object = NULL;
+	AUTO(jwks) set = NULL;
+	const cJSON *list = NULL;
+	int count;
+	int code;
+
+	*out = NULL;
+	if (size_bytes > JWKS_BYTES_MAX)
+		return err_set(err, -EMSGSIZE, "larger than %d KiB",
+		    JWKS_BYTES_MAX / 1024);
+	code =
+	    token_json_parse_large(&object, text, size_bytes, JWKS_BYTES_MAX);
+	if (code == 0 &&
+	    (token_json_member(&list, object, "keys") < 0 ||
+	        !cJSON_IsArray(list)))
+		code = -EINVAL;
+	if (code == -EINVAL)
+		return err_set(
+		    err, code, "no JWKS (JSON with a list \"keys\")");
+	if (code < 0)
+		return err_set(err, code, "out of memory");
+	count = cJSON_GetArraySize(list);
+	if (count > JWKS_KEYS_MAX)
+		return err_set(err, -EMSGSIZE, "%d keys; %d are accepted",
+		    count, JWKS_KEYS_MAX);
+	/* One more: the last key that is passed over is read into it. */
+	set = calloc(
+	    1, sizeof(*set) + ((size_t)count + 1) * sizeof(set->keys[0]));
+	if (set == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	atomic_init(&set->references, 1);
+	code = read_keys(set, list, err);
+	if (code == 0)
+		*out = STEAL(set);
+	return code;
+}
+
+struct jwks *jwks_get(struct jwks *set)
+{
+	(void)atomic_fetch_add(&set->references, 1);
+	return set;
+}
+
+void jwks_put(struct jwks *set)
+{
+	if (set == NULL || atomic_fetch_sub(&set->references, 1) > 1)
+		return;
+	for (unsigned i = 0; i < set->count; i++) {
+		free(set->keys[i].kid);
+		EVP_PKEY_free(set->keys[i].key);
+	}
+	free(set);
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The keys that a text may mean, at most KEYS_OF_ONE_NAME_MAX. */
+static unsigned find_keys(const struct jwk *out[KEYS_OF_ONE_NAME_MAX],
+    const struct jwks *set, const struct jws *jws)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < set->count && count < KEYS_OF_ONE_NAME_MAX;
+	     i++) {
+		const struct jwk *key = &set->keys[i];
+
+		if (key->algorithm == jws->algorithm &&
+		    (jws->kid == NULL || same_name(key->kid, jws->kid)))
+			out[count++] = key;
+	}
+	return count;
+}
+
+int jwks_check(const struct jwks *set, const struct jws *jws, struct err *err)
+{
+	const struct jwk *keys[KEYS_OF_ONE_NAME_MAX];
+	unsigned count = find_keys(keys, set, jws);
+
+	if (count == 0)
+		return err_set(err, -ENOKEY,
+		    "signed with a key that is not among the issuer's (%s, "
+		    "%u known)",
+		    jws_algorithm_name(jws->algorithm), set->count);
+	if (count > 1 && jws->kid == NULL)
+		return err_set(err, -ENOKEY,
+		    "it does not say with which of the issuer's keys it is "
+		    "signed (no 'kid')");
+	for (unsigned i = 0; i < count; i++) {
+		int code = jws_check(jws, keys[i]);
+
+		if (code == -ENOMEM)
+			return err_set(err, code, "out of memory");
+		if (code == 0)
+			return 0;
+	}
+	return err_set(err, -EKEYREJECTED,
+	    "its signature is not that of the issuer's key: it was changed "
+	    "or forged");
+}
+
+bool jwks_same(const struct jwks *a, const struct jwks *b)
+{
+	if (a == NULL || b == NULL || a->count != b->count)
+		return a == b;
+	for (unsigned i = 0; i < a->count; i++) {
+		if (a->keys[i].algorithm != b->keys[i].algorithm ||
+		    !same_name(a->keys[i].kid, b->keys[i].kid) ||
+		    EVP_PKEY_eq(a->keys[i].key, b->keys[i].key) != 1)
+			return false;
+	}
+	return true;
+}
