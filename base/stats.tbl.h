@@ -35,3 +35,4 @@ COUNTER(fetch_bad_answers, counter,
 COUNTER(fetch_connections, counter, "connections opened")
 COUNTER(tokens_reads, counter, "times the source of a token was read")
 COUNTER(tokens_renewals, counter, "times a newer token was found")
+COUNTER(tokens_asked, counter, "questions to the token agent for a token")

@@ -35,6 +35,11 @@ enum {
 	    10000,            /* with a scope the issuer is asked each time */
 	AGENT_CACHE_MAX = 16, /* (scope, audience) pairs that are kept */
 	AGENT_NAME_BYTES = 256,
+	AGENT_AGAIN_MS_MIN = 1000, /* between questions after trouble, */
+	AGENT_AGAIN_MS_MAX = 8000, /* doubled while it tells of failures */
+	AGENT_REFUSED_MS = 60000,  /* between newer ones after refusals */
+	AGENT_PENDING_MS = 30000,  /* an answer is waited for, look by look */
+	AGENT_FIRST_VALID_S = 60,  /* least life of the first token */
 };
 
 /** Which agent; everything is copied. */

@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,15 +19,20 @@ struct token;
 
 enum {
 	AGENT_ACCOUNT_BYTES = 128,
-	AGENT_ACCOUNTS_MAX = 64,
 	AGENT_SAID_BYTES = 160, /* of its words that go into a sentence */
 };
 
+/** Whether that may be an account: a short name, or an issuer's address. */
+bool agent_account_ok(const char *account);
+
+/** Whether it is an issuer's address rather than a short name. */
+bool agent_account_is_issuer(const char *account);
+
 /**
- * The answer to "access_token".
+ * The answer to "access_token". Copies that are made of it are wiped; the
+ * text itself is the caller's.
  *
- * @param text  wiped where it held the token, also on failure.
- * @param account  the account's, short or an issuer, for the remedy.
+ * @param account  for the remedy.
  *
  * @retval 0             *out is the caller's. An opaque token ends at the
  *                       answer's expires_at; a JWT's own exp counts.
@@ -34,7 +40,7 @@ enum {
  * @retval -ENOKEY, -EBUSY, -EKEYREVOKED, -EREMOTEIO  see agent.h.
  * @retval -ENOMEM       out of memory.
  */
-NODISCARD int agent_answer_token(struct token **out, char *text,
+NODISCARD int agent_answer_token(struct token **out, const char *text,
     size_t size_bytes, const char *account, struct err *err);
 
 /**
@@ -44,7 +50,7 @@ NODISCARD int agent_answer_token(struct token **out, char *text,
  * @retval -ENOKEY  there is none, or there are several (named in `err`).
  * @retval others as above.
  */
-NODISCARD int agent_answer_account(char out[AGENT_ACCOUNT_BYTES], char *text,
-    size_t size_bytes, struct err *err);
+NODISCARD int agent_answer_account(char out[AGENT_ACCOUNT_BYTES],
+    const char *text, size_t size_bytes, struct err *err);
 
 #endif

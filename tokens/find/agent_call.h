@@ -38,6 +38,7 @@ struct agent_place {
 	const char *path; /* absolute, borrowed */
 	int root_fd;      /* the path is below this directory; -1: below / */
 	struct file_rules rules;
+	const char *account; /* for sentences, borrowed */
 };
 
 struct agent_call {
@@ -59,8 +60,8 @@ void agent_call_init(struct agent_call *call);
 /** Close it, wipe the answer. */
 void agent_call_end(struct agent_call *call);
 
-/** Whether a call is open that asked just this. */
-bool agent_call_asks(const struct agent_call *call, const char *question);
+/** Whether one is open. */
+bool agent_call_is_open(const struct agent_call *call);
 
 /**
  * Ask, or go on waiting for the answer to the call that is open.
