@@ -22,6 +22,7 @@ extern struct capability meta_lock;  /* 2: cache/meta.c: listings, attributes */
 extern struct capability store_lock; /* 3: cache/store*: packs and tables */
 extern struct capability fetch_queue_lock; /* 4: fetch/: calls on their way */
 extern struct capability tokens_lock;      /* 5: tokens/store.c */
+extern struct capability trust_lock;       /* 6: tokens/verify/: keys */
 
 /* Not locks: held by the one thread that may do it. */
 extern struct capability fuse_thread;  /* inodes, waits: fs/ */

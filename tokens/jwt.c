@@ -266,5 +266,6 @@ int jwt_parse(struct jwt_claims *out, const char *text, size_t size_bytes,
 		code = read_claims(out, payload, err);
 	if (code < 0)
 		jwt_claims_fini(out);
+	out->is_jwt = code == 0;
 	return code;
 }

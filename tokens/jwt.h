@@ -17,6 +17,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ enum {
 
 /** Claims; a text is NULL and a time its default when the token is silent. */
 struct jwt_claims {
+	bool is_jwt; /* false: all is silent, the token is opaque */
 	char *issuer;
 	char *subject;
 	char *scope;           /* space-separated (from scope, else scp) */

@@ -28,6 +28,7 @@ void token_put(struct token *token)
 		return;
 	secret_put(token->text);
 	jwt_claims_fini(&token->claims);
+	free(token->judgement.why);
 	free(token);
 }
 

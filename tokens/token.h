@@ -3,7 +3,8 @@
  * tokens/token.h - a token as this folder sees it: its text, and what it
  * says of itself. What others see of it stands in tokens.h.
  *
- * Threads: immutable once made; the references are atomic.
+ * Threads: immutable once made; the references are atomic, and the
+ * judgement belongs to the one trust that judges the token.
  */
 #ifndef TOKENS_TOKEN_H
 #define TOKENS_TOKEN_H
@@ -13,11 +14,21 @@
 
 #include <stdatomic.h>
 
+/** What a trust thought of a token, so that it need not think twice.
+ *  verify/judge.c reads and writes it, under its lock. */
+struct token_judgement {
+	uint64_t generation; /* of the keys; 0: not judged yet */
+	int code;
+	const char *profile; /* its name, static; NULL: not known */
+	char *why;           /* a sentence; NULL: none */
+};
+
 struct token {
 	atomic_uint references;
 	uint64_t id;
 	struct secret *text;
 	struct jwt_claims claims; /* all silent for an opaque token */
+	struct token_judgement judgement;
 };
 
 /** Where a moment lies in a token's life. */

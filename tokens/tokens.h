@@ -62,6 +62,7 @@ struct tokens_trust {
 	const char *jwks_file; /* their keys; NULL: from the issuers */
 	const char *const *audiences;
 	unsigned audience_count;
+	bool any_audience; /* whom a token is for is the server's to judge */
 	const char *key_dir; /* keys are kept here between mounts; NULL: no */
 	tokens_document_fn document; /* NULL: nothing is fetched */
 	void *arg;

@@ -74,6 +74,18 @@ bool trust_is_configured(const struct trust *trust);
 NODISCARD int trust_judge(
     struct trust *trust, struct token *token, struct err *why);
 
+/**
+ * Wait until each issuer's keys are at hand or could not be got: for
+ * commands, never on a thread that answers requests.
+ *
+ * @param wait_ms  real time, at most.
+ */
+void trust_wait(struct trust *trust, unsigned wait_ms);
+
+/** The name of the profile of a token that was judged, static; NULL when it
+ *  is not known. */
+const char *trust_profile(struct trust *trust, const struct token *token);
+
 /** Do at once whatever is due, when the clock is driven by hand: for tests.
  */
 void trust_wake(struct trust *trust);
