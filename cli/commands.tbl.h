@@ -11,5 +11,10 @@ COMMAND(umount, "[--lazy] MOUNTPOINT",
     "end a mount and wait for it; also of one that hangs or is dead")
 COMMAND(status, "[--json] [MOUNTPOINT]",
     "state of token, server and cache of one mount, or of all of yours")
-COMMAND(token, "show|path [--json] [-o OPTION[,OPTION...]] [SOURCE]",
-    "claims of the token that would be used, or where it lies")
+COMMAND(token,
+    "show|path [--json] [-o OPTION[,OPTION...]] [SOURCE]\n"
+    "  token verify [--jwks FILE] [--issuer URL] [--audience NAME]\n"
+    "      [--scope SCOPE:PATH] [--json] [--batch] [--signature-only]\n"
+    "      [-o OPTION[,OPTION...]]",
+    "claims of the token that would be used, where it lies; whether one on\n"
+    "      stdin is good")

@@ -16,6 +16,12 @@
 OPTION(ro, FLAG, 0, 0, "", "yes", "read only; writing fails with EROFS")
 OPTION(token_file, PATH, 0, 0, "FILE", "",
     "where the token is (default: discovered, see TOKENS)")
+OPTION(issuer, LIST, 0, 0, "URL[;...]", "",
+    "whose tokens are verified here (default: none are)")
+OPTION(jwks, PATH, 0, 0, "FILE", "",
+    "keys to verify with (default: the issuer's)")
+OPTION(audience, LIST, 0, 0, "NAME[;...]", "",
+    "for whom a token must be (default: the server judges)")
 OPTION(base_path, SERVER_PATH, 0, 0, "PATH", "/",
     "server path that the scope \"/\" means")
 OPTION(redirect_hosts, LIST, 0, 0, "PATTERN[;...]", "",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/token.c - `bearerfs token show|path`: which token a mount would use,
+ * cli/token.c - `bearerfs token show|path|verify`: which token a mount would use,
  * what it says of itself, and where it lies. Never the token.
  */
 #include "base/clock.h"
@@ -18,6 +18,7 @@
 #include "cli/harden.h"
 #include "cli/options.h"
 #include "cli/say.h"
+#include "cli/token_verify.h"
 
 enum { TOKEN_TEXT_BYTES_MAX = 1024 * 1024 };
 
@@ -27,7 +28,7 @@ static const struct arguments_form form = {
     .json = true,
     .positions_min = 1,
     .positions_max = 2,
-    .positions = "show or path, and at most one SOURCE",
+    .positions = "show, path or verify, and at most one SOURCE",
 };
 
 static int print(struct tokens *tokens, const struct arguments *arguments)
@@ -90,8 +91,11 @@ int command_token(int argc, char **argv)
 	struct options options;
 	struct err err = ERR_INIT;
 	const char *what;
-	int status = arguments_take(&arguments, &form, argc, argv);
+	int status;
 
+	if (argc > 1 && strcmp(argv[1], "verify") == 0)
+		return token_verify(argc - 1, argv + 1);
+	status = arguments_take(&arguments, &form, argc, argv);
 	if (status != STATUS_OK)
 		return status;
 	if (arguments.help)
@@ -99,7 +103,7 @@ int command_token(int argc, char **argv)
 	what = arguments.positions[0];
 	arguments.from.source = arguments.positions[1]; /* NULL: none */
 	if (strcmp(what, "show") != 0 && strcmp(what, "path") != 0)
-		return command_usage("token", "write show or path");
+		return command_usage("token", "write show, path or verify");
 	if (log_start(LOG_TO_STDERR, LOG_LEVEL_ERROR, NULL, &err) < 0 ||
 	    options_init(&options) < 0)
 		return say_exit(STATUS_FAILED, "token: out of memory");

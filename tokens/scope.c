@@ -193,6 +193,61 @@ bool scope_allows(const struct scope_list *list, const char *base_path,
 	return false;
 }
 
+/* A plain path: as normalise(), without decoding. */
+static int take_path(char out[PATH_BYTES_MAX], const char *text)
+{
+	if (text[0] != '/')
+		return -EINVAL;
+	(void)memcpy(out, "/", 2);
+	while (*(text += strspn(text, "/")) != '\0') {
+		char name[PATH_NAME_BYTES_MAX + 1];
+		size_t n = strcspn(text, "/");
+
+		if (n > PATH_NAME_BYTES_MAX)
+			return -EINVAL;
+		memcpy(name, text, n);
+		name[n] = '\0';
+		text += n;
+		if (strcmp(name, ".") == 0)
+			continue;
+		if (!path_name_ok(name, n) || path_join(out, out, name) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int scope_wish_parse(struct scope_wish *out, const char *text, struct err *err)
+{
+	size_t n = strcspn(text, ":");
+	const struct vocabulary *word = find_word(text, n);
+
+	if (word == NULL || word->rights == 0 || text[n] != ':')
+		return err_set(err, -EINVAL,
+		    "'%.120s' is no scope with a path; write read:/PATH, "
+		    "write:, storage.read:, storage.create: or "
+		    "storage.modify:",
+		    text);
+	out->rights = word->rights;
+	if (take_path(out->path, text + n + 1) < 0)
+		return err_set(err, -EINVAL,
+		    "'%.120s': its path is not absolute, too long, or has "
+		    "'..'",
+		    text);
+	return 0;
+}
+
+bool scope_grants(const struct scope_list *list, const char *base_path,
+    const struct scope_wish *wish)
+{
+	for (int right = TOKENS_READ; right <= TOKENS_MODIFY; right++) {
+		if ((wish->rights & 1u << right) != 0 &&
+		    !scope_allows(
+		        list, base_path, (enum tokens_right)right, wish->path))
+			return false;
+	}
+	return true;
+}
+
 /* A name within a path, borrowed. */
 struct step {
 	const char *name;

@@ -20,6 +20,7 @@
 #define TOKENS_SCOPE_H
 
 #include "base/attr.h"
+#include "base/path.h"
 #include "tokens/tokens.h"
 
 #include <stdbool.h>
@@ -58,6 +59,26 @@ void scope_list_fini(struct scope_list *list);
  *  of a scope means `base_path` (both normal). */
 bool scope_allows(const struct scope_list *list, const char *base_path,
     enum tokens_right right, const char *path);
+
+/** What somebody asks whether scopes cover it: `read:/a`. */
+struct scope_wish {
+	unsigned rights; /* bits 1u << enum tokens_right; all are wanted */
+	char path[PATH_BYTES_MAX];
+};
+
+/**
+ * Read a wish as a user writes it: one of read, write, storage.read,
+ * storage.create, storage.modify, a colon, and a plain path (no percent
+ * encoding). Empty parts and "." do not count.
+ *
+ * @retval 0 or -EINVAL, with a sentence.
+ */
+NODISCARD int scope_wish_parse(
+    struct scope_wish *out, const char *text, struct err *err);
+
+/** Whether the scopes cover all of a wish. */
+bool scope_grants(const struct scope_list *list, const char *base_path,
+    const struct scope_wish *wish);
 
 /** Call `name` once for each name directly below `path` that leads to a path
  *  of the scopes; `name` may be NULL. @return how many. */
