@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,10 @@
 #include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/start.h"
+#include "cli/trusted.h"
+
+/* Issuers' keys lie beside the blocks. */
+#define KEY_DIR "/keys"
 
 /* READs that may wait for a silent server: a quarter of what the kernel
  * sends in the background stays free for files that are here. */
@@ -120,6 +125,8 @@ static int begin_log(const struct mount *mount, struct err *err)
 static int make_tokens(struct mount *mount, struct err *err)
 {
 	const struct options *options = mount->plan->options;
+	char key_dir[PATH_MAX + sizeof(KEY_DIR)];
+	struct trusted trusted;
 	const struct tokens_config config = {
 	    .clock = clock_system(),
 	    .token_file = options->token_file,
@@ -127,9 +134,18 @@ static int make_tokens(struct mount *mount, struct err *err)
 	    .source_path = mount->plan->source.path,
 	    .forbidden_tree = mount->plan->mountpoint,
 	    .uid = geteuid(),
+	    .trust = &trusted.trust,
 	};
-	int code = tokens_new(&mount->tokens, &config, err);
+	int code = trusted_init(&trusted, options, true, err);
 
+	if (code < 0)
+		return code;
+	(void)snprintf(
+	    key_dir, sizeof(key_dir), "%s" KEY_DIR, mount->plan->cache_dir);
+	if (mount->plan->cache_dir[0] != '\0')
+		trusted.trust.key_dir = key_dir;
+	code = tokens_new(&mount->tokens, &config, err);
+	trusted_fini(&trusted);
 	/* It has been read; nobody else needs it. */
 	harden_forget();
 	return code;
