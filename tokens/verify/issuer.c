@@ -124,8 +124,10 @@ static int find_keys(char uri[ISSUER_URL_BYTES_MAX], struct buf *document,
 		if (code == 0)
 			code = issuer_read(uri, buf_text(document),
 			    document->size_bytes, issuer, &why);
-		if (code == 0)
+		if (code == 0) {
+			*err = (struct err)ERR_INIT;
 			return 0;
+		}
 		/* The first one's complaint is the one that helps: the second
 		 * place is a rare one. */
 		if (form == ISSUER_OPENID)
