@@ -56,7 +56,7 @@ uint64_t keys_due_ms(const struct keys *keys, uint64_t now_ms, uint64_t wall_s)
 {
 	const struct keys_life *life = &keys->life;
 	uint64_t earliest =
-	    keys->tried ? keys->tried_ms + keys->backoff_ms : now_ms;
+	    keys->attempts > 0 ? keys->tried_ms + keys->backoff_ms : now_ms;
 	uint64_t due = UINT64_MAX;
 
 	if (keys->missed)
@@ -113,8 +113,10 @@ enum keys_absence keys_note_miss(
 
 	if (miss->name_sum != sum ||
 	    now_ms - miss->asked_ms >= KEYS_MISS_LIFE_MS)
-		*miss = (struct keys_miss){.name_sum = sum, .asked_ms = now_ms};
-	else if (keys->answered && keys->good_ms >= miss->asked_ms)
+		*miss = (struct keys_miss){.name_sum = sum,
+		    .asked_ms = now_ms,
+		    .after = keys->attempts};
+	else if (keys->answered > miss->after)
 		return KEYS_ABSENT;
 	keys->missed = true;
 	return KEYS_ASKED;
@@ -122,7 +124,7 @@ enum keys_absence keys_note_miss(
 
 void keys_begin(struct keys *keys, uint64_t now_ms)
 {
-	keys->tried = true;
+	keys->attempts++;
 	keys->tried_ms = now_ms;
 	keys->backoff_ms = KEYS_SPACING_MS;
 	keys->missed = false;
@@ -140,10 +142,7 @@ bool keys_install(
 	keys->failures = 0;
 	keys->problem.code = 0;
 	keys->problem.text[0] = '\0';
-	if (keys->tried) {
-		keys->answered = true;
-		keys->good_ms = keys->tried_ms;
-	}
+	keys->answered = keys->attempts;
 	return other;
 }
 

@@ -49,6 +49,7 @@ enum {
 struct keys_miss {
 	uint64_t name_sum; /* 0: free */
 	uint64_t asked_ms;
+	uint64_t after; /* attempts that had begun by then */
 };
 
 /** The three moments of a key set; wall clock. */
@@ -63,10 +64,9 @@ struct keys {
 	struct keys_life life;
 	bool used;           /* judged with since the last answer */
 	bool missed;         /* a key is wanted that is not there */
-	bool tried;          /* asked at least once */
-	bool answered;       /* and an answer came */
-	uint64_t tried_ms;   /* when the last attempt began */
-	uint64_t good_ms;    /* when the last one that succeeded began */
+	uint64_t attempts;   /* that have begun */
+	uint64_t answered;   /* the last of them that brought keys; 0: none */
+	uint64_t tried_ms;   /* when the last one began */
 	uint64_t backoff_ms; /* from tried_ms on */
 	unsigned failures;   /* in a row */
 	struct err problem;  /* of the last attempt; code 0: none */
