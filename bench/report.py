@@ -56,6 +56,16 @@ def ratio_of(results, row):
     return text
 
 
+def verify_text(row):
+    """Lines on the verification of tokens."""
+    wanted = 10000
+    missed = "" if row["es256_per_s"] >= wanted else ": MISSED"
+    return (f"tokens verified in a second by one core: "
+            f"ES256 {row['es256_per_s']} (wanted {wanted}{missed}), "
+            f"RS256 {row['rs256_per_s']}; judged again: "
+            f"{row['known_per_s']}")
+
+
 def costs_of(results, row):
     """Text for what bearerfs needed."""
     words = []

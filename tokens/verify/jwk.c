@@ -192,6 +192,14 @@ static bool kind_of(enum jws_algorithm *out, const cJSON *object)
 	return true;
 }
 
+static void free_key(struct jwk *key)
+{
+	free(key->kid);
+	EVP_PKEY_CTX_free(key->context);
+	EVP_PKEY_free(key->key);
+	*key = (struct jwk){.kid = NULL};
+}
+
 /* 1: a key; 0: one to pass over; -ENOMEM. */
 static int read_key(struct jwk *out, const cJSON *object)
 {
@@ -210,15 +218,20 @@ static int read_key(struct jwk *out, const cJSON *object)
 		return 0;
 	out->key = out->algorithm == JWS_ES256 ? make_ec(object, &code)
 	                                       : make_rsa(object, &code);
+	if (out->key == NULL) {
+		ERR_clear_error();
+		return code;
+	}
+	code = jws_prepare(out);
+	if (code == 0 && kid != NULL) {
+		out->kid = strdup(kid->valuestring);
+		code = out->kid != NULL ? 0 : -ENOMEM;
+	}
 	ERR_clear_error();
-	if (out->key == NULL || kid == NULL)
-		return code < 0 ? code : out->key != NULL;
-	out->kid = strdup(kid->valuestring);
-	if (out->kid != NULL)
+	if (code == 0)
 		return 1;
-	EVP_PKEY_free(out->key);
-	out->key = NULL;
-	return -ENOMEM;
+	free_key(out);
+	return code;
 }
 
 static int read_keys(struct jwks *set, const cJSON *list, struct err *err)
@@ -291,10 +304,8 @@ void jwks_put(struct jwks *set)
 {
 	if (set == NULL || atomic_fetch_sub(&set->references, 1) > 1)
 		return;
-	for (unsigned i = 0; i < set->count; i++) {
-		free(set->keys[i].kid);
-		EVP_PKEY_free(set->keys[i].key);
-	}
+	for (unsigned i = 0; i < set->count; i++)
+		free_key(&set->keys[i]);
 	free(set);
 }
 

@@ -39,6 +39,9 @@ struct jwk {
 	enum jws_algorithm algorithm; /* the one that it is for */
 	char *kid;                    /* NULL: none */
 	void *key;                    /* EVP_PKEY */
+	void *context;                /* EVP_PKEY_CTX, ready to verify; copied
+	                                 for each use, which is cheaper than
+	                                 to make one */
 };
 
 struct jwks {

@@ -255,25 +255,39 @@ static size_t put_signature(
 	return n;
 }
 
-static int verify(EVP_PKEY *key, const struct jws *jws,
+int jws_prepare(struct jwk *key)
+{
+	EVP_PKEY_CTX *context =
+	    EVP_PKEY_CTX_new_from_pkey(NULL, key->key, NULL);
+
+	/* A key that was checked: it is for want of memory that it fails. */
+	if (context == NULL || EVP_PKEY_verify_init(context) != 1 ||
+	    EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) != 1 ||
+	    (key->algorithm == JWS_RS256 &&
+	        EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) !=
+	            1)) {
+		EVP_PKEY_CTX_free(context);
+		return -ENOMEM;
+	}
+	key->context = context;
+	return 0;
+}
+
+static int verify(const struct jwk *key, const struct jws *jws,
     const unsigned char *signature, size_t signature_bytes)
 {
 	unsigned char digest[SHA256_BYTES];
 	EVP_PKEY_CTX *context;
-	int good = 0;
+	int good;
 
 	if (EVP_Digest(jws->signed_text, jws->signed_bytes, digest, NULL,
 	        EVP_sha256(), NULL) != 1)
 		return -ENOMEM;
-	context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	context = EVP_PKEY_CTX_dup(key->context);
 	if (context == NULL)
 		return -ENOMEM;
-	if (EVP_PKEY_verify_init(context) == 1 &&
-	    EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
-	    (jws->algorithm != JWS_RS256 ||
-	        EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1))
-		good = EVP_PKEY_verify(context, signature, signature_bytes,
-		    digest, sizeof(digest));
+	good = EVP_PKEY_verify(
+	    context, signature, signature_bytes, digest, sizeof(digest));
 	EVP_PKEY_CTX_free(context);
 	ERR_clear_error();
 	return good == 1 ? 0 : -EKEYREJECTED;
@@ -282,16 +296,15 @@ static int verify(EVP_PKEY *key, const struct jws *jws,
 int jws_check(const struct jws *jws, const struct jwk *key)
 {
 	unsigned char der[DER_BYTES_MAX];
-	EVP_PKEY *pkey = key->key;
 
 	if (jws->algorithm != key->algorithm)
 		return -EKEYREJECTED;
 	if (jws->algorithm == JWS_RS256) {
-		if (jws->signature_bytes != (size_t)EVP_PKEY_get_size(pkey))
+		if (jws->signature_bytes != (size_t)EVP_PKEY_get_size(key->key))
 			return -EKEYREJECTED;
-		return verify(pkey, jws, jws->signature, jws->signature_bytes);
+		return verify(key, jws, jws->signature, jws->signature_bytes);
 	}
 	if (jws->signature_bytes != 2 * P256_BYTES)
 		return -EKEYREJECTED;
-	return verify(pkey, jws, der, put_signature(der, jws->signature));
+	return verify(key, jws, der, put_signature(der, jws->signature));
 }

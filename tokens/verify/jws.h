@@ -72,6 +72,10 @@ void jws_fini(struct jws *jws);
 
 struct jwk;
 
+/** Make what jws_check() needs of a key beforehand.
+ *  @retval 0 or -ENOMEM. */
+NODISCARD int jws_prepare(struct jwk *key);
+
 /**
  * Whether `key` has signed it.
  *

@@ -207,10 +207,12 @@ static bool is_ascii(const char *text)
 static int check_wlcg(const cJSON *claims, struct err *err)
 {
 	const cJSON *scope = claim_of(claims, "scope");
-	const char *subject = claim_of(claims, "sub")->valuestring;
+	const cJSON *subject = claim_of(claims, "sub");
 	const char *at = scope != NULL ? scope->valuestring : "";
 
-	if (strlen(subject) > WLCG_SUBJECT_BYTES_MAX || !is_ascii(subject))
+	if (subject == NULL ||
+	    strlen(subject->valuestring) > WLCG_SUBJECT_BYTES_MAX ||
+	    !is_ascii(subject->valuestring))
 		return err_set(err, -EKEYREJECTED,
 		    "its 'sub' is longer than %d characters or not ASCII",
 		    WLCG_SUBJECT_BYTES_MAX);
