@@ -29,6 +29,10 @@ if(BEARERFS_WERROR)
   target_compile_options(project_options INTERFACE -Werror)
 endif()
 
+if(BEARERFS_FUZZ)
+  # The layers too: without it libFuzzer is blind behind the target itself.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(BEARERFS_SANITIZE)
   add_compile_options(-fsanitize=${BEARERFS_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${BEARERFS_SANITIZE})
