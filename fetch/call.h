@@ -28,6 +28,7 @@
 #include "base/sync.h"
 #include "fetch/mailbox.h"
 #include "fetch/retry.h"
+#include "tokens/tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,8 +74,9 @@ enum call_state {
 
 struct call_kind {
 	const char *name;
-	size_t size_bytes;  /* of the structure around the call */
-	uint64_t silent_ms; /* without a first byte, then given up */
+	size_t size_bytes;       /* of the structure around the call */
+	uint64_t silent_ms;      /* without a first byte, then given up */
+	enum tokens_right right; /* what its answer proves */
 	/** What to ask now. Non-zero: answer that; call->err says why. */
 	int (*ask)(struct call *call, struct request_plan *plan);
 	/** The headers have ended: is the body wanted? */

@@ -96,7 +96,7 @@ void call_head(struct request *request)
 	if (response->status < 300 && call->token != NULL && !call->proven) {
 		call->proven = true;
 		tokens_report(fetch->tokens, call->token, call->path,
-		    TOKENS_READ, response->status);
+		    call->kind->right, response->status);
 	}
 	request->verdict = call->kind->head(call, response);
 }
@@ -274,7 +274,8 @@ static void refused(struct call *call, int status)
 		call_answer(call, -EACCES);
 		return;
 	}
-	tokens_report(fetch->tokens, token, call->path, TOKENS_READ, status);
+	tokens_report(
+	    fetch->tokens, token, call->path, call->kind->right, status);
 	if (call->refusals++ == 0) {
 		call->refused_id = token_id(token);
 		token_put(STEAL(call->token));
@@ -284,8 +285,8 @@ static void refused(struct call *call, int status)
 		call_queue(call, true);
 		return;
 	}
-	code = tokens_verdict(
-	    fetch->tokens, token, call->path, TOKENS_READ, status, &call->err);
+	code = tokens_verdict(fetch->tokens, token, call->path,
+	    call->kind->right, status, &call->err);
 	call_answer(call, code);
 }
 

@@ -223,6 +223,7 @@ static const struct call_kind list_kind = {
     .name = "listing",
     .size_bytes = sizeof(struct list_call),
     .silent_ms = FETCH_SILENT_LIST_MS,
+    .right = TOKENS_LOOK,
     .ask = plan_list,
     .head = head,
     .body = body,

@@ -130,6 +130,7 @@ static const struct call_kind quota_kind = {
     .name = "quota",
     .size_bytes = sizeof(struct quota_call),
     .silent_ms = FETCH_SILENT_MS,
+    .right = TOKENS_LOOK,
     .ask = plan_quota,
     .head = head,
     .body = body,

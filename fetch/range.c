@@ -205,6 +205,7 @@ static const struct call_kind range_kind = {
     .name = "range",
     .size_bytes = sizeof(struct range_call),
     .silent_ms = FETCH_SILENT_MS,
+    .right = TOKENS_READ,
     .ask = plan_range,
     .head = head,
     .body = body,

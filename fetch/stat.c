@@ -213,6 +213,7 @@ static const struct call_kind stat_kind = {
     .name = "attributes",
     .size_bytes = sizeof(struct stat_call),
     .silent_ms = FETCH_SILENT_MS,
+    .right = TOKENS_LOOK,
     .ask = plan_stat,
     .head = head,
     .body = body,

@@ -185,6 +185,7 @@ static int init(struct tokens *tokens, const struct tokens_config *config)
 	(void)pthread_cond_init(&tokens->clerk_wakes, NULL);
 	(void)pthread_cond_init(&tokens->changed, NULL);
 	tokens->clock = config->clock;
+	tokens->shared = config->shared;
 	tokens->source_path = strdup(root);
 	if (config->base_path != NULL)
 		tokens->base_path = strdup(config->base_path);

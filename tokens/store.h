@@ -55,6 +55,7 @@ struct tokens {
 	char *source_path; /* the mount's root */
 	struct store_source source;
 	struct trust *trust;
+	bool shared; /* one mount for many users */
 	pthread_t reader;
 	pthread_t clerk;
 

@@ -34,8 +34,10 @@ enum { TOKENS_TEXT_BYTES_MAX = 64 * 1024 };
 /** A token and its claims: immutable, reference counted. */
 struct token;
 
-/** What a caller wants to do with a path. */
-enum tokens_right { TOKENS_READ, TOKENS_CREATE, TOKENS_MODIFY };
+/** What a caller wants to do with a path. TOKENS_LOOK is the least: names and
+ *  attributes without the bytes. Who may read may look; servers let some look
+ *  who may not read (one who may write there, say). */
+enum tokens_right { TOKENS_READ, TOKENS_CREATE, TOKENS_MODIFY, TOKENS_LOOK };
 
 /** What the answer that brought a document said of it. */
 struct tokens_document_facts {
@@ -62,7 +64,7 @@ struct tokens_trust {
 	const char *jwks_file; /* their keys; NULL: from the issuers */
 	const char *const *audiences;
 	unsigned audience_count;
-	bool any_audience; /* whom a token is for is the server's to judge */
+	bool any_audience;   /* whom a token is for is the server's to judge */
 	const char *key_dir; /* keys are kept here between mounts; NULL: no */
 	tokens_document_fn document; /* NULL: nothing is fetched */
 	void *arg;
@@ -75,7 +77,8 @@ struct tokens_config {
 	const char *source_path;    /* server path of the mount's root */
 	const char *forbidden_tree; /* the mount point (real path): a token file
 				       below it is refused; NULL: none */
-	uid_t uid; /* effective user whose tokens are looked for */
+	uid_t uid;   /* effective user whose tokens are looked for */
+	bool shared; /* one mount for many users, each with their own token */
 	const struct tokens_trust *trust; /* NULL: nothing is verified here */
 };
 
@@ -128,19 +131,42 @@ void tokens_want(struct tokens *tokens, const struct tokens_query *query,
     tokens_fn answer, void *arg);
 
 /**
- * May this caller be given what the cache holds of `path` now? The rule of a
- * single-user mount: a token that has not ended and that no server has
- * refused for this path since.
+ * May this caller be given what the cache holds of `path` now?
  *
+ * Decided in this order: no token, ended, does not verify, verified and its
+ * scope leaves the path out, refused by a server. Then a grant:
+ *
+ *   one user's mount   a token that has not ended and that no server has
+ *                      refused for this path since is enough; where an
+ *                      issuer is configured it has to be proven as well
+ *   many users' mount  it has to be proven
+ *
+ * Proven is a token that verifies here and whose scope covers the path, or
+ * one with which the server has answered for this very path, at most 120 s
+ * ago.
+ *
+ * @param ask  set to whether the server may be asked with this token: it
+ *             said no before and may have changed its mind, or the token is
+ *             not proven. Not set (false): no server need be asked. NULL is
+ *             allowed.
  * @retval 0              yes.
  * @retval -ENOKEY, -EKEYEXPIRED  no token; ask tokens_want(), which looks.
- * @retval -EACCES, -EKEYREJECTED what the server last said to this token here.
+ * @retval -EKEYREJECTED  it does not verify; or a server refuses a token that
+ *                        should do (`ask`).
+ * @retval -EACCES        its scope leaves the path out; or a server says so
+ *                        (`ask`).
+ * @retval -EAGAIN        it is not proven: ask the server (`ask`).
  */
+NODISCARD int tokens_door(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, bool *ask);
+
+/** The same without `ask`. */
 NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right);
 
 /** Tell the store what a server said of a token for a path: the HTTP status
- *  (2xx: a proof for this very path; 401 or 403: a refusal). */
+ *  (2xx: a proof for this very path; 401 or 403: a refusal). The bytes of a
+ *  file are TOKENS_READ, all else that is asked is TOKENS_LOOK. */
 void tokens_report(struct tokens *tokens, const struct token *token,
     const char *path, enum tokens_right right, int status);
 
@@ -149,9 +175,11 @@ void tokens_report(struct tokens *tokens, const struct token *token,
  * finally (after a second try with the source read again).
  *
  * @param status  401 or 403.
- * @return -EKEYEXPIRED when the token has ended by its own exp, else
- *         -EKEYREJECTED or -EACCES (RFC 6750, section 3.1; XRootD answers
- *         403 to everything). `err` gets the sentence with the remedy.
+ * @return in this order: -EKEYEXPIRED when the token has ended by its own
+ *         exp; -EKEYREJECTED when it does not verify; -EACCES when its
+ *         verified scope leaves the path out, -EKEYREJECTED when that covers
+ *         it; else by the status (RFC 6750, section 3.1; XRootD answers 403
+ *         to everything). `err` gets the sentence with the remedy.
  */
 NODISCARD int tokens_verdict(struct tokens *tokens, const struct token *token,
     const char *path, enum tokens_right right, int status, struct err *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/wait.h, tokens/renew.h and tokens/proof.h: the pure decisions. */
+/* tokens/wait.h and tokens/renew.h: the pure decisions. */
 #include "tests/unit/tokens/make.h"
-#include "tokens/proof.h"
 #include "tokens/renew.h"
 #include "tokens/wait.h"
 
@@ -251,72 +250,6 @@ static void renewal_is_tried_again_until_the_end(void **state)
 	token_put(token);
 }
 
-static void a_refusal_stands_until_the_server_takes_it_back(void **state)
-{
-	struct proof_table *table = proof_new();
-
-	(void)state;
-	assert_non_null(table);
-	assert_int_equal(proof_refusal(table, 1, "/a", TOKENS_READ), 0);
-	proof_note(table, 1, "/a", TOKENS_READ, 403);
-	assert_int_equal(proof_refusal(table, 1, "/a", TOKENS_READ), 403);
-	/* For this very token, path and right. */
-	assert_int_equal(proof_refusal(table, 2, "/a", TOKENS_READ), 0);
-	assert_int_equal(proof_refusal(table, 1, "/a/b", TOKENS_READ), 0);
-	assert_int_equal(proof_refusal(table, 1, "/", TOKENS_READ), 0);
-	assert_int_equal(proof_refusal(table, 1, "/a", TOKENS_MODIFY), 0);
-	/* The last word counts; and only words on the token do. */
-	proof_note(table, 1, "/a", TOKENS_READ, 401);
-	assert_int_equal(proof_refusal(table, 1, "/a", TOKENS_READ), 401);
-	assert_int_equal(proof_count(table), 1);
-	for (int status = 0; status < 1000; status++) {
-		if (status / 100 == 2 || status == 401 || status == 403)
-			continue;
-		proof_note(table, 1, "/a", TOKENS_READ, status);
-		proof_note(table, 1, "/other", TOKENS_READ, status);
-	}
-	assert_int_equal(proof_refusal(table, 1, "/a", TOKENS_READ), 401);
-	proof_note(table, 1, "/a/b", TOKENS_READ, 200);
-	proof_note(table, 2, "/a", TOKENS_READ, 206);
-	assert_int_equal(proof_refusal(table, 1, "/a", TOKENS_READ), 401);
-	proof_note(table, 1, "/a", TOKENS_READ, 207);
-	assert_int_equal(proof_refusal(table, 1, "/a", TOKENS_READ), 0);
-	assert_int_equal(proof_count(table), 0);
-	proof_free(table);
-}
-
-static void the_memory_of_refusals_is_bounded(void **state)
-{
-	struct proof_table *table = proof_new();
-	char path[32];
-
-	(void)state;
-	for (unsigned i = 0; i < PROOF_REFUSALS_MAX * 3; i++) {
-		(void)snprintf(path, sizeof(path), "/%u", i);
-		proof_note(table, 1, path, TOKENS_READ, 403);
-		assert_true(proof_count(table) <= PROOF_REFUSALS_MAX);
-		assert_int_equal(
-		    proof_refusal(table, 1, path, TOKENS_READ), 403);
-		/* Some are taken back, in no order. */
-		if (i % 7 == 3) {
-			proof_note(table, 1, path, TOKENS_READ, 200);
-			assert_int_equal(
-			    proof_refusal(table, 1, path, TOKENS_READ), 0);
-			proof_note(table, 1, path, TOKENS_READ, 401);
-		}
-	}
-	/* The youngest are those that are known. */
-	for (unsigned i = PROOF_REFUSALS_MAX * 3 - 100;
-	     i < PROOF_REFUSALS_MAX * 3; i++) {
-		(void)snprintf(path, sizeof(path), "/%u", i);
-		assert_int_equal(proof_refusal(table, 1, path, TOKENS_READ),
-		    i % 7 == 3 ? 401 : 403);
-	}
-	assert_int_equal(proof_refusal(table, 1, "/0", TOKENS_READ), 0);
-	proof_free(table);
-	proof_free(NULL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,8 +264,6 @@ int main(void)
 	    cmocka_unit_test(the_margin_follows_the_life),
 	    cmocka_unit_test(renewal_is_due_before_the_end_with_jitter),
 	    cmocka_unit_test(renewal_is_tried_again_until_the_end),
-	    cmocka_unit_test(a_refusal_stands_until_the_server_takes_it_back),
-	    cmocka_unit_test(the_memory_of_refusals_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
