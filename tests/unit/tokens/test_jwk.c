@@ -203,7 +203,7 @@ static int parse_rsa(unsigned bits, int last, const char *exponent)
 {
 	unsigned char bytes[1100];
 	char coded[MAKE_BYTES];
-	char jwk[MAKE_BYTES];
+	char jwk[MAKE_BYTES + 256];
 	size_t n = (bits + 7) / 8;
 
 	memset(bytes, 0xa5, n);

@@ -110,7 +110,7 @@ static int parse(const char *header, const char *payload)
 
 static void the_examples_of_the_rfcs_verify(void **state)
 {
-	char text[MAKE_BYTES];
+	char text[3 * MAKE_BYTES];
 	char a[MAKE_BYTES];
 	char b[MAKE_BYTES];
 
@@ -325,7 +325,7 @@ static void every_part_has_a_bound(void **state)
 	struct err err = ERR_INIT;
 	struct jws jws;
 	char signature[MAKE_BYTES];
-	char text[MAKE_BYTES];
+	char text[2 * MAKE_BYTES];
 
 	(void)state;
 	/* Of the header: cut short, so no JSON, or too long to be looked at. */
@@ -408,7 +408,7 @@ static int run_parse(void *arg)
 static void every_failed_allocation_is_told(void **state)
 {
 	char header[MAKE_BYTES];
-	char text[MAKE_BYTES];
+	char text[2 * MAKE_BYTES];
 
 	(void)state;
 	make_base64(
