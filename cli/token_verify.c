@@ -101,6 +101,12 @@ static int take(struct wish *out, int letter)
 	}
 }
 
+static int next(int argc, char **argv)
+{
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): no thread yet */
+	return getopt_long(argc, argv, ":ho:", long_options, NULL);
+}
+
 static int take_all(struct wish *out, int argc, char **argv)
 {
 	int status = STATUS_OK;
@@ -109,9 +115,7 @@ static int take_all(struct wish *out, int argc, char **argv)
 	opterr = 0;
 	optind = 1;
 	while (status == STATUS_OK && !out->help) {
-		/* NOLINTNEXTLINE(concurrency-mt-unsafe): no thread yet */
-		int letter =
-		    getopt_long(argc, argv, ":ho:", long_options, NULL);
+		int letter = next(argc, argv);
 
 		if (letter == -1)
 			break;

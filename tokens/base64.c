@@ -12,6 +12,7 @@ size_t token_base64_room_bytes(size_t size_bytes)
 
 /* RFC 4648, section 5: value + 1 of each character; 0 for one that is not in
  * the alphabet. */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): an initialiser */
 #define ROW(c, v) [(c)] = (v) + 1
 #define ROWS(c, v)                                                   \
 	ROW((c), (v)), ROW((c) + 1, (v) + 1), ROW((c) + 2, (v) + 2), \

@@ -154,7 +154,7 @@ static int work(struct trust *trust, struct trust_source *source,
 		return 0;
 	if (code == -ENOMEM) {
 		out->generation = 0;
-		why->code = code = -EAGAIN;
+		why->code = -EAGAIN;
 		return err_wrap(why, "the token cannot be verified now");
 	}
 	if (code != -EAGAIN)

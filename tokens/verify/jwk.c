@@ -37,7 +37,7 @@ static bool read_number(
 	if (token_json_member(&item, object, name) < 0 || !cJSON_IsString(item))
 		return false;
 	length = strlen(item->valuestring);
-	if (length == 0 || length > NUMBER_BYTES_MAX / 3 * 4)
+	if (length == 0 || length > (size_t)NUMBER_BYTES_MAX / 3 * 4)
 		return false;
 	n = token_base64_decode(out->bytes, item->valuestring, length);
 	out->size_bytes = n > 0 ? (size_t)n : 0;
@@ -114,9 +114,30 @@ static bool rsa_is_sound(const BIGNUM *modulus, const BIGNUM *exponent)
 	    exponent_bits <= JWK_RSA_EXPONENT_BITS_MAX && BN_is_odd(exponent);
 }
 
-static EVP_PKEY *make_rsa(const cJSON *object, int *code)
+/* Of numbers that are not NULL; as make_key(). */
+static EVP_PKEY *join_rsa(
+    const BIGNUM *modulus, const BIGNUM *exponent, int *code)
 {
 	OSSL_PARAM_BLD *builder;
+	EVP_PKEY *key = NULL;
+
+	if (!rsa_is_sound(modulus, exponent))
+		return NULL;
+	builder = OSSL_PARAM_BLD_new();
+	if (builder == NULL ||
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) !=
+	        1 ||
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) !=
+	        1)
+		*code = -ENOMEM;
+	else
+		key = make_key("RSA", builder, code);
+	OSSL_PARAM_BLD_free(builder);
+	return key;
+}
+
+static EVP_PKEY *make_rsa(const cJSON *object, int *code)
+{
 	struct number n;
 	struct number e;
 	BIGNUM *modulus;
@@ -127,19 +148,10 @@ static EVP_PKEY *make_rsa(const cJSON *object, int *code)
 		return NULL;
 	modulus = BN_bin2bn(n.bytes, (int)n.size_bytes, NULL);
 	exponent = BN_bin2bn(e.bytes, (int)e.size_bytes, NULL);
-	builder = OSSL_PARAM_BLD_new();
-	if (modulus == NULL || exponent == NULL || builder == NULL)
-		*code = -ENOMEM;
-	else if (!rsa_is_sound(modulus, exponent))
-		key = NULL;
-	else if (OSSL_PARAM_BLD_push_BN(
-	             builder, OSSL_PKEY_PARAM_RSA_N, modulus) != 1 ||
-	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) !=
-	        1)
+	if (modulus == NULL || exponent == NULL)
 		*code = -ENOMEM;
 	else
-		key = make_key("RSA", builder, code);
-	OSSL_PARAM_BLD_free(builder);
+		key = join_rsa(modulus, exponent, code);
 	BN_free(modulus);
 	BN_free(exponent);
 	return key;
@@ -288,7 +300,7 @@ int jwks_parse(
 	if (set == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	atomic_init(&set->references, 1);
-	code = read_keys(set, list, err);
+	code = list != NULL ? read_keys(set, list, err) : -EINVAL;
 	if (code == 0)
 		*out = STEAL(set);
 	return code;

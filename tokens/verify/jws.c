@@ -304,7 +304,7 @@ int jws_check(const struct jws *jws, const struct jwk *key)
 			return -EKEYREJECTED;
 		return verify(key, jws, jws->signature, jws->signature_bytes);
 	}
-	if (jws->signature_bytes != 2 * P256_BYTES)
+	if (jws->signature_bytes != (size_t)2 * P256_BYTES)
 		return -EKEYREJECTED;
 	return verify(key, jws, der, put_signature(der, jws->signature));
 }

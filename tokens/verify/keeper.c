@@ -52,7 +52,7 @@ static void keep(const struct trust *trust, const char *issuer,
 static void fetch(
     struct catch *out, const struct trust *trust, const char *issuer)
 {
-	struct tokens_document_facts facts;
+	struct tokens_document_facts facts = {.max_age_s = -1};
 	struct buf text;
 
 	buf_init(&text, ISSUER_DOCUMENT_BYTES_MAX);

@@ -21,8 +21,8 @@
 
 enum {
 	SUM_BYTES = 32,
-	SUM_TEXT_BYTES = 2 * SUM_BYTES + 1,
-	HEAD_BYTES = sizeof(MAGIC) - 1 + 2 * SUM_BYTES + 1,
+	SUM_TEXT_BYTES = 64 + 1,
+	HEAD_BYTES = sizeof(MAGIC) - 1 + SUM_TEXT_BYTES,
 	FILE_BYTES_MAX = JWKS_BYTES_MAX + ISSUER_BYTES_MAX + 256,
 };
 
@@ -34,7 +34,7 @@ static int sum(char out[SUM_TEXT_BYTES], const void *bytes, size_t size_bytes)
 	    1)
 		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(digest); i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+		(void)snprintf(out + (size_t)2 * i, 3, "%02x", digest[i]);
 	return 0;
 }
 
@@ -238,7 +238,7 @@ int keyfile_read(struct jwks **out, struct keys_life *life, const char *dir,
     const char *issuer, uint64_t wall_s, struct err *err)
 {
 	char name[KEYFILE_NAME_BYTES];
-	struct stat found;
+	struct stat found = {.st_mode = 0};
 	struct buf file;
 	const char *text;
 	int code;
@@ -276,7 +276,7 @@ int keyfile_read(struct jwks **out, struct keys_life *life, const char *dir,
 
 int keyfile_read_jwks(struct jwks **out, const char *path, struct err *err)
 {
-	struct stat found;
+	struct stat found = {.st_mode = 0};
 	struct buf file;
 	int code;
 

@@ -57,13 +57,11 @@ uint64_t keys_due_ms(const struct keys *keys, uint64_t now_ms, uint64_t wall_s)
 	const struct keys_life *life = &keys->life;
 	uint64_t earliest =
 	    keys->attempts > 0 ? keys->tried_ms + keys->backoff_ms : now_ms;
-	uint64_t due = UINT64_MAX;
+	uint64_t due;
 
-	if (keys->missed)
-		due = now_ms;
-	else if (!keys->used)
+	if (!keys->missed && !keys->used)
 		return UINT64_MAX;
-	else if (keys_usable(keys, wall_s) == NULL ||
+	if (keys->missed || keys_usable(keys, wall_s) == NULL ||
 	    wall_s >= life->refresh_s ||
 	    wall_s + KEYS_CLOCK_BACK_S < life->fetched_s)
 		due = now_ms;

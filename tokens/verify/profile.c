@@ -90,37 +90,51 @@ static bool is_one_of(const char *text, const char *a, const char *b)
 	return strcmp(text, a) == 0 || strcmp(text, b) == 0;
 }
 
+/* A version's text; "" when it is none. */
+static const char *text_of(const cJSON *item)
+{
+	return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static int choose_scitokens(
+    enum profile *out, const char *version, struct err *err)
+{
+	if (is_one_of(version, "scitoken:2.0", "scitokens:2.0"))
+		*out = PROFILE_SCITOKENS_2;
+	else if (is_one_of(version, "scitoken:1.0", "scitokens:1.0"))
+		*out = PROFILE_SCITOKENS_1;
+	else
+		return err_set(err, -EKEYREJECTED,
+		    "its 'ver' is none that is understood here "
+		    "(scitoken:1.0, scitoken:2.0)");
+	return 0;
+}
+
+static bool is_access_token(const char *typ)
+{
+	return typ != NULL &&
+	    (strcasecmp(typ, "at+jwt") == 0 ||
+	        strcasecmp(typ, "application/at+jwt") == 0);
+}
+
 static int choose(
     enum profile *out, const cJSON *claims, const char *typ, struct err *err)
 {
 	const cJSON *version = claim_of(claims, "ver");
 	const cJSON *wlcg = claim_of(claims, "wlcg.ver");
-	const char *text;
 
-	if (version != NULL) {
-		text = cJSON_IsString(version) ? version->valuestring : "";
-		if (is_one_of(text, "scitoken:2.0", "scitokens:2.0"))
-			*out = PROFILE_SCITOKENS_2;
-		else if (is_one_of(text, "scitoken:1.0", "scitokens:1.0"))
-			*out = PROFILE_SCITOKENS_1;
-		else
-			return err_set(err, -EKEYREJECTED,
-			    "its 'ver' is none that is understood here "
-			    "(scitoken:1.0, scitoken:2.0)");
-	} else if (wlcg != NULL) {
-		text = cJSON_IsString(wlcg) ? wlcg->valuestring : "";
-		if (!is_wlcg_1(text))
-			return err_set(err, -EKEYREJECTED,
-			    "its 'wlcg.ver' is none that is understood here "
-			    "(1.0 and later of 1)");
+	if (version != NULL)
+		return choose_scitokens(out, text_of(version), err);
+	if (wlcg != NULL && !is_wlcg_1(text_of(wlcg)))
+		return err_set(err, -EKEYREJECTED,
+		    "its 'wlcg.ver' is none that is understood here (1.0 and "
+		    "later of 1)");
+	if (wlcg != NULL)
 		*out = PROFILE_WLCG_1;
-	} else if (typ != NULL &&
-	    (strcasecmp(typ, "at+jwt") == 0 ||
-	        strcasecmp(typ, "application/at+jwt") == 0)) {
+	else if (is_access_token(typ))
 		*out = PROFILE_RFC9068;
-	} else {
+	else
 		*out = PROFILE_SCITOKENS_1;
-	}
 	return 0;
 }
 

@@ -24,34 +24,45 @@ struct tokens_verifier {
 	char *claims; /* of the last token that was valid */
 };
 
-int tokens_verifier_new(struct tokens_verifier **out,
+static int init(struct tokens_verifier *verifier,
     const struct tokens_verifier_config *config, struct err *err)
 {
-	AUTO(tokens_verifier) verifier = calloc(1, sizeof(*verifier));
+	const char *base = config->base_path != NULL ? config->base_path : "/";
 	int code = 0;
 
-	*out = NULL;
-	if (verifier == NULL)
-		return err_set(err, -ENOMEM, "out of memory");
 	verifier->clock = config->clock;
+	verifier->base_path = strdup(base);
+	if (verifier->base_path == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
 	if (config->scope != NULL) {
 		verifier->has_wish = true;
 		code = scope_wish_parse(&verifier->wish, config->scope, err);
 	}
-	if (code < 0)
-		return code;
-	verifier->base_path =
-	    strdup(config->base_path != NULL ? config->base_path : "/");
-	if (verifier->base_path == NULL)
-		return err_set(err, -ENOMEM, "out of memory");
-	code = trust_new(&verifier->trust, config->clock, config->trust, err);
-	if (code < 0)
-		return code;
-	if (!trust_is_configured(verifier->trust))
-		return err_set(
+	if (code == 0)
+		code = trust_new(
+		    &verifier->trust, config->clock, config->trust, err);
+	if (code == 0 && !trust_is_configured(verifier->trust))
+		code = err_set(
 		    err, -EINVAL, "neither a key file nor an issuer is named");
+	return code;
+}
+
+int tokens_verifier_new(struct tokens_verifier **out,
+    const struct tokens_verifier_config *config, struct err *err)
+{
+	struct tokens_verifier *verifier = calloc(1, sizeof(*verifier));
+	int code;
+
+	*out = NULL;
+	if (verifier == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	code = init(verifier, config, err);
+	if (code < 0) {
+		tokens_verifier_free(verifier);
+		return code;
+	}
 	trust_wait(verifier->trust, config->wait_ms);
-	*out = STEAL(verifier);
+	*out = verifier;
 	return 0;
 }
 
