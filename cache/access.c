@@ -3,6 +3,8 @@
 #include "cache/access.h"
 
 #include "cache/core.h"
+#include "fetch/fetch.h"
+#include "fetch/sink.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -32,10 +34,19 @@ void access_init(struct access *access)
 	thread_cond_init(&access->left);
 }
 
-int access_may(
-    const struct cache *cache, const struct ident *ident, const char *path)
+int access_door(const struct cache *cache, const struct ident *ident,
+    const char *path, enum cache_want want, bool *ask)
 {
-	return cache->config.may(cache->config.arg, ident, path);
+	bool unused;
+
+	return cache->config.may(
+	    cache->config.arg, ident, path, want, ask != NULL ? ask : &unused);
+}
+
+bool access_same(
+    const struct cache *cache, const struct ident *a, const struct ident *b)
+{
+	return a->uid == b->uid && (!cache->config.shared || a->pid == b->pid);
 }
 
 bool access_can_wait(int code)
@@ -46,6 +57,11 @@ bool access_can_wait(int code)
 bool access_is_refused(int code)
 {
 	return code == -EACCES || code == -EKEYREJECTED;
+}
+
+bool access_is_of_token(int code)
+{
+	return access_can_wait(code) || access_is_refused(code);
 }
 
 static void wait_put(struct access_wait *wait, int refs)
@@ -73,8 +89,6 @@ static void found(void *arg, int code)
 		return;
 	}
 	cache = wait->cache;
-	if (code == 0)
-		code = access_may(cache, &wait->ident, wait->path);
 	wait->answer(wait->arg, code);
 	cache_enter(cache);
 	list_remove(&wait->place);
@@ -178,4 +192,69 @@ void access_stop(struct cache *cache)
 	wait_until_left(cache);
 	cache_exit(cache);
 	answer_all(all, -ECANCELED);
+}
+
+/* Proving. */
+
+struct proof {
+	void (*answer)(void *arg, int code);
+	void *arg;
+};
+
+static int proof_begin(void *arg, const char *etag)
+{
+	(void)arg;
+	(void)etag;
+	return 0;
+}
+
+static void proof_write(
+    void *arg, uint64_t offset_bytes, const void *bytes, size_t size_bytes)
+{
+	(void)arg;
+	(void)offset_bytes;
+	(void)bytes;
+	(void)size_bytes;
+}
+
+static void proof_done(void *arg, int code, const struct err *err)
+{
+	struct proof *proof = arg;
+
+	(void)err; /* fetch has logged it */
+	proof->answer(proof->arg, code);
+	free(proof);
+}
+
+void access_prove(struct cache *cache, const struct ident *ident,
+    const char *server_path, const struct fetch_version *version,
+    void (*answer)(void *arg, int code), void *arg)
+{
+	struct proof *proof;
+
+	if (version->size_bytes == 0) {
+		answer(arg, 0); /* nothing is in it */
+		return;
+	}
+	proof = malloc(sizeof(*proof));
+	if (proof == NULL) {
+		answer(arg, -ENOMEM);
+		return;
+	}
+	*proof = (struct proof){.answer = answer, .arg = arg};
+	(void)fetch_range(cache->config.fetch,
+	    &(struct fetch_range){
+	        .ident = ident,
+	        .path = server_path,
+	        .version = version,
+	        .length_bytes = 1,
+	        .demand = true,
+	        .deadline_ms = cache_now_ms(cache) + cache->config.timeout_ms,
+	    },
+	    &(struct fetch_sink){
+	        .begin = proof_begin,
+	        .write = proof_write,
+	        .done = proof_done,
+	        .arg = proof,
+	    });
 }

@@ -35,8 +35,8 @@ void ask_answer_code(
 	}
 }
 
-void ask_answer_attr(struct cache *cache, const char *path,
-    const struct ask_to *to, const struct meta_attr *attr)
+void ask_answer_attr(struct cache *cache, const struct ident *ident,
+    const char *path, const struct ask_to *to, const struct meta_attr *attr)
 {
 	struct cache_attr shown;
 
@@ -46,7 +46,7 @@ void ask_answer_attr(struct cache *cache, const char *path,
 		to->answer.lookup(to->arg, 0, &shown);
 		break;
 	case ASK_OPEN:
-		open_answer(cache, path, to, attr);
+		open_answer(cache, ident, path, to, attr);
 		break;
 	case ASK_FACTS:
 		facts_answer(cache, path, to, attr);
@@ -57,8 +57,8 @@ void ask_answer_attr(struct cache *cache, const char *path,
 }
 
 /* The door is open: answer from what is fresh. */
-static bool answer_known(
-    struct cache *cache, const char *path, const struct ask_to *to)
+static bool answer_known(struct cache *cache, const struct ident *ident,
+    const char *path, const struct ask_to *to)
 {
 	struct meta_attr attr;
 	struct cache_listing *listing;
@@ -72,7 +72,7 @@ static bool answer_known(
 	}
 	switch (meta_find(cache, path, &attr)) {
 	case META_THERE:
-		ask_answer_attr(cache, path, to, &attr);
+		ask_answer_attr(cache, ident, path, to, &attr);
 		return true;
 	case META_ABSENT:
 		ask_answer_code(to, -ENOENT, &attr);
@@ -91,12 +91,14 @@ static bool answer_made_up(struct cache *cache, const struct ident *ident,
 	struct cache_listing *listing;
 	struct meta_attr attr;
 
+	if (cache->config.shared)
+		return reach_answer(cache, ident, path, server_path, to);
 	if (!reach_any(cache, ident, server_path))
 		return false;
 	if (to->kind != ASK_LIST) {
 		if (!meta_find_made_up(cache, path, &attr))
 			return false;
-		ask_answer_attr(cache, path, to, &attr);
+		ask_answer_attr(cache, ident, path, to, &attr);
 		return true;
 	}
 	listing = meta_find_listing(cache, path, true);
@@ -106,26 +108,76 @@ static bool answer_made_up(struct cache *cache, const struct ident *ident,
 	return true;
 }
 
-static void admitted(void *arg, int code)
+static void admitted(void *arg, int code);
+
+/* Where the door is not open: wait, or ask the server, or tell. */
+static void stay_outside(struct asker *asker, const char *server_path, int code,
+    bool may_ask, bool waited)
 {
-	struct asker *asker = arg;
+	struct cache *cache = asker->cache;
+
+	if (access_can_wait(code) && !waited) {
+		access_wait(cache,
+		    &(struct access_ask){
+		        .ident = &asker->ident,
+		        .path = server_path,
+		        .deadline_ms =
+		            cache_now_ms(cache) + cache->config.timeout_ms,
+		        .code = code,
+		        .answer = admitted,
+		        .arg = asker,
+		    });
+		return;
+	}
+	if (access_is_refused(code) &&
+	    (may_ask ? answer_made_up(cache, &asker->ident, asker->path,
+	                   server_path, &asker->to)
+	             : reach_answer(cache, &asker->ident, asker->path,
+	                   server_path, &asker->to))) {
+		free(asker);
+	} else if (may_ask) {
+		question_ask(asker);
+	} else {
+		ask_answer_code(&asker->to, code, NULL);
+		free(asker);
+	}
+}
+
+static void judge(struct asker *asker, bool waited)
+{
 	struct cache *cache = asker->cache;
 	char server_path[PATH_BYTES_MAX];
-	bool answered = false;
+	bool may_ask = false;
+	int code = cache_server_path(cache, server_path, asker->path);
 
-	if (code == 0) {
-		answered = answer_known(cache, asker->path, &asker->to);
-	} else if (!access_is_refused(code)) {
-		ask_answer_code(&asker->to, code, NULL);
-		answered = true;
-	} else if (cache_server_path(cache, server_path, asker->path) == 0) {
-		answered = answer_made_up(
-		    cache, &asker->ident, asker->path, server_path, &asker->to);
-	}
-	if (answered)
+	if (code == 0)
+		code = access_door(
+		    cache, &asker->ident, server_path, CACHE_LOOK, &may_ask);
+	asker->proven = code == 0;
+	if (code < 0)
+		stay_outside(asker, server_path, code, may_ask, waited);
+	else if (answer_known(cache, &asker->ident, asker->path, &asker->to))
 		free(asker);
 	else
 		question_ask(asker);
+}
+
+static void admitted(void *arg, int code)
+{
+	struct asker *asker = arg;
+
+	if (code == 0) {
+		judge(asker, true);
+		return;
+	}
+	ask_answer_code(&asker->to, code, NULL);
+	free(asker);
+}
+
+void ask_again(struct asker *asker)
+{
+	asker->alone = true;
+	judge(asker, false);
 }
 
 void ask(struct cache *cache, const struct ident *ident, const char *path,
@@ -134,14 +186,15 @@ void ask(struct cache *cache, const struct ident *ident, const char *path,
 	char server_path[PATH_BYTES_MAX];
 	size_t path_bytes = strlen(path) + 1;
 	struct asker *asker;
+	bool may_ask = false;
 	int code = cache_server_path(cache, server_path, path);
 
 	if (code < 0) {
 		ask_answer_code(to, code, NULL);
 		return;
 	}
-	code = access_may(cache, ident, server_path);
-	if (code == 0 && answer_known(cache, path, to))
+	code = access_door(cache, ident, server_path, CACHE_LOOK, &may_ask);
+	if (code == 0 && answer_known(cache, ident, path, to))
 		return;
 	asker = malloc(sizeof(*asker) + path_bytes);
 	if (asker == NULL) {
@@ -151,23 +204,14 @@ void ask(struct cache *cache, const struct ident *ident, const char *path,
 	list_init(&asker->place);
 	asker->cache = cache;
 	asker->ident = *ident;
+	asker->proven = code == 0;
+	asker->alone = false;
 	asker->to = *to;
 	(void)memcpy(asker->path, path, path_bytes);
 	if (code == 0)
 		question_ask(asker);
-	else if (!access_can_wait(code))
-		admitted(asker, code);
 	else
-		access_wait(cache,
-		    &(struct access_ask){
-		        .ident = ident,
-		        .path = server_path,
-		        .deadline_ms =
-		            cache_now_ms(cache) + cache->config.timeout_ms,
-		        .code = code,
-		        .answer = admitted,
-		        .arg = asker,
-		    });
+		stay_outside(asker, server_path, code, may_ask, false);
 }
 
 void cache_lookup(struct cache *cache, const struct ident *ident,

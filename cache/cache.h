@@ -33,9 +33,16 @@ struct clock;
 struct fetch;
 struct ident;
 
-/** May this caller have `path` (the server's) now? As tokens_may(). */
-typedef int (*cache_may_fn)(
-    void *arg, const struct ident *ident, const char *path);
+/** What a caller wants to have of a path. */
+enum cache_want {
+	CACHE_LOOK, /* its name, attributes, listing */
+	CACHE_BYTES,
+};
+
+/** May this caller have that of `path` (the server's) now? As tokens_door():
+ *  `ask` tells whether the server may be asked with their token. */
+typedef int (*cache_may_fn)(void *arg, const struct ident *ident,
+    const char *path, enum cache_want want, bool *ask);
 
 /** Look for a token that may (an ended or missing one is waited for until
  *  `deadline_ms`); `answer` is called once, on any thread, with 0 or the
@@ -64,6 +71,8 @@ struct cache_config {
 	unsigned
 	    reads_waiting_max; /* READs that may wait for a silent server */
 	bool immutable;
+	bool shared; /* by many users, each with their own token: whoever asks
+			is judged by their own ident before each answer */
 	cache_may_fn may;
 	cache_await_fn await;
 	cache_reach_fn reach;
@@ -92,6 +101,7 @@ struct cache_attr {
 	int64_t mtime_s;  /* 0 when the server does not say */
 	uint64_t version; /* differs when the file was replaced; never 0 */
 	uint64_t fresh_until_ms; /* monotonic: believed until then */
+	bool made_up; /* a directory above the reach of the asker's token */
 };
 
 /** 0 and attributes (borrowed), or a negative errno of the man page. With
@@ -129,7 +139,8 @@ typedef void (*cache_open_fn)(void *arg, int code, struct cache_file *file,
 
 /**
  * Open a file, pinned to the version it has now. Attributes younger than
- * attr_ttl are believed.
+ * attr_ttl are believed. The door to its bytes is here: it stays open for the
+ * handle, whoever reads through it, as long as its opener's token does.
  */
 void cache_open(struct cache *cache, const struct ident *ident,
     const char *path, cache_open_fn answer, void *arg);
@@ -149,7 +160,8 @@ enum {
 };
 
 /** Read up to CACHE_READ_BYTES_MAX bytes. Answered by its deadline (now +
- *  timeout), whatever happens. */
+ *  timeout), whatever happens. Of a shared cache with the opener's token; when
+ *  that has ended, with that of `ident`, who reads. */
 void cache_read(struct cache_file *file, const struct ident *ident,
     uint64_t offset_bytes, size_t size_bytes, cache_read_fn answer, void *arg);
 

@@ -156,7 +156,18 @@ static void quota_answered(void *arg, int code, const struct fetch_quota *quota)
 void cache_space(struct cache *cache, const struct ident *ident,
     cache_space_fn answer, void *arg)
 {
-	struct space *space = malloc(sizeof(*space));
+	struct space *space;
+	int code = 0;
+
+	/* Only who may see the source asks how much room it has. */
+	if (cache->config.shared)
+		code = access_door(
+		    cache, ident, cache->source_path, CACHE_LOOK, NULL);
+	if (code < 0 && code != -EAGAIN) {
+		answer(arg, 0, SPACE_UNKNOWN_BYTES, SPACE_UNKNOWN_BYTES);
+		return;
+	}
+	space = malloc(sizeof(*space));
 
 	if (space == NULL) {
 		answer(arg, -ENOMEM, 0, 0);

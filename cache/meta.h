@@ -48,6 +48,7 @@ struct meta_attr {
 	bool exact;   /* false: only the kind is sure */
 	bool lasting; /* its validator tells this version from any other */
 	struct fetch_version version;
+	bool made_up;    /* a directory above a token's reach */
 	uint64_t number; /* cache_attr.version */
 	uint64_t fresh_until_ms;
 };

@@ -51,6 +51,7 @@ void meta_attr_show(const struct meta_attr *attr, struct cache_attr *out)
 	    .mtime_s = attr->version.mtime_s < 0 ? 0 : attr->version.mtime_s,
 	    .version = attr->number,
 	    .fresh_until_ms = attr->fresh_until_ms,
+	    .made_up = attr->made_up,
 	};
 }
 

@@ -15,6 +15,7 @@
 #define CACHE_OBJECT_H
 
 #include "base/attr.h"
+#include "base/ident.h"
 #include "base/sync.h"
 #include "cache/cache.h"
 #include "cache/disk.h"
@@ -89,6 +90,7 @@ struct objects {
 /** An open file. */
 struct cache_file {
 	struct object *object;
+	struct ident opener; /* who was let in */
 };
 
 void objects_init(struct objects *objects);

@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ABANDON_MAX = 16 }; /* ranges ended at once when a file is closed */
 
-void open_answer(struct cache *cache, const char *path, const struct ask_to *to,
-    const struct meta_attr *attr)
+/* The door is open to these bytes. */
+static void open_file(struct cache *cache, const struct ident *ident,
+    const char *path, const struct ask_to *to, const struct meta_attr *attr)
 {
 	struct object_key key = {
 	    .path = path,
@@ -24,20 +26,14 @@ void open_answer(struct cache *cache, const char *path, const struct ask_to *to,
 	    .shared =
 	        attr->version.mtime_s >= 0 || attr->version.etag[0] != '\0',
 	};
-	struct cache_file *file;
+	struct cache_file *file = malloc(sizeof(*file));
 	struct cache_attr shown;
 
-	/* A file whose size no server tells cannot be read. */
-	if (attr->kind == CACHE_DIRECTORY || !attr->exact) {
-		to->answer.open(to->arg,
-		    attr->kind == CACHE_DIRECTORY ? -EISDIR : -EIO, NULL, NULL);
-		return;
-	}
-	file = malloc(sizeof(*file));
 	if (file == NULL) {
 		to->answer.open(to->arg, -ENOMEM, NULL, NULL);
 		return;
 	}
+	file->opener = *ident;
 	cache_enter(cache);
 	file->object = object_open(cache, &key);
 	if (file->object != NULL)
@@ -50,6 +46,74 @@ void open_answer(struct cache *cache, const char *path, const struct ask_to *to,
 	}
 	meta_attr_show(attr, &shown);
 	to->answer.open(to->arg, 0, file, &shown);
+}
+
+/* One who may see the file, and perhaps read it. */
+struct opening {
+	struct cache *cache;
+	struct ident ident;
+	struct ask_to to;
+	struct meta_attr attr;
+	char path[];
+};
+
+static void proven(void *arg, int code)
+{
+	struct opening *opening = arg;
+
+	if (code == 0)
+		open_file(opening->cache, &opening->ident, opening->path,
+		    &opening->to, &opening->attr);
+	else
+		opening->to.answer.open(opening->to.arg, code, NULL, NULL);
+	free(opening);
+}
+
+/* Have the server say whether they may read it. */
+static void prove(struct cache *cache, const struct ident *ident,
+    const char *path, const char *server_path, const struct ask_to *to,
+    const struct meta_attr *attr)
+{
+	size_t path_bytes = strlen(path) + 1;
+	struct opening *opening = malloc(sizeof(*opening) + path_bytes);
+
+	if (opening == NULL) {
+		to->answer.open(to->arg, -ENOMEM, NULL, NULL);
+		return;
+	}
+	opening->cache = cache;
+	opening->ident = *ident;
+	opening->to = *to;
+	opening->attr = *attr;
+	(void)memcpy(opening->path, path, path_bytes);
+	access_prove(
+	    cache, ident, server_path, &attr->version, proven, opening);
+}
+
+void open_answer(struct cache *cache, const struct ident *ident,
+    const char *path, const struct ask_to *to, const struct meta_attr *attr)
+{
+	char server_path[PATH_BYTES_MAX];
+	bool may_ask = false;
+	int code = 0;
+
+	/* A file whose size no server tells cannot be read. */
+	if (attr->kind == CACHE_DIRECTORY || !attr->exact) {
+		to->answer.open(to->arg,
+		    attr->kind == CACHE_DIRECTORY ? -EISDIR : -EIO, NULL, NULL);
+		return;
+	}
+	if (cache->config.shared)
+		code = cache_server_path(cache, server_path, path);
+	if (cache->config.shared && code == 0)
+		code = access_door(
+		    cache, ident, server_path, CACHE_BYTES, &may_ask);
+	if (code == 0)
+		open_file(cache, ident, path, to, attr);
+	else if (may_ask)
+		prove(cache, ident, path, server_path, to, attr);
+	else
+		to->answer.open(to->arg, code, NULL, NULL);
 }
 
 void cache_open(struct cache *cache, const struct ident *ident,

@@ -25,8 +25,14 @@ struct question {
 	char path[];
 };
 
+static bool may_join(const struct question *question, const struct asker *asker)
+{
+	return access_same(question->cache, &question->ident, &asker->ident) ||
+	    (question->cache->config.shared && asker->proven && !asker->alone);
+}
+
 static struct question *find_question(
-    struct meta *meta, const char *path, const struct ident *ident, bool list)
+    struct meta *meta, const struct asker *asker, bool list)
 {
 	for (struct list *item = meta->questions.next; item != &meta->questions;
 	     item = item->next) {
@@ -34,8 +40,8 @@ static struct question *find_question(
 		    CONTAINER_OF(item, struct question, place);
 
 		if (question->list == list &&
-		    question->ident.uid == ident->uid &&
-		    strcmp(question->path, path) == 0)
+		    strcmp(question->path, asker->path) == 0 &&
+		    may_join(question, asker))
 			return question;
 	}
 	return NULL;
@@ -60,6 +66,34 @@ static struct asker *next_asker(struct list *askers)
 	return item == NULL ? NULL : CONTAINER_OF(item, struct asker, place);
 }
 
+/* Whether the answer to a question may be given to one who joined it: it is
+ * the answer to their own token, or the door is open to them by itself. Else
+ * they are sent on. */
+static bool is_for(
+    const struct question *question, struct asker *asker, int code)
+{
+	struct cache *cache = question->cache;
+
+	if (access_same(cache, &question->ident, &asker->ident))
+		return true;
+	if (!access_is_of_token(code) &&
+	    access_door(cache, &asker->ident, question->server_path, CACHE_LOOK,
+	        NULL) == 0)
+		return true;
+	ask_again(asker);
+	return false;
+}
+
+/* One whose own token a server has refused: shown what their scopes lead to.
+ */
+static bool answer_reach(
+    const struct question *question, const struct asker *asker, int code)
+{
+	return question->cache->config.shared && access_is_refused(code) &&
+	    reach_answer(question->cache, &asker->ident, asker->path,
+	        question->server_path, &asker->to);
+}
+
 static void stat_answered(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
 {
@@ -73,14 +107,11 @@ static void stat_answered(
 	(void)err; /* fetch has logged it */
 	if (code == 0) {
 		meta_attr_of(&attr, stat, cache->seed, &question->look);
-	} else if (access_is_refused(code) &&
+	} else if (access_is_refused(code) && !cache->config.shared &&
 	    reach_any(cache, &question->ident, question->server_path)) {
 		made_up = true;
 		code = 0;
-		attr = (struct meta_attr){.kind = CACHE_DIRECTORY,
-		    .exact = true,
-		    .version = {.mtime_s = -1},
-		    .number = 1};
+		attr = reach_attr();
 	}
 	if (code == 0 || code == -ENOENT) {
 		meta_store(cache, question->path, code == 0 ? &attr : NULL,
@@ -90,9 +121,12 @@ static void stat_answered(
 	}
 	end_question(question, &askers);
 	while ((asker = next_asker(&askers)) != NULL) {
+		if (!is_for(question, asker, code))
+			continue;
 		if (code == 0)
-			ask_answer_attr(cache, asker->path, &asker->to, &attr);
-		else
+			ask_answer_attr(cache, &asker->ident, asker->path,
+			    &asker->to, &attr);
+		else if (!answer_reach(question, asker, code))
 			ask_answer_code(&asker->to, code, &attr);
 		free(asker);
 	}
@@ -118,19 +152,10 @@ static void list_restart(void *arg)
 static int seal(struct question *question, int code)
 {
 	struct cache *cache = question->cache;
-	uint64_t asked_ms = question->look.asked_ms;
-	const struct meta_attr file = {
-	    .kind = CACHE_FILE, .lasting = true, .version = {.mtime_s = 0}};
-	const struct meta_attr directory = {.kind = CACHE_DIRECTORY};
-	struct listing_times times = {
-	    .asked_ms = asked_ms,
-	    .fresh_until_ms = meta_fresh_until(cache, &directory, asked_ms),
-	    .file_fresh_until_ms = meta_fresh_until(cache, &file, asked_ms),
-	    .wall_s = question->look.wall_s,
-	};
+	struct listing_times times = ask_listing_times(cache, &question->look);
 	bool made_up = false;
 
-	if (access_is_refused(code)) {
+	if (access_is_refused(code) && !cache->config.shared) {
 		struct cache_listing *listing = reach_listing(
 		    cache, &question->ident, question->server_path);
 
@@ -159,10 +184,12 @@ static void list_done(void *arg, int code, const struct err *err)
 	code = seal(question, code);
 	end_question(question, &askers);
 	while ((asker = next_asker(&askers)) != NULL) {
+		if (!is_for(question, asker, code))
+			continue;
 		if (code == 0)
 			asker->to.answer.list(
 			    asker->to.arg, 0, listing_get(question->listing));
-		else
+		else if (!answer_reach(question, asker, code))
 			ask_answer_code(&asker->to, code, NULL);
 		free(asker);
 	}
@@ -223,7 +250,7 @@ void question_ask(struct asker *asker)
 	struct question *question;
 
 	meta_enter(meta);
-	question = find_question(meta, asker->path, &asker->ident, list);
+	question = find_question(meta, asker, list);
 	if (question == NULL) {
 		fresh = question_new(asker);
 		question = fresh;

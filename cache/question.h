@@ -3,6 +3,11 @@
  * cache/question.h - questions on their way to the server: one for a path
  * and a user, however many want to know.
  *
+ * In a shared cache one for a path and a caller, which others may join for
+ * whom the door is open already. Each of them goes through the door once more
+ * before they are answered, and none is told of a trouble with another's
+ * token: they ask with their own.
+ *
  * A refusal above a token's reach becomes a made-up directory here (reach.c).
  *
  * Threads: any; the questions in flight are under meta_lock.
@@ -21,11 +26,16 @@ struct asker {
 	struct list place; /* question.askers */
 	struct cache *cache;
 	struct ident ident;
+	bool proven; /* the door was open: another's question will do */
+	bool alone;  /* one that asks with this very token will do only */
 	struct ask_to to;
 	char path[];
 };
 
 /** Join the question in flight, or send a new one. Takes the asker over. */
 void question_ask(struct asker *asker);
+
+/** ask.c: begin again, and do not join the question of anybody else. */
+void ask_again(struct asker *asker);
 
 #endif

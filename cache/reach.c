@@ -4,11 +4,13 @@
  * refuses to show one, it holds just the names that lead to what the token
  * allows. See ask.h.
  */
+#include "base/clock.h"
 #include "cache/ask.h"
 #include "cache/core.h"
 #include "cache/listing.h"
 #include "fetch/fetch.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 bool reach_any(const struct cache *cache, const struct ident *ident,
@@ -52,4 +54,58 @@ struct cache_listing *reach_listing(
 		return names.listing;
 	cache_listing_put(names.listing);
 	return NULL;
+}
+
+struct meta_attr reach_attr(void)
+{
+	return (struct meta_attr){
+	    .kind = CACHE_DIRECTORY,
+	    .exact = true,
+	    .version = {.mtime_s = -1},
+	    .made_up = true,
+	    .number = 1,
+	};
+}
+
+struct listing_times ask_listing_times(
+    const struct cache *cache, const struct meta_look *look)
+{
+	const struct meta_attr file = {
+	    .kind = CACHE_FILE, .lasting = true, .version = {.mtime_s = 0}};
+	const struct meta_attr directory = {.kind = CACHE_DIRECTORY};
+
+	return (struct listing_times){
+	    .asked_ms = look->asked_ms,
+	    .fresh_until_ms =
+	        meta_fresh_until(cache, &directory, look->asked_ms),
+	    .file_fresh_until_ms =
+	        meta_fresh_until(cache, &file, look->asked_ms),
+	    .wall_s = look->wall_s,
+	};
+}
+
+bool reach_answer(struct cache *cache, const struct ident *ident,
+    const char *path, const char *server_path, const struct ask_to *to)
+{
+	const struct meta_look look = {.asked_ms = cache_now_ms(cache),
+	    .wall_s = clock_wall_s(cache->config.clock)};
+	struct listing_times times = ask_listing_times(cache, &look);
+	struct cache_listing *listing;
+	struct meta_attr attr = reach_attr();
+
+	if (!reach_any(cache, ident, server_path))
+		return false;
+	if (to->kind != ASK_LIST) {
+		attr.fresh_until_ms = times.fresh_until_ms;
+		ask_answer_attr(cache, ident, path, to, &attr);
+		return true;
+	}
+	listing = reach_listing(cache, ident, server_path);
+	if (listing == NULL || listing_seal(listing, &times) < 0) {
+		cache_listing_put(listing);
+		ask_answer_code(to, -ENOMEM, NULL);
+		return true;
+	}
+	to->answer.list(to->arg, 0, listing);
+	return true;
 }

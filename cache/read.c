@@ -152,8 +152,20 @@ static bool try_again(struct cache *cache, struct read *read)
 	    cache_now_ms(cache) < read->deadline_ms;
 }
 
+/* A refusal of one's token is not another's. Each time at least the one who
+ * was refused is answered, so this ends. */
+static bool is_anothers(struct cache *cache, const struct read *read, int code,
+    const struct ident *ident) REQUIRES(cache_lock);
+static bool is_anothers(struct cache *cache, const struct read *read, int code,
+    const struct ident *ident)
+{
+	return access_is_of_token(code) && !cache->stopping &&
+	    !access_same(cache, &read->ident, ident) &&
+	    cache_now_ms(cache) < read->deadline_ms;
+}
+
 void reads_block_failed(struct cache *cache, struct block *block, int code,
-    bool again, struct todo *todo)
+    const struct ident *ident, bool again, struct todo *todo)
 {
 	struct list waits;
 	struct list *item;
@@ -165,7 +177,8 @@ void reads_block_failed(struct cache *cache, struct block *block, int code,
 		struct read *read =
 		    CONTAINER_OF(item, struct read_wait, place)->read;
 
-		if (again && try_again(cache, read)) {
+		if (is_anothers(cache, read, code, ident) ||
+		    (again && try_again(cache, read))) {
 			read_release(cache, read);
 			read->whole = true;
 			read_go_on(cache, read, todo);

@@ -113,9 +113,11 @@ void read_part(const struct read *read, uint64_t index, uint32_t *from_bytes,
 void reads_block_came(struct cache *cache, struct block *block,
     struct todo *todo) REQUIRES(cache_lock);
 
-/** A block will not come. `again`: a reader may ask once more. */
+/** A block will not come to `ident`, who asked. `again`: a reader may ask
+ *  once more. Who has another token than that asks with their own. */
 void reads_block_failed(struct cache *cache, struct block *block, int code,
-    bool again, struct todo *todo) REQUIRES(cache_lock);
+    const struct ident *ident, bool again, struct todo *todo)
+    REQUIRES(cache_lock);
 
 /** The disk has said what it has. */
 void reads_unpark(struct object *object, struct todo *todo)

@@ -183,7 +183,8 @@ void run_fail_blocks(struct run *run, int code, struct todo *todo)
 		if (run->blocks[i] == NULL)
 			continue;
 		block = take_out(run, i);
-		reads_block_failed(cache, block, code, again, todo);
+		reads_block_failed(
+		    cache, block, code, &run->ident, again, todo);
 		pool_put(&cache->pool, block);
 	}
 }

@@ -58,11 +58,13 @@ struct mount {
 
 /* The door of the cache: three questions, answered by tokens. */
 
-static int may_read(void *arg, const struct ident *ident, const char *path)
+static int may_have(void *arg, const struct ident *ident, const char *path,
+    enum cache_want want, bool *ask)
 {
 	const struct mount *mount = arg;
 
-	return tokens_may(mount->tokens, ident, path, TOKENS_READ);
+	return tokens_door(mount->tokens, ident, path,
+	    want == CACHE_BYTES ? TOKENS_READ : TOKENS_LOOK, ask);
 }
 
 struct await {
@@ -184,7 +186,7 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .timeout_ms = plan->timeout_ms,
 	    .reads_waiting_max = READS_WAITING_MAX,
 	    .immutable = options->immutable,
-	    .may = may_read,
+	    .may = may_have,
 	    .await = await_read,
 	    .reach = reach,
 	    .arg = mount,

@@ -22,13 +22,17 @@ static const struct cache_limits plain = {
     .writer_blocks = 160,
 };
 
-static int may(void *arg, const struct ident *ident, const char *path)
+static int may(void *arg, const struct ident *ident, const char *path,
+    enum cache_want want, bool *ask)
 {
 	struct bed *bed = arg;
+	int code =
+	    bed->judge != NULL ? bed->judge(bed, ident, path, want) : bed->door;
 
-	(void)ident;
-	(void)path;
-	return bed->door;
+	*ask = code == -EACCES || code == -EKEYREJECTED || code == -EAGAIN;
+	if (code == BED_NEVER)
+		code = -EACCES;
+	return code;
 }
 
 static void await(void *arg, const struct ident *ident, const char *path,
@@ -72,6 +76,7 @@ static int start(struct bed *bed, const struct cache_limits *limits,
 	    .timeout_ms = BED_TIMEOUT_MS,
 	    .reads_waiting_max = 8,
 	    .immutable = immutable,
+	    .shared = bed->shared,
 	    .may = may,
 	    .await = await,
 	    .reach = reach,

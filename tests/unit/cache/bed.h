@@ -17,7 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BED_TIMEOUT_MS = 10000, BED_ATTR_TTL_MS = 60000 };
+enum {
+	BED_TIMEOUT_MS = 10000,
+	BED_ATTR_TTL_MS = 60000,
+	BED_NEVER = -10000,
+};
 
 struct bed_await {
 	void (*answer)(void *arg, int code);
@@ -29,7 +33,11 @@ struct bed {
 	struct clock clock;
 	struct cache *cache;
 	struct ident ident;
-	int door; /* what may() says */
+	int door;    /* what may() says: BED_NEVER is a final -EACCES */
+	bool shared; /* of the next start */
+	/* Says it instead, when set. */
+	int (*judge)(struct bed *bed, const struct ident *ident,
+	    const char *path, enum cache_want want);
 	struct bed_await await[16];
 	unsigned await_count;
 	const char *reach[4]; /* names below every path */

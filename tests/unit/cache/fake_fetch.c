@@ -151,12 +151,12 @@ void fetch_stat(struct fetch *fetch, const struct ident *ident,
 	bool stopped;
 
 	(void)fetch;
-	(void)ident;
 	(void)deadline_ms;
 	(void)pthread_mutex_lock(&mutex);
 	assert(fake.stat_count < 64);
 	stat = &fake.stat[fake.stat_count++];
 	(void)snprintf(stat->path, sizeof(stat->path), "%s", path);
+	stat->ident = *ident;
 	stat->answer = answer;
 	stat->arg = arg;
 	stopped = fake.stopped;
@@ -171,12 +171,12 @@ void fetch_list(struct fetch *fetch, const struct ident *ident,
 	struct fake_list *list;
 
 	(void)fetch;
-	(void)ident;
 	(void)deadline_ms;
 	(void)pthread_mutex_lock(&mutex);
 	assert(fake.list_count < 64);
 	list = &fake.list[fake.list_count++];
 	(void)snprintf(list->path, sizeof(list->path), "%s", path);
+	list->ident = *ident;
 	list->lister = *lister;
 	(void)pthread_mutex_unlock(&mutex);
 }
@@ -194,6 +194,7 @@ uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *wanted,
 	number = ++fake.range_count;
 	range = &fake.range[number - 1];
 	(void)snprintf(range->path, sizeof(range->path), "%s", wanted->path);
+	range->ident = *wanted->ident;
 	range->offset_bytes = wanted->offset_bytes;
 	range->length_bytes = wanted->length_bytes;
 	range->version = *wanted->version;

@@ -13,6 +13,7 @@
 #ifndef TESTS_UNIT_CACHE_FAKE_FETCH_H
 #define TESTS_UNIT_CACHE_FAKE_FETCH_H
 
+#include "base/ident.h"
 #include "fetch/fetch.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@
 enum { FAKE_MAX = 4096 };
 
 struct fake_range {
+	struct ident ident;
 	char path[256];
 	uint64_t offset_bytes;
 	uint64_t length_bytes;
@@ -35,6 +37,7 @@ struct fake_range {
 };
 
 struct fake_stat {
+	struct ident ident;
 	char path[256];
 	fetch_stat_fn answer;
 	void *arg;
@@ -42,6 +45,7 @@ struct fake_stat {
 };
 
 struct fake_list {
+	struct ident ident;
 	char path[256];
 	struct fetch_lister lister;
 	bool done;

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A cache of many users: what one of them may have is given to no other, and
+ * nobody is told of the trouble with another's token.
+ */
+#include "tests/unit/cache/bed.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { USERS = 8, BLOCK = CACHE_BLOCK_BYTES };
+
+static struct bed bed;
+
+/* What the door says to each user. */
+static struct {
+	int look;
+	int bytes;
+} door[USERS];
+
+static int judge(struct bed *of, const struct ident *ident, const char *path,
+    enum cache_want want)
+{
+	(void)of;
+	assert_in_range(ident->uid, 1, USERS - 1);
+	assert_int_equal(strncmp(path, "/src", 4), 0);
+	return want == CACHE_BYTES ? door[ident->uid].bytes
+	                           : door[ident->uid].look;
+}
+
+static void says(unsigned uid, int code)
+{
+	door[uid].look = code;
+	door[uid].bytes = code;
+}
+
+static void be(unsigned uid)
+{
+	bed.ident =
+	    (struct ident){.uid = uid, .gid = uid, .pid = 1000 + (int)uid};
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	bed = (struct bed){.shared = true, .judge = judge};
+	(void)memset(door, 0, sizeof(door));
+	be(1);
+	bed_start(&bed, NULL, false);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	if (bed.cache != NULL)
+		bed_end(&bed);
+	return 0;
+}
+
+static void answer_file(unsigned i, uint64_t size_bytes)
+{
+	struct fetch_stat stat = fake_file(size_bytes, 1000, "\"x\"");
+
+	fake_answer_stat(i, 0, &stat);
+}
+
+static void asked(unsigned i, unsigned uid)
+{
+	assert_int_equal(fake.stat_count, i + 1);
+	assert_int_equal(fake.stat[i].ident.uid, uid);
+}
+
+static void came(const struct bed_answer *answer, int code)
+{
+	assert_int_equal(answer->count, 1);
+	assert_int_equal(answer->code, code);
+}
+
+static void each_asker_goes_through_the_door_again(void **state)
+{
+	static struct bed_answer answer[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		be(1 + i);
+		bed_lookup(&bed, "/a", &answer[i]);
+	}
+	asked(0, 1); /* one question for all, as the door is open to all */
+	says(2, BED_NEVER);
+	answer_file(0, 42);
+	came(&answer[0], 0);
+	came(&answer[1], -EACCES);
+	came(&answer[2], 0);
+	assert_int_equal(answer[2].attr.size_bytes, 42);
+	/* From memory, too. */
+	be(2);
+	bed_lookup(&bed, "/a", &answer[1]);
+	came(&answer[1], -EACCES);
+	be(3);
+	bed_lookup(&bed, "/a", &answer[2]);
+	came(&answer[2], 0);
+	asked(0, 1);
+}
+
+static void the_unproven_ask_with_their_own_token(void **state)
+{
+	static struct bed_answer answer[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		says(1 + i, -EAGAIN);
+		be(1 + i);
+		bed_lookup(&bed, "/a", &answer[i]);
+		asked(i, 1 + i);
+	}
+	answer_file(0, 42);
+	came(&answer[0], 0);
+	assert_int_equal(answer[1].count, 0);
+	fake_answer_stat(1, -EACCES, NULL);
+	came(&answer[1], -EACCES);
+	fake_answer_stat(2, -ENOENT, NULL);
+	came(&answer[2], -ENOENT);
+	/* What is known is told to nobody whom it was not proven to. */
+	be(2);
+	bed_lookup(&bed, "/a", &answer[1]);
+	assert_int_equal(answer[1].count, 0);
+	asked(3, 2);
+	fake_answer_stat(3, -EKEYREJECTED, NULL);
+	came(&answer[1], -EKEYREJECTED);
+}
+
+static void nobody_hears_of_anothers_token(void **state)
+{
+	static const int codes[] = {
+	    -EACCES, -EKEYREJECTED, -ENOKEY, -EKEYEXPIRED};
+	static struct bed_answer answer[3];
+
+	(void)state;
+	for (unsigned k = 0; k < 4; k++) {
+		unsigned first = fake.stat_count;
+		char path[8];
+
+		(void)snprintf(path, sizeof(path), "/%u", k);
+		for (unsigned i = 0; i < 3; i++) {
+			be(1 + i);
+			bed_lookup(&bed, path, &answer[i]);
+		}
+		asked(first, 1);
+		fake_answer_stat(first, codes[k], NULL);
+		came(&answer[0], codes[k]);
+		/* The others ask for themselves, and are told so. */
+		assert_int_equal(answer[1].count + answer[2].count, 0);
+		assert_int_equal(fake.stat_count, first + 3);
+		for (unsigned i = first + 1; i < first + 3; i++) {
+			unsigned uid = fake.stat[i].ident.uid;
+
+			assert_in_range(uid, 2, 3);
+			if (uid == 2)
+				answer_file(i, 7);
+			else
+				fake_answer_stat(i, -EACCES, NULL);
+		}
+		came(&answer[1], 0);
+		came(&answer[2], -EACCES);
+	}
+	/* What is no token's trouble is everybody's. */
+	for (unsigned i = 0; i < 3; i++) {
+		be(1 + i);
+		bed_lookup(&bed, "/down", &answer[i]);
+	}
+	fake_answer_stat(fake.stat_count - 1, -ETIMEDOUT, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		came(&answer[i], -ETIMEDOUT);
+}
+
+static void listings_are_behind_the_door_as_well(void **state)
+{
+	static struct bed_answer answer[3];
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		be(1 + i);
+		bed_list(&bed, "/d", &answer[i]);
+	}
+	assert_int_equal(fake.list_count, 1);
+	says(2, BED_NEVER);
+	says(3, -EAGAIN);
+	fake.list[0].done = true;
+	fake.list[0].lister.done(fake.list[0].lister.arg, 0, &err);
+	came(&answer[0], 0);
+	came(&answer[1], -EACCES);
+	assert_int_equal(answer[2].count, 0);
+	assert_int_equal(fake.list_count, 2);
+	assert_int_equal(fake.list[1].ident.uid, 3);
+	fake.list[1].done = true;
+	fake.list[1].lister.done(fake.list[1].lister.arg, -EACCES, &err);
+	came(&answer[2], -EACCES);
+	cache_listing_put(answer[0].listing);
+	/* An absence that the listing tells of. */
+	be(1);
+	bed_lookup(&bed, "/d/none", &answer[0]);
+	came(&answer[0], -ENOENT);
+	be(2);
+	bed_lookup(&bed, "/d/none", &answer[1]);
+	came(&answer[1], -EACCES);
+	be(3);
+	bed_lookup(&bed, "/d/none", &answer[2]);
+	assert_int_equal(answer[2].count, 0);
+	asked(0, 3);
+	fake_answer_stat(0, -EACCES, NULL);
+	came(&answer[2], -EACCES);
+}
+
+static void what_is_above_a_tokens_reach_is_made_up_for_its_owner_only(
+    void **state)
+{
+	static struct bed_answer answer;
+	struct cache_attr attr;
+	const char *name;
+	bool known;
+
+	(void)state;
+	bed.reach[0] = "alice";
+	bed.reach_count = 1;
+	/* By the token's own scope: no request. By the server: each time. */
+	for (unsigned i = 0; i < 2; i++) {
+		says(2, i == 0 ? BED_NEVER : -EAGAIN);
+		be(2);
+		bed_lookup(&bed, "/", &answer);
+		if (i == 1)
+			fake_answer_stat(0, -EACCES, NULL);
+		came(&answer, 0);
+		assert_true(answer.attr.made_up);
+		assert_int_equal(answer.attr.kind, CACHE_DIRECTORY);
+		bed_list(&bed, "/", &answer);
+		if (i == 1) {
+			struct err err = ERR_INIT;
+
+			fake.list[0].done = true;
+			fake.list[0].lister.done(
+			    fake.list[0].lister.arg, -EKEYREJECTED, &err);
+		}
+		came(&answer, 0);
+		assert_int_equal(cache_listing_count(answer.listing), 1);
+		cache_listing_entry(answer.listing, 0, &name, &attr, &known);
+		assert_string_equal(name, "alice");
+		cache_listing_put(answer.listing);
+		assert_int_equal(fake.stat_count, i);
+		assert_int_equal(fake.list_count, i);
+	}
+	says(2, BED_NEVER);
+	assert_int_equal(bed_open_code(&bed, "/"), -EISDIR);
+	/* Another is not shown it. */
+	bed.reach_count = 0;
+	be(1);
+	bed_lookup(&bed, "/", &answer);
+	assert_int_equal(answer.count, 0);
+	bed_list(&bed, "/", &answer);
+	assert_int_equal(answer.count, 0);
+	fake_answer_stat(1, -ENOENT, NULL);
+	says(1, BED_NEVER);
+	bed_lookup(&bed, "/", &answer);
+	came(&answer, -EACCES);
+	says(1, -EACCES);
+	bed_lookup(&bed, "/", &answer);
+	assert_int_equal(answer.count, 0); /* asked again */
+	fake_answer_stat(2, -EACCES, NULL);
+	came(&answer, -EACCES);
+}
+
+/* An open of "/a" by a user; its answer comes here. */
+static struct bed_answer opened_answer[USERS];
+
+static void opened(
+    void *arg, int code, struct cache_file *file, const struct cache_attr *attr)
+{
+	struct bed_answer *answer = arg;
+
+	(void)attr;
+	answer->code = code;
+	answer->file = file;
+	(void)atomic_fetch_add(&answer->count, 1);
+}
+
+static struct bed_answer *open_as(unsigned uid)
+{
+	struct bed_answer *answer = &opened_answer[uid];
+
+	be(uid);
+	*answer = (struct bed_answer){0};
+	cache_open(bed.cache, &bed.ident, "/a", opened, answer);
+	return answer;
+}
+
+/* "/a" is known to the cache: ten blocks. */
+static struct cache_file *open_first(void)
+{
+	struct bed_answer *answer = open_as(1);
+
+	answer_file(0, 10 * BLOCK);
+	came(answer, 0);
+	return answer->file;
+}
+
+static void who_may_look_has_to_prove_that_they_may_read(void **state)
+{
+	struct cache_file *first = open_first();
+	struct bed_answer *answer;
+
+	(void)state;
+	door[2].bytes = -EAGAIN;
+	answer = open_as(2);
+	assert_int_equal(answer->count, 0);
+	assert_int_equal(fake.range_count, 1);
+	assert_int_equal(fake.range[0].ident.uid, 2);
+	assert_int_equal(fake.range[0].length_bytes, 1);
+	assert_string_equal(fake.range[0].path, "/src/a");
+	fake_done(0, -EACCES);
+	came(answer, -EACCES);
+	assert_null(answer->file);
+	answer = open_as(2);
+	assert_int_equal(answer->count, 0);
+	fake_finish(1, "\"x\"");
+	came(answer, 0);
+	cache_close(answer->file);
+	/* What the token itself leaves out is not asked for. */
+	door[2].bytes = BED_NEVER;
+	answer = open_as(2);
+	came(answer, -EACCES);
+	assert_int_equal(fake.range_count, 2);
+	/* A proof is only looked for when it is wanted. */
+	answer = open_as(3);
+	came(answer, 0);
+	cache_close(answer->file);
+	assert_int_equal(fake.range_count, 2);
+	asked(0, 1);
+	cache_close(first);
+}
+
+static void a_handle_reads_with_its_openers_token(void **state)
+{
+	static struct bed_answer answer;
+	struct cache_file *file = open_first();
+
+	(void)state;
+	/* Inherited by one to whom the door is closed. */
+	says(2, BED_NEVER);
+	be(2);
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	assert_int_equal(fake.range_count, 1);
+	assert_int_equal(fake.range[0].ident.uid, 1);
+	fake_finish(0, "\"x\"");
+	came(&answer, 0);
+	/* A proof that has lapsed does not end the handle. */
+	says(1, -EAGAIN);
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	came(&answer, 0);
+	/* A server's no does. */
+	says(1, -EACCES);
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	came(&answer, -EACCES);
+	/* The opener's token has ended: it is the reader's now. */
+	says(1, -EKEYEXPIRED);
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	came(&answer, -EACCES);
+	says(2, 0);
+	bed_read(&bed, file, 8 * BLOCK, 100, &answer);
+	assert_int_equal(fake.range[fake.range_count - 1].ident.uid, 2);
+	fake_finish(fake.range_count - 1, "\"x\"");
+	came(&answer, 0);
+	cache_close(file);
+}
+
+static void a_reader_in_anothers_place_has_to_be_proven(void **state)
+{
+	static struct bed_answer answer;
+	struct cache_file *file = open_first();
+
+	(void)state;
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	fake_finish(0, "\"x\"");
+	came(&answer, 0);
+	says(1, -ENOKEY);
+	says(2, -EAGAIN);
+	be(2);
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	assert_int_equal(answer.count, 0); /* though the block is here */
+	assert_int_equal(fake.range_count, 2);
+	assert_int_equal(fake.range[1].ident.uid, 2);
+	assert_int_equal(fake.range[1].length_bytes, 1);
+	fake_done(1, -EACCES);
+	came(&answer, -EACCES);
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	fake_finish(2, "\"x\"");
+	came(&answer, 0);
+	/* The opener waits for a newer token of theirs. */
+	be(1);
+	bed_read(&bed, file, 5 * BLOCK, 100, &answer);
+	assert_int_equal(answer.count, 0);
+	assert_int_equal(bed.await_count, 1);
+	says(1, 0);
+	bed.await[0].done = true;
+	bed.await[0].answer(bed.await[0].arg, 0);
+	came(&answer, 0);
+	cache_close(file);
+}
+
+static void a_refused_fill_is_asked_for_by_the_next_who_waits(void **state)
+{
+	enum { READERS = 6 };
+	static struct bed_answer answer[USERS];
+	struct cache_file *file[USERS];
+
+	(void)state;
+	file[1] = open_first();
+	for (unsigned uid = 2; uid <= READERS; uid++) {
+		struct bed_answer *one = open_as(uid);
+
+		came(one, 0);
+		file[uid] = one->file;
+	}
+	for (unsigned uid = 1; uid <= READERS; uid++) {
+		be(uid);
+		bed_read(&bed, file[uid], 5 * BLOCK, 100, &answer[uid]);
+	}
+	assert_int_equal(fake.range_count, 1);
+	/* All but the last are refused, each by their own. */
+	for (unsigned k = 0; k < READERS - 1; k++) {
+		unsigned refused = fake.range[k].ident.uid;
+
+		assert_int_equal(fake.range_count, k + 1);
+		assert_int_equal(answer[refused].count, 0);
+		fake_done(k, k % 2 == 0 ? -EACCES : -EKEYEXPIRED);
+		came(&answer[refused], k % 2 == 0 ? -EACCES : -EKEYEXPIRED);
+	}
+	assert_int_equal(fake.range_count, READERS);
+	fake_finish(READERS - 1, "\"x\"");
+	came(&answer[fake.range[READERS - 1].ident.uid], 0);
+	for (unsigned uid = 1; uid <= READERS; uid++) {
+		assert_int_equal(answer[uid].count, 1);
+		cache_close(file[uid]);
+	}
+}
+
+static void has_space(
+    void *arg, int code, uint64_t total_bytes, uint64_t free_bytes)
+{
+	(void)total_bytes;
+	assert_int_equal(code, 0);
+	*(uint64_t *)arg = free_bytes;
+}
+
+static uint64_t space_as(unsigned uid)
+{
+	uint64_t free_bytes = 0;
+
+	be(uid);
+	cache_space(bed.cache, &bed.ident, has_space, &free_bytes);
+	return free_bytes;
+}
+
+static void room_is_told_to_who_may_see_the_source(void **state)
+{
+	(void)state;
+	says(2, BED_NEVER);
+	fake.quota =
+	    (struct fetch_quota){.used_bytes = 1, .available_bytes = 2};
+	assert_int_equal(space_as(2), UINT64_C(1) << 50);
+	assert_int_equal(fake.quota_count, 0);
+	assert_int_equal(space_as(1), 2);
+	assert_int_equal(fake.quota_count, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(each_asker_goes_through_the_door_again),
+	    TEST(the_unproven_ask_with_their_own_token),
+	    TEST(nobody_hears_of_anothers_token),
+	    TEST(listings_are_behind_the_door_as_well),
+	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
+	    TEST(who_may_look_has_to_prove_that_they_may_read),
+	    TEST(a_handle_reads_with_its_openers_token),
+	    TEST(a_reader_in_anothers_place_has_to_be_proven),
+	    TEST(a_refused_fill_is_asked_for_by_the_next_who_waits),
+	    TEST(room_is_told_to_who_may_see_the_source),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
