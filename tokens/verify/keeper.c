@@ -90,31 +90,39 @@ static const char *name_of(const struct trust_source *source)
 	return source->issuer != NULL ? source->issuer : "jwks";
 }
 
-static void take(struct trust *trust, struct trust_source *source,
+/* What an attempt brought, taken in: how many keys when they are others than
+ * before, else 0. */
+static unsigned take(struct trust *trust, struct trust_source *source,
     struct catch *got) REQUIRES(trust_lock);
-static void take(
+static unsigned take(
     struct trust *trust, struct trust_source *source, struct catch *got)
 {
-	static struct log_limit limit;
-	unsigned count;
 	uint64_t before = source->generation;
 
-	if (got->code == 0) {
-		count = got->set->count;
+	if (got->code == 0)
 		trust_install(source, got->set, &got->life);
-		if (source->generation != before)
-			log_line(LOG_LEVEL_INFO, LOG_TOKENS,
-			    "issuer has other keys", "issuer=%s count=%u",
-			    LOG_TEXT(name_of(source)), count);
-	} else {
+	else
 		keys_fail(&source->keys, clock_wall_s(trust->clock), &got->err);
+	source->settled = true;
+	(void)pthread_cond_broadcast(&trust->changed);
+	return source->generation != before ? source->keys.set->count : 0;
+}
+
+/* Without the lock: a log may wait. */
+static void tell(const struct trust_source *source, const struct catch *got,
+    unsigned other_count)
+{
+	static struct log_limit limit;
+
+	if (other_count > 0)
+		log_line(LOG_LEVEL_INFO, LOG_TOKENS, "issuer has other keys",
+		    "issuer=%s count=%u", LOG_TEXT(name_of(source)),
+		    other_count);
+	else if (got->code < 0)
 		log_limited(&limit, LOG_INTERVAL_MS, LOG_LEVEL_WARN, LOG_TOKENS,
 		    "issuer keys not fetched", "issuer=%s errno=%s why=%s",
 		    LOG_TEXT(name_of(source)), err_name(got->code),
 		    LOG_TEXT(got->err.text));
-	}
-	source->settled = true;
-	(void)pthread_cond_broadcast(&trust->changed);
 }
 
 /* The source that is due first, and when. */
@@ -174,6 +182,7 @@ void *trust_keeper_main(void *arg)
 		uint64_t due_ms;
 		struct trust_source *source = next(trust, &due_ms);
 		struct catch got;
+		unsigned other_count;
 
 		if (source == NULL || due_ms > clock_now_ms(trust->clock)) {
 			rest(trust, due_ms);
@@ -183,7 +192,10 @@ void *trust_keeper_main(void *arg)
 		trust_leave(trust);
 		attempt(&got, trust, source);
 		trust_enter(trust);
-		take(trust, source, &got);
+		other_count = take(trust, source, &got);
+		trust_leave(trust);
+		tell(source, &got, other_count);
+		trust_enter(trust);
 	}
 	trust->gone = true;
 	last = trust->abandoned;
