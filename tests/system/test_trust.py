@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A mount with a configured issuer: is a token judged by its keys, are these
+fetched once and kept, and is no other issuer ever asked for anything?"""
+import errno
+import json
+import os
+
+import bed
+from bed import mount
+from bed.issuer import AUDIENCE, Issuer
+
+BYTES = 100000
+
+
+def opened(path):
+    """0, or the errno of opening and reading a file once."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.read(1)
+        return 0
+    except OSError as error:
+        return error.errno
+
+
+class Trust(bed.Case):
+    def setUp(self):
+        self.bed.put("alice/a.bin", BYTES)
+        self.bed.put("bob/b.bin", BYTES)
+        self.options = {"issuer": self.bed.issuer.url, "audience": AUDIENCE,
+                        "base_path": self.bed.base, "timeout": "5s",
+                        "attr_ttl": "1h", "immutable": True}
+
+    def begin(self, token=None, **more):
+        return self.mount(self.bed.nginx.url, token or self.bed.token(),
+                          **{**self.options, **more})
+
+    def becomes(self, m, name, wanted):
+        """A new token is seen within the time that any file is looked at."""
+        bed.wait_for(lambda: opened(m.at(name)) == wanted,
+                     f"{name} to give {errno.errorcode.get(wanted, 0)}", 30,
+                     every=0.2)
+
+    def asked(self, issuer, what):
+        with open(issuer.log) as file:
+            return sum(f"GET {what} " in line for line in file)
+
+    def jwks(self):
+        path = self.dir + "/jwks"
+        with open(path, "w") as file:
+            json.dump(self.bed.issuer.jwks(), file)
+        return path
+
+    def check_rejections(self, m, name):
+        """Each token in turn, over what lies in the cache."""
+        good = self.bed.token()
+        for token, wanted in (
+                (self.bed.token(rogue=True), errno.EKEYREJECTED),
+                (good, 0),
+                (self.bed.token(aud="https://other.example"),
+                 errno.EKEYREJECTED),
+                (self.bed.token("read:/bob"), errno.EACCES),
+                (self.bed.token(iss="https://other.example"),
+                 errno.EKEYREJECTED),
+                (self.bed.token(jti=None), errno.EKEYREJECTED),
+                (good, 0)):
+            m.set_token(token)
+            self.becomes(m, name, wanted)
+
+    def test_a_key_file_decides_over_what_is_cached(self):
+        m = self.begin(jwks=self.jwks())
+        self.assertEqual(opened(m.at("alice/a.bin")), 0)
+        self.check_rejections(m, "alice/a.bin")
+        self.assertEqual(opened(m.at("alice/a.bin")), 0)
+
+    def test_a_stranger_is_never_asked(self):
+        stranger = self.bed.add(Issuer(self.bed, "stranger"))
+        m = self.begin(jwks=self.jwks())
+        self.assertEqual(opened(m.at("alice/a.bin")), 0)
+        before = self.asked(stranger, "/jwks")
+        m.set_token(stranger.token())
+        self.becomes(m, "alice/a.bin", errno.EKEYREJECTED)
+        self.assertEqual(self.asked(stranger, "/jwks"), before)
+        self.assertEqual(
+            self.asked(stranger, "/.well-known/openid-configuration"), 0)
+
+    def test_bad_options_stop_the_start(self):
+        for option, value, says in (
+                ("issuer", "http://i.example", "issuer"),
+                ("audience", "ANY", "audience"),
+                ("jwks", self.dir + "/none", "jwks")):
+            m = self.make_mount(self.bed.nginx.url, self.bed.token(),
+                                **{**self.options, option: value})
+            done = mount.run(m.argv, check=False, env=m.env)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(says, done.stderr)
+
+
+if __name__ == "__main__":
+    bed.main(deadline=300)
