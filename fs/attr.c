@@ -82,6 +82,40 @@ static void ask_cache(struct attr_wait *ask, fuse_req_t req, const char *path,
 	cache_lookup(fs->config.cache, &ident, path, attr_answer, ask);
 }
 
+/* Where many users share the mount, a look-up that fails would take a
+ * directory out from under who sits in it: the kernel drops the name for all
+ * of them, and their getcwd fails. So a directory that the kernel has is
+ * found, and nothing is told of it: kind and mode as configured, no size, no
+ * time. What the caller may not have is refused behind it: its children,
+ * opendir, getattr, chdir. @return whether it was answered. */
+static bool reply_masked(struct attr_wait *ask) REQUIRES(fuse_thread)
+{
+	static const struct cache_attr bare = {.kind = CACHE_DIRECTORY};
+	struct fs *fs = ask->fs;
+	struct fs_node *node;
+
+	if (!fs->config.allow_other)
+		return false;
+	node = node_find(&fs->nodes, ask->node, ask->name);
+	if (!node || node->kind != CACHE_DIRECTORY)
+		return false;
+	node_again(node);
+	reply_entry(fs, ask->wait.req, node, &bare);
+	return true;
+}
+
+/* A directory that is made up of one user's scopes must not take the place of
+ * what others know as a file. */
+static bool is_in_the_way(const struct attr_wait *ask) REQUIRES(fuse_thread)
+{
+	const struct fs_node *node;
+
+	if (!ask->fs->config.allow_other || !ask->attr.made_up)
+		return false;
+	node = node_find(&ask->fs->nodes, ask->node, ask->name);
+	return node != NULL && node->kind == CACHE_FILE;
+}
+
 static void lookup_reply(struct attr_wait *ask) REQUIRES(fuse_thread)
 {
 	struct fs *fs = ask->fs;
@@ -92,8 +126,11 @@ static void lookup_reply(struct attr_wait *ask) REQUIRES(fuse_thread)
 		reply_absent(fs, req, ask->attr.fresh_until_ms);
 		return;
 	}
+	if (ask->code == 0 && is_in_the_way(ask))
+		ask->code = -EACCES;
 	if (ask->code < 0) {
-		reply_error(req, ask->code);
+		if (!reply_masked(ask))
+			reply_error(req, ask->code);
 		return;
 	}
 	node = node_take(&fs->nodes, ask->node, ask->name, &ask->attr);
@@ -203,6 +240,9 @@ static void ask_about_node(fuse_req_t req, struct fs *fs, struct fs_node *node,
 	ask_cache(ask, req, path, finish);
 }
 
+/* Of a file that somebody has open its version answers. It is reached by a
+ * path only past LOOKUP, which asks the door, and else through a handle, which
+ * stays what it was for whoever inherits it. */
 static bool is_pinned(const struct fs_node *node)
 {
 	return node->kind == CACHE_FILE && node->open_count > 0;
@@ -251,7 +291,7 @@ void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 		reply_error(req, -EACCES);
 		return;
 	}
-	if (is_pinned(node)) {
+	if (is_pinned(node) && !fs->config.allow_other) {
 		reply_error(req, 0);
 		return;
 	}

@@ -123,10 +123,13 @@ static void list_answer(void *arg, int code, struct cache_listing *listing)
 	wait_return(&ask->wait);
 }
 
-/* What the kernel may keep and show of this listing's names. */
-static void choose_cache(struct fuse_file_info *info,
+/* What the kernel may keep and show of this listing's names: nothing where it
+ * could show them to another user. */
+static void choose_cache(const struct fs *fs, struct fuse_file_info *info,
     const struct fs_node *node, uint64_t listing_version)
 {
+	if (fs->config.allow_other)
+		return;
 	if (node->listing_version == listing_version) {
 		info->cache_readdir = 1;
 		info->keep_cache = 1;
@@ -144,7 +147,7 @@ static int opendir_reply(struct list_wait *ask) REQUIRES(fuse_thread)
 	if (ask->code < 0)
 		return ask->code;
 	version = cache_listing_version(ask->listing);
-	choose_cache(&info, ask->node, version);
+	choose_cache(ask->fs, &info, ask->node, version);
 	dir = dir_new(ask->fs, ask->node, ask->listing);
 	if (!dir)
 		return -ENOMEM;

@@ -33,8 +33,10 @@ struct fs_config {
 	gid_t gid;
 	mode_t umask;
 	bool read_only;
-	bool allow_other;
-	bool no_exec; /* mount with noexec (nosuid and nodev always are) */
+	bool allow_other; /* one mount for many users: the kernel's caches are
+			     common to them, so every name and attribute is
+			     asked for each time */
+	bool no_exec;     /* mount with noexec (nosuid and nodev always are) */
 };
 
 enum { FS_MAX_BACKGROUND = 64 };

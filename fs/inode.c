@@ -224,6 +224,21 @@ struct fs_node *node_take(struct fs_nodes *nodes, struct fs_node *parent,
 	return node;
 }
 
+struct fs_node *node_find(const struct fs_nodes *nodes,
+    const struct fs_node *parent, const char *name)
+{
+	size_t name_bytes = strlen(name);
+	struct fs_node *node = find(nodes, parent, name, name_bytes,
+	    hash_of(nodes, parent, name, name_bytes));
+
+	return node != NULL && node->lookup_count > 0 ? node : NULL;
+}
+
+void node_again(struct fs_node *node)
+{
+	node->lookup_count++;
+}
+
 static void unlink_from_bucket(struct fs_nodes *nodes, struct fs_node *node)
 {
 	struct fs_node **at = bucket_of(nodes, node->hash);

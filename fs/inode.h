@@ -100,6 +100,13 @@ NODISCARD int node_path(const struct fs_node *node, char out[PATH_BYTES_MAX])
 struct fs_node *node_take(struct fs_nodes *nodes, struct fs_node *parent,
     const char *name, const struct cache_attr *attr) REQUIRES(fuse_thread);
 
+/** The node of `name` in `parent` that the kernel has, or NULL. */
+struct fs_node *node_find(const struct fs_nodes *nodes,
+    const struct fs_node *parent, const char *name) REQUIRES(fuse_thread);
+
+/** Raise the lookup count by one. */
+void node_again(struct fs_node *node) REQUIRES(fuse_thread);
+
 /** Lower the lookup count; the node may be freed. */
 void node_forget(struct fs_nodes *nodes, struct fs_node *node,
     uint64_t lookup_count) REQUIRES(fuse_thread);

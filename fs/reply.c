@@ -59,11 +59,15 @@ void reply_nothing(fuse_req_t req)
 	fuse_reply_none(req);
 }
 
+/* What the kernel keeps it shows to everybody: where many users share the
+ * mount it keeps neither names nor attributes. */
 static double seconds_left(const struct fs *fs, uint64_t until_ms)
 {
 	uint64_t now_ms = clock_now_ms(fs->config.clock);
 	uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
 
+	if (fs->config.allow_other)
+		return 0;
 	if (left_ms > (uint64_t)TIMEOUT_S_MAX * 1000)
 		return TIMEOUT_S_MAX;
 	return (double)left_ms / 1000;

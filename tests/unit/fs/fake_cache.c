@@ -163,6 +163,14 @@ void fake_put(struct cache *cache, const char *path, int64_t size_bytes,
 	(void)pthread_mutex_unlock(&cache->mutex);
 }
 
+void fake_make_up(struct cache *cache, const char *path)
+{
+	fake_put(cache, path, -1, 1, 1000);
+	(void)pthread_mutex_lock(&cache->mutex);
+	find_or_add(cache, path)->attr.made_up = true;
+	(void)pthread_mutex_unlock(&cache->mutex);
+}
+
 void fake_hide_attr(struct cache *cache, const char *path)
 {
 	(void)pthread_mutex_lock(&cache->mutex);

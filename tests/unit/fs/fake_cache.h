@@ -27,6 +27,9 @@ void fake_free(struct cache *cache);
 void fake_put(struct cache *cache, const char *path, int64_t size_bytes,
     uint64_t version, uint64_t fresh_ms);
 
+/** It is a directory above the reach of whoever asks. */
+void fake_make_up(struct cache *cache, const char *path);
+
 /** Only its kind is known to listings. */
 void fake_hide_attr(struct cache *cache, const char *path);
 

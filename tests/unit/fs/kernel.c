@@ -118,7 +118,7 @@ static void say_init(struct kernel *kernel)
 	kernel_sync(kernel);
 }
 
-void kernel_start(struct kernel *kernel)
+static void start(struct kernel *kernel, bool shared)
 {
 	static const struct fuse_custom_io io = {
 	    .read = give_request, .writev = take_reply};
@@ -131,6 +131,7 @@ void kernel_start(struct kernel *kernel)
 	    .gid = 1001,
 	    .umask = 022,
 	    .read_only = true,
+	    .allow_other = shared,
 	};
 	struct err err = ERR_INIT;
 	int fds[2];
@@ -160,6 +161,16 @@ void kernel_start(struct kernel *kernel)
 	code = pthread_create(&private->thread, NULL, serve, kernel->fs);
 	assert(code == 0);
 	say_init(kernel);
+}
+
+void kernel_start(struct kernel *kernel)
+{
+	start(kernel, false);
+}
+
+void kernel_start_shared(struct kernel *kernel)
+{
+	start(kernel, true);
 }
 
 void kernel_cancel(struct kernel *kernel)

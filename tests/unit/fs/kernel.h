@@ -38,6 +38,9 @@ struct reply {
 /** Start a mount with an empty root and INIT it. */
 void kernel_start(struct kernel *kernel);
 
+/** The same for a mount that many users share. */
+void kernel_start_shared(struct kernel *kernel);
+
 /** End it: stop, cancel what waits, free; assert that every request but those
  *  without an answer was answered. */
 void kernel_stop(struct kernel *kernel);
