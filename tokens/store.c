@@ -332,6 +332,9 @@ int tokens_new(
 	int code;
 
 	*out = NULL;
+	if (config->shared)
+		return err_set(err, -EOPNOTSUPP,
+		    "option allow_other: not in this build");
 	token_json_start();
 	code = discover_new(&discover, config, err);
 	if (code < 0)
