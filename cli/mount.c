@@ -132,6 +132,8 @@ static int make_tokens(struct mount *mount, struct err *err)
 	const struct tokens_config config = {
 	    .clock = clock_system(),
 	    .token_file = options->token_file,
+	    .agent = options->agent,
+	    .account = options->account,
 	    .base_path = options->base_path,
 	    .source_path = mount->plan->source.path,
 	    .forbidden_tree = mount->plan->mountpoint,

@@ -16,10 +16,14 @@
 OPTION(ro, FLAG, 0, 0, "", "yes", "read only; writing fails with EROFS")
 OPTION(token_file, PATH, 0, 0, "FILE", "",
     "where the token is (default: discovered, see TOKENS)")
+OPTION(agent, PATH, 0, 0, "SOCKET", "",
+    "the token agent's socket (default: $OIDC_SOCK)")
+OPTION(account, LIST, 0, 0, "NAME", "",
+    "of the agent, or its issuer's https:// address (default: the only one)")
 OPTION(issuer, LIST, 0, 0, "URL[;...]", "",
     "whose tokens are verified here (default: none are)")
-OPTION(jwks, PATH, 0, 0, "FILE", "",
-    "keys to verify with (default: the issuer's)")
+OPTION(
+    jwks, PATH, 0, 0, "FILE", "", "keys to verify with (default: the issuer's)")
 OPTION(audience, LIST, 0, 0, "NAME[;...]", "",
     "for whom a token must be (default: the server judges)")
 OPTION(base_path, SERVER_PATH, 0, 0, "PATH", "/",

@@ -145,6 +145,9 @@ static int decide_places(
 	if (code == 0 && options->token_file != NULL)
 		code = places_refuse_own(
 		    "token file", options->token_file, plan->mountpoint, err);
+	if (code == 0 && options->agent != NULL)
+		code = places_refuse_own(
+		    "agent", options->agent, plan->mountpoint, err);
 	if (code < 0 || options->cache_size == 0)
 		return code;
 	return places_cache(plan->cache_dir, options->cache_dir, &env,

@@ -68,6 +68,8 @@ static int look(const struct options *options,
 	struct tokens_config config = {
 	    .clock = clock_system(),
 	    .token_file = options->token_file,
+	    .agent = options->agent,
+	    .account = options->account,
 	    .base_path = options->base_path,
 	    .source_path = source.path,
 	    .uid = geteuid(),

@@ -110,6 +110,12 @@ void token_store_explain(
 		    "the token from '%s' is not valid before %s; check the "
 		    "clock of this machine",
 		    now->source, stamp);
+	} else if (code == -EKEYEXPIRED && now->token != NULL &&
+	    now->problem.code != 0 && strncmp(now->source, "agent:", 6) == 0) {
+		clock_stamp(stamp, now->token->claims.expires_s);
+		(void)err_set(out, code,
+		    "the token from '%s' ended at %s and no newer one came: %s",
+		    now->source, stamp, now->problem.text);
 	} else if (code == -EKEYEXPIRED && now->token != NULL) {
 		clock_stamp(stamp, now->token->claims.expires_s);
 		(void)err_set(out, code,
@@ -333,8 +339,8 @@ int tokens_new(
 
 	*out = NULL;
 	if (config->shared)
-		return err_set(err, -EOPNOTSUPP,
-		    "option allow_other: not in this build");
+		return err_set(
+		    err, -EOPNOTSUPP, "option allow_other: not in this build");
 	token_json_start();
 	code = discover_new(&discover, config, err);
 	if (code < 0)

@@ -73,6 +73,10 @@ struct tokens_trust {
 struct tokens_config {
 	const struct clock *clock; /* borrowed for the store's life */
 	const char *token_file;    /* explicit option, alone when given; NULL */
+	const char
+	    *agent; /* token agent's socket, absolute; NULL: $OIDC_SOCK */
+	const char *account;   /* of the agent, short name or https:// issuer;
+				NULL: the only one */
 	const char *base_path; /* server path that scope "/" means; NULL: "/" */
 	const char *source_path;    /* server path of the mount's root */
 	const char *forbidden_tree; /* the mount point (real path): a token file

@@ -2,7 +2,9 @@
 /* tokens/find/discover.c - see discover.h. */
 #include "tokens/find/discover.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "tokens/find/agent.h"
 #include "tokens/find/condor.h"
 #include "tokens/find/file.h"
 #include "tokens/find/source.h"
@@ -24,6 +26,7 @@ struct discover {
 	unsigned fixed_count; /* the first ones; behind them HTCondor's */
 	unsigned count;
 	struct source *sources[SOURCES_MAX];
+	struct source *agent; /* looked at last; NULL: none */
 	struct err condor_problem;
 	int condor_told;
 	struct file_look look; /* one buffer for all, wiped after each use */
@@ -35,6 +38,7 @@ void discover_free(struct discover *discover)
 		return;
 	for (unsigned i = 0; i < discover->count; i++)
 		token_source_free(discover->sources[i]);
+	token_source_free(discover->agent);
 	free(discover->forbidden_tree);
 	free(discover->condor_dir);
 	free(discover);
@@ -174,6 +178,74 @@ static int add_option(
 	                                                : out_of_memory(err);
 }
 
+/* One whose name says who is meant. */
+static const char *agent_audience(const struct tokens_trust *trust)
+{
+	const char *name;
+
+	if (trust == NULL || trust->audience_count != 1)
+		return NULL;
+	name = trust->audiences[0];
+	return strcmp(name, "ANY") != 0 && strstr(name, "/jwt/v1/any") == NULL
+	    ? name
+	    : NULL;
+}
+
+/* The token agent: named by an option, else by the environment. */
+static int add_agent(struct discover *discover,
+    const struct tokens_config *config, struct err *err)
+{
+	const struct tokens_trust *trust = config->trust;
+	char full[PATH_BYTES_MAX];
+	struct agent_config about = {
+	    .clock = config->clock != NULL ? config->clock : clock_system(),
+	    .socket = config->agent,
+	    .root_fd = -1,
+	    .rules = discover->rules,
+	    .account = config->account};
+	struct agent *agent = NULL;
+	int code;
+
+	if (about.socket == NULL) {
+		const char *socket = variable("OIDC_SOCK");
+
+		if (socket == NULL && config->account == NULL)
+			return 0;
+		if (socket == NULL)
+			return err_set(err, -EINVAL,
+			    "account: no token agent is known; set OIDC_SOCK, "
+			    "or name its socket with -o agent=SOCKET");
+		code = absolute(full, socket, err);
+		if (code < 0)
+			return code;
+		about.socket = full;
+	}
+	if (about.account == NULL && trust != NULL && trust->issuer_count == 1)
+		about.account = trust->issuers[0];
+	code = agent_new(&agent, &about, err);
+	if (code < 0)
+		return code;
+	discover->agent = token_source_agent(agent, agent_audience(trust));
+	return discover->agent != NULL ? 0 : out_of_memory(err);
+}
+
+/* What an option names is looked at, and nothing else. */
+static int add_sources(struct discover *discover,
+    const struct tokens_config *config, struct err *err)
+{
+	bool wants_agent = config->agent != NULL || config->account != NULL;
+	int code = 0;
+
+	discover->option_given = config->token_file != NULL;
+	if (config->token_file != NULL)
+		code = add_option(discover, config->token_file, err);
+	else if (!wants_agent)
+		code = add_environment(discover, config->uid, err);
+	if (code == 0 && (wants_agent || config->token_file == NULL))
+		code = add_agent(discover, config, err);
+	return code;
+}
+
 static int configure(struct discover *discover,
     const struct tokens_config *config, struct err *err)
 {
@@ -184,10 +256,7 @@ static int configure(struct discover *discover,
 			return out_of_memory(err);
 		discover->rules.forbidden_tree = discover->forbidden_tree;
 	}
-	discover->option_given = config->token_file != NULL;
-	return discover->option_given
-	    ? add_option(discover, config->token_file, err)
-	    : add_environment(discover, config->uid, err);
+	return add_sources(discover, config, err);
 }
 
 int discover_new(
@@ -337,9 +406,9 @@ static void tell_none(const struct discover *discover, struct err *out)
 	const struct source *first = discover->sources[0];
 	unsigned uid = (unsigned)discover->rules.uid;
 
-	assert(first != NULL);
 	if (out->code != 0)
 		return;
+	assert(first != NULL);
 	if (discover->option_given)
 		(void)err_set(out, -ENOKEY,
 		    "no token in '%s' (%s); write one there, mode 600",
@@ -350,10 +419,33 @@ static void tell_none(const struct discover *discover, struct err *out)
 	else
 		(void)err_set(out, -ENOKEY,
 		    "no token in BEARER_TOKEN, BEARER_TOKEN_FILE, "
-		    "$XDG_RUNTIME_DIR/bt_u%u, /tmp/bt_u%u or $_CONDOR_CREDS; "
-		    "get one, for instance with htgettoken, or name its file "
+		    "$XDG_RUNTIME_DIR/bt_u%u, /tmp/bt_u%u or $_CONDOR_CREDS, "
+		    "and no agent in OIDC_SOCK; get one, for instance with htgettoken, or name its file "
 		    "with -o token_file=FILE",
 		    uid, uid);
+}
+
+/* Files and variables, the agent last: it costs its issuer a question. When
+ * the token that is to be used was the agent's and has ended, what is wrong
+ * with the agent is what matters. */
+static void search_agent(
+    struct discover *discover, struct search *search, struct err *problem)
+{
+	struct source *source = discover->agent;
+
+	if (source == NULL)
+		return;
+	token_source_look(source, &discover->look, &discover->rules);
+	(void)consider(search, source, discover->look.now_s, problem);
+	if (search->best == source && search->phase != TOKEN_GOOD &&
+	    source->problem.code != 0)
+		*problem = source->problem;
+}
+
+static void choose(struct source *source, const struct search *search)
+{
+	token_source_choose(
+	    source, source == search->best ? search->token : NULL);
 }
 
 void discover_look(
@@ -367,14 +459,16 @@ void discover_look(
 	discover->look.force = force;
 	if (!search_range(discover, 0, fixed, &search, &out->problem)) {
 		list_condor(discover);
-		(void)search_range(
-		    discover, fixed, discover->count, &search, &out->problem);
+		if (!search_range(discover, fixed, discover->count, &search,
+		        &out->problem))
+			search_agent(discover, &search, &out->problem);
 		if (out->problem.code == 0)
 			out->problem = discover->condor_problem;
 	}
 	for (unsigned i = 0; i < discover->count; i++)
-		token_source_choose(discover->sources[i],
-		    discover->sources[i] == search.best ? search.token : NULL);
+		choose(discover->sources[i], &search);
+	if (discover->agent != NULL)
+		choose(discover->agent, &search);
 	if (search.best == NULL) {
 		tell_none(discover, &out->problem);
 		return;

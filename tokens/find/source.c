@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "tokens/find/agent.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,10 +26,31 @@ struct source *token_source_new(const char *name, bool is_file)
 	return source;
 }
 
+struct source *token_source_agent(struct agent *agent, const char *audience)
+{
+	struct source *source = token_source_new(agent_name(agent), false);
+
+	if (source == NULL) {
+		agent_free(agent);
+		return NULL;
+	}
+	source->agent = agent;
+	if (audience == NULL)
+		return source;
+	source->audience = strdup(audience);
+	if (source->audience == NULL) {
+		token_source_free(source);
+		return NULL;
+	}
+	return source;
+}
+
 void token_source_free(struct source *source)
 {
 	if (source == NULL)
 		return;
+	agent_free(source->agent);
+	free(source->audience);
 	token_put(source->latest);
 	token_put(source->good);
 	free(source->name);
@@ -73,11 +95,42 @@ static void take_text(struct source *source, const struct file_look *look)
 	take_token(source, token);
 }
 
+/* Its account may have become known by asking. */
+static void follow_name(struct source *source)
+{
+	const char *name = agent_name(source->agent);
+	char *copy;
+
+	if (strcmp(name, source->name) == 0)
+		return;
+	copy = strdup(name);
+	if (copy == NULL)
+		return;
+	free(source->name);
+	source->name = copy;
+}
+
+/* What it has in the place of a file's text. */
+static void ask_agent(struct source *source, bool force)
+{
+	const struct agent_want want = {.audience = source->audience,
+	    .force = force,
+	    .wait_ms = AGENT_LOOK_MS};
+	struct token *token = NULL;
+
+	(void)agent_ask(source->agent, &want, &token, &source->problem);
+	if (token != NULL)
+		take_token(source, token);
+	follow_name(source);
+}
+
 void token_source_look(struct source *source, struct file_look *look,
     const struct file_rules *rules)
 {
 	int code;
 
+	if (source->agent != NULL)
+		ask_agent(source, look->force);
 	if (!source->is_file)
 		return;
 	look->stamp = source->stamp;

@@ -19,10 +19,12 @@
 
 struct source {
 	char *name;   /* absolute path, or the variable's name */
-	bool is_file; /* else its token was given once and for all */
-	bool listed;  /* of HTCondor's: its file is there now */
-	bool chosen;  /* the token in use came from here */
-	int told;     /* what the log was last told of it; 0: nothing */
+	bool is_file; /* else its token was given once and for all, or: */
+	struct agent *agent; /* it is asked, and owned; NULL: none */
+	char *audience;      /* it is asked for; NULL: none */
+	bool listed;         /* of HTCondor's: its file is there now */
+	bool chosen;         /* the token in use came from here */
+	int told;            /* what the log was last told of it; 0: nothing */
 	struct file_stamp stamp;
 	struct token *latest; /* what it held when it was last read */
 	struct token *good;   /* the last one in use from here */
@@ -34,7 +36,12 @@ struct source *token_source_new(const char *name, bool is_file);
 
 void token_source_free(struct source *source);
 
-/** Look at its file, if it is one; `look` is a buffer, wiped afterwards. */
+/** A source that asks an agent, consumed also on failure, for tokens with
+ *  this audience (NULL: any); NULL when out of memory. */
+struct source *token_source_agent(struct agent *agent, const char *audience);
+
+/** Look at its file, if it is one, or ask its agent; `look` is a buffer,
+ *  wiped afterwards. */
 void token_source_look(struct source *source, struct file_look *look,
     const struct file_rules *rules);
 

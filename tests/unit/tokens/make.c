@@ -141,4 +141,5 @@ void make_no_environment(void)
 	(void)unsetenv("BEARER_TOKEN_FILE");
 	(void)unsetenv("XDG_RUNTIME_DIR");
 	(void)unsetenv("_CONDOR_CREDS");
+	(void)unsetenv("OIDC_SOCK");
 }
