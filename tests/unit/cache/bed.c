@@ -54,8 +54,9 @@ static unsigned reach(void *arg, const struct ident *ident, const char *path,
 {
 	struct bed *bed = arg;
 
-	(void)ident;
 	(void)path;
+	if (bed->reach_uid != 0 && bed->reach_uid != ident->uid)
+		return 0;
 	for (unsigned i = 0; i < bed->reach_count && name != NULL; i++)
 		name(name_arg, bed->reach[i]);
 	return bed->reach_count;

@@ -42,7 +42,8 @@ struct bed {
 	unsigned await_count;
 	const char *reach[4]; /* names below every path */
 	unsigned reach_count;
-	char dir[64]; /* "" : memory only */
+	uid_t reach_uid; /* for this user alone; 0: for all */
+	char dir[64];    /* "" : memory only */
 };
 
 /** Make a cache. `disk`: with a directory of its own under /tmp. */

@@ -278,6 +278,48 @@ static void what_is_above_a_tokens_reach_is_made_up_for_its_owner_only(
 	came(&answer, -EACCES);
 }
 
+static void who_joined_is_not_shown_what_is_made_up_for_another(void **state)
+{
+	static struct bed_answer answer[2];
+	struct err err = ERR_INIT;
+
+	(void)state;
+	bed.reach[0] = "alice";
+	bed.reach_count = 1;
+	bed.reach_uid = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		be(2 + i);
+		bed_lookup(&bed, "/", &answer[i]);
+	}
+	asked(0, 2);
+	fake_answer_stat(0, -EACCES, NULL);
+	came(&answer[0], 0);
+	assert_true(answer[0].attr.made_up);
+	assert_int_equal(answer[1].count, 0);
+	asked(1, 3);
+	fake_answer_stat(1, -EACCES, NULL);
+	came(&answer[1], -EACCES);
+	for (unsigned i = 0; i < 2; i++) {
+		be(2 + i);
+		bed_list(&bed, "/", &answer[i]);
+	}
+	fake.list[0].done = true;
+	fake.list[0].lister.done(fake.list[0].lister.arg, -EACCES, &err);
+	came(&answer[0], 0);
+	cache_listing_put(answer[0].listing);
+	assert_int_equal(answer[1].count, 0);
+	fake.list[1].done = true;
+	fake.list[1].lister.done(fake.list[1].lister.arg, -EACCES, &err);
+	came(&answer[1], -EACCES);
+	/* A server's no that is remembered: no request. */
+	says(2, -EACCES);
+	be(2);
+	bed_lookup(&bed, "/", &answer[0]);
+	came(&answer[0], 0);
+	assert_true(answer[0].attr.made_up);
+	assert_int_equal(fake.stat_count, 2);
+}
+
 /* An open of "/a" by a user; its answer comes here. */
 static struct bed_answer opened_answer[USERS];
 
@@ -491,6 +533,7 @@ int main(void)
 	    TEST(nobody_hears_of_anothers_token),
 	    TEST(listings_are_behind_the_door_as_well),
 	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
+	    TEST(who_joined_is_not_shown_what_is_made_up_for_another),
 	    TEST(who_may_look_has_to_prove_that_they_may_read),
 	    TEST(a_handle_reads_with_its_openers_token),
 	    TEST(a_reader_in_anothers_place_has_to_be_proven),
