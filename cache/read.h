@@ -86,6 +86,21 @@ struct reads {
 	unsigned waiting_count;
 };
 
+/** What cache_read() was asked; it may have to wait at the door
+ *  (read_door.c). */
+struct read_ask {
+	struct object *object;
+	struct ident ident; /* whose token it goes with */
+	uint64_t offset_bytes;
+	size_t size_bytes; /* inside the file */
+	uint64_t deadline_ms;
+	cache_read_fn answer;
+	void *arg;
+};
+
+/** Past the door: begin. */
+void read_start(const struct read_ask *ask);
+
 void reads_init(struct reads *reads);
 void reads_fini(struct reads *reads);
 
