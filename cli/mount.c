@@ -27,6 +27,7 @@
 #include "cli/control.h"
 #include "cli/daemon.h"
 #include "cli/describe.h"
+#include "cli/documents.h"
 #include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/options.h"
@@ -141,7 +142,9 @@ static int make_tokens(struct mount *mount, struct err *err)
 	    .shared = options->allow_other,
 	    .trust = &trusted.trust,
 	};
-	int code = trusted_init(&trusted, options, true, err);
+	/* Where many share the cache a token for another server opens
+	 * nothing. */
+	int code = trusted_init(&trusted, options, !options->allow_other, err);
 
 	if (code < 0)
 		return code;
@@ -149,10 +152,14 @@ static int make_tokens(struct mount *mount, struct err *err)
 	    key_dir, sizeof(key_dir), "%s" KEY_DIR, mount->plan->cache_dir);
 	if (mount->plan->cache_dir[0] != '\0')
 		trusted.trust.key_dir = key_dir;
+	documents_prepare(
+	    options->ca_file, mount->plan->ca_dir, mount->plan->timeout_ms);
+	trusted.trust.document = documents_get;
 	code = tokens_new(&mount->tokens, &config, err);
 	trusted_fini(&trusted);
 	/* It has been read; nobody else needs it. */
 	harden_forget();
+	documents_open();
 	return code;
 }
 

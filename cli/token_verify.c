@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/documents.h"
+#include "cli/harden.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "cli/trusted.h"
@@ -324,6 +326,11 @@ static int run(
 
 	if (trusted_init(&trusted, options, true, err) < 0)
 		return say_exit(STATUS_FAILED, "%s", err->text);
+	harden_forget(); /* no token of the environment is looked at */
+	documents_prepare(
+	    options->ca_file, options->ca_dir, (uint32_t)options->timeout);
+	documents_open();
+	trusted.trust.document = documents_get;
 	if (trusted.trust.issuer_count == 0 && trusted.trust.jwks_file == NULL)
 		status = usage("verify needs --jwks or --issuer");
 	else if (tokens_verifier_new(&verifier, &config, err) < 0)

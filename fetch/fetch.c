@@ -91,24 +91,15 @@ static int start(struct fetch *fetch, struct err *err)
 	return 0;
 }
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_ready;
-
-static void init_curl(void)
-{
-	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 int fetch_new(
     struct fetch **out, const struct fetch_config *config, struct err *err)
 {
 	AUTO(fetch) fetch = NULL;
 	int code;
 
-	(void)pthread_once(&curl_once, init_curl);
-	if (curl_ready != CURLE_OK)
-		return err_set(
-		    err, -EIO, "libcurl: %s", curl_easy_strerror(curl_ready));
+	if (request_start_curl() != CURLE_OK)
+		return err_set(err, -EIO, "libcurl: %s",
+		    curl_easy_strerror(request_start_curl()));
 	fetch = calloc(1, sizeof(*fetch));
 	if (fetch == NULL)
 		return err_set(err, -ENOMEM, "out of memory");

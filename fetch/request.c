@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +73,22 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return call_body(request, bytes, size_bytes) ? size_bytes : 0;
 }
 
-static void set_trust(const struct fetch *fetch, CURL *easy)
-{
-	const char *file = fetch->ca_file;
-	const char *dir = fetch->ca_dir;
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
 
+static void init_curl(void)
+{
+	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+CURLcode request_start_curl(void)
+{
+	(void)pthread_once(&curl_once, init_curl);
+	return curl_ready;
+}
+
+void request_set_trust(CURL *easy, const char *file, const char *dir)
+{
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	(void)curl_easy_setopt(
@@ -142,7 +154,7 @@ static void set_constants(struct request *request, CURL *easy)
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
-	set_trust(fetch, easy);
+	request_set_trust(easy, fetch->ca_file, fetch->ca_dir);
 }
 
 static struct request *request_new(struct fetch *fetch)

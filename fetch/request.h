@@ -72,6 +72,13 @@ struct request {
 	char problem[CURL_ERROR_SIZE]; /* libcurl's words */
 };
 
+/** Make libcurl ready, once for the process. */
+CURLcode request_start_curl(void);
+
+/** TLS 1.2 at least, verified, by these trust roots; both NULL: the system's.
+ */
+void request_set_trust(CURL *easy, const char *file, const char *dir);
+
 /** Whether the environment names a proxy for libcurl. */
 bool request_wants_proxy(void);
 

@@ -126,6 +126,26 @@ class Verifying(bed.Case):
             done = self.run_it(text[:-8] + b"AAAAAAAA", *words, raw=True)
             self.assertEqual((done.returncode, done.stdout), (1, b""))
 
+    def test_keys_come_from_the_issuer(self):
+        roots = ("-o", "ca_file=" + self.bed.ca.cert)
+        issuer = ("--issuer", self.issuer.url)
+        done = self.run_it(self.issuer.token(), *issuer, *roots)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        done = self.run_it(self.issuer.token(rogue=True), *issuer, *roots)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("forged", done.stderr)
+        # One that names another issuer is refused whoever that is.
+        done = self.run_it(self.issuer.token(iss="https://localhost:1"),
+                           *issuer, *roots)
+        self.assertEqual(done.returncode, 1)
+        # An issuer whose certificate nobody trusts, and one that is down.
+        for words, url in ((("-o", "ca_dir=" + self.dir), self.issuer.url),
+                           (roots, "https://localhost:1")):
+            done = self.run_it(self.issuer.token(iss=url), "--issuer", url,
+                               *words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("openid-configuration", done.stderr)
+
     def test_mistakes_are_usage(self):
         for words in ((), ("--jwks",), ("--jwks", self.keys, "token"),
                       ("--jwks", self.keys, "--unknown"),

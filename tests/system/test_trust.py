@@ -84,6 +84,40 @@ class Trust(bed.Case):
         self.assertEqual(
             self.asked(stranger, "/.well-known/openid-configuration"), 0)
 
+    def test_keys_are_fetched_once_and_kept(self):
+        issuer = self.bed.add(Issuer(self.bed, "keeper"))
+        m = self.begin(issuer=issuer.url)
+        bed.wait_for(lambda: self.kept(m), "keys to be kept", 30)
+        self.assertEqual(os.stat(m.options["cache_dir"] + "/keys").st_mode
+                         & 0o7777, 0o700)
+        self.assertEqual(os.stat(self.kept(m)).st_mode & 0o7777, 0o600)
+        # Not of the issuer that the server trusts: it judges by itself.
+        m.set_token(issuer.token(rogue=True))
+        self.becomes(m, "alice/a.bin", errno.EKEYREJECTED)
+        self.assertEqual(self.asked(issuer, "/jwks"), 1)
+        m.stop()
+        again = self.mount(self.bed.nginx.url, issuer.token(rogue=True),
+                           **{**self.options, "issuer": issuer.url,
+                              "cache_dir": m.options["cache_dir"]})
+        self.assertEqual(opened(again.at("alice/a.bin")), errno.EKEYREJECTED)
+        self.assertEqual(self.asked(issuer, "/jwks"), 1)
+
+    def kept(self, m):
+        """The one file of keys, None when there is none."""
+        folder = m.options["cache_dir"] + "/keys"
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        names = [name for name in names if name.endswith(".keys")]
+        self.assertLess(len(names), 2)
+        return os.path.join(folder, names[0]) if names else None
+
+    def test_an_issuer_that_is_down_stops_nobody(self):
+        m = self.begin(issuer="https://localhost:1")
+        self.assertEqual(opened(m.at("alice/a.bin")), errno.EKEYREJECTED)
+        m.wait_log("issuer keys not fetched")
+        m.set_token(self.bed.token(iss="https://localhost:1"))
+        # It cannot be verified, and the server does not take it.
+        self.becomes(m, "alice/a.bin", errno.EKEYREJECTED)
+
     def test_bad_options_stop_the_start(self):
         for option, value, says in (
                 ("issuer", "http://i.example", "issuer"),
