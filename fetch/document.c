@@ -25,15 +25,24 @@ bool fetch_document_proxied(void)
 	return request_wants_proxy();
 }
 
-/* Where a directive's value begins; NULL: another directive. */
-static const char *value_of(
-    const char *text, size_t size_bytes, const char *name)
+/* The seconds of a directive "max-age=N"; -1: it is another one. */
+static int64_t max_age_of(const char *text, size_t size_bytes)
 {
-	size_t n = strlen(name);
+	static const char name[] = "max-age=";
+	size_t n = sizeof(name) - 1;
+	uint64_t value;
 
-	if (size_bytes <= n || strncasecmp(text, name, n) != 0)
-		return NULL;
-	return text + n;
+	while (size_bytes > 0 && (*text == ' ' || *text == '\t')) {
+		text++;
+		size_bytes--;
+	}
+	while (size_bytes > 0 &&
+	    (text[size_bytes - 1] == ' ' || text[size_bytes - 1] == '\t'))
+		size_bytes--;
+	if (size_bytes <= n || strncasecmp(text, name, n) != 0 ||
+	    header_content_length(text + n, size_bytes - n, &value) < 0)
+		return -1;
+	return value <= INT64_MAX ? (int64_t)value : -1;
 }
 
 /* RFC 9111, section 5.2: directives with commas between; the first max-age
@@ -46,19 +55,8 @@ static void read_cache_control(
 	while (text < end && answer->max_age_s < 0) {
 		const char *comma = memchr(text, ',', (size_t)(end - text));
 		const char *stop = comma != NULL ? comma : end;
-		const char *digits;
-		uint64_t value;
 
-		while (text < stop && (*text == ' ' || *text == '\t'))
-			text++;
-		while (stop > text && (stop[-1] == ' ' || stop[-1] == '\t'))
-			stop--;
-		digits = value_of(text, (size_t)(stop - text), "max-age=");
-		if (digits != NULL &&
-		    header_content_length(
-		        digits, (size_t)(stop - digits), &value) == 0 &&
-		    value <= INT64_MAX)
-			answer->max_age_s = (int64_t)value;
+		answer->max_age_s = max_age_of(text, (size_t)(stop - text));
 		text = comma != NULL ? comma + 1 : end;
 	}
 }
