@@ -30,7 +30,8 @@ enum {
 
 /** Claims; a text is NULL and a time its default when the token is silent. */
 struct jwt_claims {
-	bool is_jwt; /* false: all is silent, the token is opaque */
+	bool is_jwt;      /* false: all is silent, the token is opaque */
+	bool is_macaroon; /* of which expires_s and scope are known */
 	char *issuer;
 	char *subject;
 	char *scope;           /* space-separated (from scope, else scp) */

@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "tokens/json.h"
+#include "tokens/macaroon.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -40,6 +41,13 @@ uint64_t token_id(const struct token *token)
 uint64_t token_expires_s(const struct token *token)
 {
 	return token->claims.expires_s;
+}
+
+const char *token_kind(const struct token *token)
+{
+	if (token->claims.is_jwt)
+		return "jwt";
+	return token->claims.is_macaroon ? "macaroon" : "opaque";
 }
 
 const struct secret *token_text(const struct token *token)
@@ -94,6 +102,23 @@ static bool is_b64token(const char *text, size_t size_bytes)
 	return true;
 }
 
+/* The claims of a text that is no JWT: a macaroon's end and reach; none of an
+ * opaque token. As macaroon_parse(). */
+static int read_macaroon(struct jwt_claims *claims, const char *text,
+    size_t size_bytes, struct err *err)
+{
+	struct macaroon macaroon;
+	int code = macaroon_parse(&macaroon, text, size_bytes, err);
+
+	if (code < 0)
+		return code;
+	claims->is_macaroon = true;
+	claims->expires_s = macaroon.expires_s;
+	code = macaroon_scope(&claims->scope, &macaroon);
+	macaroon_fini(&macaroon);
+	return code;
+}
+
 /* Make a token of a text that is stripped. */
 static int make(
     struct token **out, const char *text, size_t size_bytes, struct err *err)
@@ -117,6 +142,8 @@ static int make(
 	if (token->text == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	code = jwt_parse(&token->claims, text, size_bytes, err);
+	if (code == -ENOMSG)
+		code = read_macaroon(&token->claims, text, size_bytes, err);
 	if (code == -ENOMEM)
 		return err_set(err, code, "out of memory");
 	if (code < 0 && code != -ENOMSG)

@@ -31,6 +31,9 @@ struct token {
 	struct token_judgement judgement;
 };
 
+/** "jwt", "macaroon" or "opaque". */
+const char *token_kind(const struct token *token);
+
 /** Where a moment lies in a token's life. */
 enum token_phase { TOKEN_EARLY, TOKEN_GOOD, TOKEN_ENDED };
 
