@@ -118,7 +118,7 @@ static void ask_agent(struct source *source, bool force)
 	    .wait_ms = AGENT_LOOK_MS};
 	struct token *token = NULL;
 
-	(void)agent_ask(source->agent, &want, &token, &source->problem);
+	(void)!agent_ask(source->agent, &want, &token, &source->problem);
 	if (token != NULL)
 		take_token(source, token);
 	follow_name(source);
