@@ -223,7 +223,7 @@ PLANTED = (
     ("bearerfs.1", r"Default: 60s", "Default: 61s"),
     ("cli/options.tbl.h", r'"120s"', '"121s"'),
     ("cli/options.tbl.h", r"\Z",
-     'OPTION(allow_other, FLAG, 0, 0, "", "no", "others may read")\n'),
+     'OPTION(sighing, FLAG, 0, 0, "", "no", "sighs while it reads")\n'),
     ("mount --help", r"(?m)^  cache_size=.*\n", ""),
     ("bearerfs.1", r"(?m)^\.Cm _netdev ,$", ".Cm netdev ,"),
     ("bearerfs.1", r"(?m)^\.It Bq Er ESTALE$", ".It Bq Er EXDEV"),
