@@ -45,9 +45,9 @@ static int no_agent(
     const struct agent_place *place, const char *why, struct err *err)
 {
 	return err_set(err, -ECONNREFUSED,
-	    "no token agent at '%s' (%s); start oidc-agent there and run: "
-	    "oidc-add %s",
-	    place->path, why, place->account);
+	    "no token agent for account '%s' at '%s' (%s); start oidc-agent "
+	    "there and run: oidc-add %s",
+	    place->account, place->path, why, place->account);
 }
 
 /* Its inode, without connecting. Nothing below the mount point is touched:
