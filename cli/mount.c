@@ -139,12 +139,10 @@ static int make_tokens(struct mount *mount, struct err *err)
 	    .source_path = mount->plan->source.path,
 	    .forbidden_tree = mount->plan->mountpoint,
 	    .uid = geteuid(),
-	    .shared = options->allow_other,
 	    .trust = &trusted.trust,
 	};
-	/* Where many share the cache a token for another server opens
-	 * nothing. */
-	int code = trusted_init(&trusted, options, !options->allow_other, err);
+	/* The cache is the user's own: the origin judges the audience. */
+	int code = trusted_init(&trusted, options, true, err);
 
 	if (code < 0)
 		return code;
@@ -196,7 +194,6 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .timeout_ms = plan->timeout_ms,
 	    .reads_waiting_max = READS_WAITING_MAX,
 	    .immutable = options->immutable,
-	    .shared = options->allow_other,
 	    .may = may_have,
 	    .await = await_read,
 	    .reach = reach,
@@ -220,7 +217,6 @@ static int make_fs(struct mount *mount, struct err *err)
 	    .gid = options->gid >= 0 ? (gid_t)options->gid : getegid(),
 	    .umask = (mode_t)options->umask,
 	    .read_only = true,
-	    .allow_other = options->allow_other,
 	    .no_exec = options->noexec,
 	};
 
@@ -249,48 +245,35 @@ static void make_control(struct mount *mount)
 	}
 }
 
-/* Look at the source with the token of whoever mounts it. Where many share the
- * mount there is none yet. */
-static int look_at_source(struct mount *mount, enum start_verdict *verdict,
-    struct err *line, struct err *err)
-{
-	const struct plan *plan = mount->plan;
-	struct start_facts facts;
-	int code;
-
-	*verdict = START_GO;
-	if (plan->options->allow_other)
-		return 0;
-	code = start_look(&facts, mount->tokens, mount->fetch, &mount->ident,
-	    plan->source.path, mount->signal_fd);
-	if (code == -ECANCELED)
-		return err_set(err, code, "mount: stopped by a signal");
-	if (code < 0)
-		return err_set(err, code, "mount: %s", err_message(code));
-	*verdict = start_judge(
-	    &facts, plan->options->source, plan->options->check, line);
-	if (*verdict == START_REFUSE) {
-		*err = *line;
-		return line->code;
-	}
-	return 0;
-}
-
 /* Everything up to the mount itself. At most one warning about the source is
  * said, and one each about cache and time when the user's wish could not be
  * followed. */
 static int make_layers(struct mount *mount, struct err *err)
 {
+	const struct plan *plan = mount->plan;
+	struct start_facts facts;
 	struct err line = ERR_INIT;
-	enum start_verdict verdict = START_GO;
+	enum start_verdict verdict;
 	int code = make_tokens(mount, err);
 
 	if (code == 0)
 		code = make_fetch(mount, err);
 	if (code == 0)
-		code = look_at_source(mount, &verdict, &line, err);
-	if (code == 0)
-		code = make_cache(mount, err);
+		code = start_look(&facts, mount->tokens, mount->fetch,
+		    &mount->ident, plan->source.path, mount->signal_fd);
+	if (code == -ECANCELED)
+		return err_set(err, code, "mount: stopped by a signal");
+	if (code < 0)
+		return err->code != 0
+		    ? code
+		    : err_set(err, code, "mount: %s", err_message(code));
+	verdict = start_judge(
+	    &facts, plan->options->source, plan->options->check, &line);
+	if (verdict == START_REFUSE) {
+		*err = line;
+		return line.code;
+	}
+	code = make_cache(mount, err);
 	if (code == 0)
 		code = make_fs(mount, err);
 	if (code < 0)

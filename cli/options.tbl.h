@@ -45,8 +45,6 @@ OPTION(negative_ttl, TIME, 0, 30ULL * 86400000, "TIME", "5s",
     "how long the absence of a name is believed")
 OPTION(immutable, FLAG, 0, 0, "", "no",
     "files under SOURCE never change once published")
-OPTION(allow_other, FLAG, 0, 0, "", "no",
-    "one mount for all users, each under their own token; needs root")
 OPTION(noexec, FLAG, 0, 0, "", "no", "programs on the mount cannot be run")
 OPTION(check, FLAG, 0, 0, "", "no",
     "refuse to start unless the source answers to the token")

@@ -338,9 +338,10 @@ int tokens_new(
 	int code;
 
 	*out = NULL;
+	/* Nothing here looks for the tokens of other users yet. */
 	if (config->shared)
-		return err_set(
-		    err, -EOPNOTSUPP, "option allow_other: not in this build");
+		return err_set(err, -EOPNOTSUPP,
+		    "a store of tokens serves one user; mount once for each");
 	token_json_start();
 	code = discover_new(&discover, config, err);
 	if (code < 0)
