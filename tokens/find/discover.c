@@ -432,11 +432,18 @@ static void search_agent(
     struct discover *discover, struct search *search, struct err *problem)
 {
 	struct source *source = discover->agent;
+	struct token *token;
 
 	if (source == NULL)
 		return;
 	token_source_look(source, &discover->look, &discover->rules);
-	(void)consider(search, source, discover->look.now_s, problem);
+	if (consider(search, source, discover->look.now_s, problem))
+		return;
+	/* Of tokens that have all ended, the one that was in use last. */
+	token = token_source_best(source, discover->look.now_s);
+	if (source->chosen && token != NULL)
+		*search = (struct search){
+		    source, token, token_phase_at(token, discover->look.now_s)};
 	if (search->best == source && search->phase != TOKEN_GOOD &&
 	    source->problem.code != 0)
 		*problem = source->problem;

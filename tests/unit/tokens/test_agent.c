@@ -399,7 +399,8 @@ static void one_that_hangs_has_one_question(void **state)
 		token_put(token);
 		assert_int_equal(
 		    agent_ask(agent, &want, &token, &err), -ETIMEDOUT);
-		pass(1);
+		if (i < 4)
+			pass(1);
 	}
 	assert_int_equal(stats_get(STATS_tokens_asked) - asked_before, 1);
 	give("ada", 3600); /* it says so on the connection that is open */

@@ -241,6 +241,26 @@ static void trouble_with_the_agent_is_told(void **state)
 	assert_non_null(strstr(found.problem.text, "oidc-add tb"));
 }
 
+/* A file that ended long ago is no reason why the agent's token has. */
+static void its_trouble_counts_when_its_token_ended(void **state)
+{
+	(void)state;
+	in_environment();
+	put("file", NOW_S - 1);
+	give("agent", 20);
+	begin();
+	look(false);
+	assert_found("agent", "agent:tb");
+	assert_int_equal(found.problem.code, -EKEYEXPIRED);
+	pass(21);
+	put("file", NOW_S - 1);
+	fake_agent_says(&fake, FAKE_CLOSES, "");
+	look(true);
+	assert_found("agent", "agent:tb");
+	assert_int_equal(found.problem.code, -EPROTO);
+	assert_non_null(strstr(found.problem.text, "oidc-add tb"));
+}
+
 static void nothing_at_all_names_the_agent(void **state)
 {
 	char here[600];
@@ -303,6 +323,7 @@ int main(void)
 	    TEST(an_account_wants_an_agent),
 	    TEST(what_is_trusted_is_asked_for),
 	    TEST(trouble_with_the_agent_is_told),
+	    TEST(its_trouble_counts_when_its_token_ended),
 	    TEST(nothing_at_all_names_the_agent),
 	    TEST(survives_every_failed_allocation),
 	};
