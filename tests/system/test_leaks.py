@@ -1,0 +1,260 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Is a token anywhere but in the header that was meant for a server?
+
+Canary tokens are used in every way that brings one near an output; then all
+outputs are searched for them: as they are, their signature alone, and both in
+base64, base64url and percent form."""
+import base64
+import errno
+import json
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+import urllib.parse
+
+import bed
+from bed import mount
+
+BYTES = 150000
+
+
+def forms(token):
+    """Every spelling that is searched for, by name."""
+    signature = token.rsplit(".", 1)[-1]
+    spelt = {}
+    for name, text in (("token", token), ("signature", signature)):
+        raw = text.encode()
+        spelt[name] = raw
+        spelt[name + ", percent"] = urllib.parse.quote(
+            text, safe="").encode().replace(b".", b"%2E")
+        spelt[name + ", hex"] = raw.hex().encode()
+        for shift in range(3):
+            # The letters that do not depend on what stands around it.
+            coded = base64.b64encode(b"\0" * shift + raw)
+            coded = coded[(0, 2, 3)[shift]:len(coded) // 4 * 4 - 4]
+            spelt[f"{name}, base64 at {shift}"] = coded
+            spelt[f"{name}, base64url at {shift}"] = coded.replace(
+                b"+", b"-").replace(b"/", b"_")
+    return spelt
+
+
+def found(data, tokens):
+    """Names of the spellings that stand in some bytes."""
+    return [name for token in tokens for name, text in forms(token).items()
+            if text in data]
+
+
+def read_all(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def tree(folder):
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(where, name)
+            if os.path.isfile(path) and not os.path.islink(path):
+                yield path
+
+
+def attempt(path):
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 16):
+                pass
+        return 0
+    except OSError as error:
+        return error.errno
+
+
+class Search(bed.Case):
+    """Does the search find what is there?"""
+
+    def test_every_spelling_is_found_where_it_is_planted(self):
+        token = self.bed.token()
+        signature = token.rsplit(".", 1)[-1]
+        for text in token, signature:
+            for before in b"", b"a", b"ab":
+                for code in base64.b64encode, base64.urlsafe_b64encode:
+                    self.assertTrue(found(
+                        code(before + text.encode() + b"xy"), [token]))
+            self.assertTrue(found(text.encode(), [token]))
+            self.assertTrue(found(text.encode().hex().encode(), [token]))
+        self.assertTrue(found(urllib.parse.quote(token, safe="").replace(
+            ".", "%2E").encode(), [token]))
+        self.assertEqual(found(self.bed.token().encode(), [token]), [])
+
+
+class Leaks(bed.Case):
+    def setUp(self):
+        self.tokens = []
+        self.bed.put("alice/a.bin", BYTES)
+        self.bed.put("alice/b.bin", BYTES)
+        for name in "echo", "moved", "gone", "header":
+            self.bed.put(f"alice/{name}.bin", BYTES)
+
+    def canary(self, **more):
+        token = self.bed.token(**more)
+        self.tokens.append(token)
+        return token
+
+    def outputs(self, m):
+        """What others may see of a mount: name and bytes, one by one."""
+        for path in tree(m.folder):
+            if path not in (m.token_file, m.token_file + ".new"):
+                yield path, read_all(path)
+        for name in "cmdline", "environ", "comm", "status", "maps":
+            yield f"/proc/PID/{name}", read_all(f"/proc/{m.pid}/{name}")
+        for words in (["status", m.path], ["status", m.path, "--json"]):
+            done = mount.run([m.binary, *words], check=False, env=m.env)
+            yield " ".join(words), (done.stdout + done.stderr).encode()
+        for name in "alice", "alice/a.bin":
+            for key in os.listxattr(m.at(name)):
+                try:
+                    yield f"{name}: {key}", os.getxattr(m.at(name), key)
+                except OSError:
+                    pass
+
+    def check(self, m):
+        seen = 0
+        for what, data in self.outputs(m):
+            self.assertEqual(found(data, self.tokens), [], what)
+            seen += len(data)
+        # The cache and the debug log are among them.
+        self.assertGreater(seen, BYTES)
+
+    def use(self, m):
+        """Everything that a token is carried through."""
+        lying, echo = self.bed.lying, self.tokens[-1]
+        other = self.bed.another_lying("foreign")
+        mark = other.mark()
+        lying.lie("status", code=403, path=".*/echo.bin", headers={
+            "X-Echo": "Bearer " + echo}, body="Bearer " + echo)
+        lying.lie("status", code=404, path=".*/gone.bin", body=echo)
+        lying.lie("headers", set={"ETag": f'"{echo}"', "Digest": echo},
+                  path=".*/header.bin")
+        lying.lie("redirect", path=".*/moved.bin", method="GET",
+                  to=other.url + "/alice/a.bin?authz=Bearer%20" + echo)
+        self.assertEqual(attempt(m.at("alice/a.bin")), 0)
+        os.listdir(m.at("alice"))
+        for name in "echo", "moved", "gone", "header", "nothing":
+            attempt(m.at(f"alice/{name}.bin"))
+        self.assertNotEqual(attempt(m.at("alice/echo.bin")), 0)
+        for asked in other.requests(mark):
+            self.assertIsNone(asked["token"], "the token went elsewhere")
+            self.assertNotIn("authz", asked["path"])
+        lying.honest()
+
+    def test_a_token_from_a_file(self):
+        m = self.mount(self.bed.lying.url, self.canary(), log="debug",
+                       timeout="5s")
+        self.use(m)
+        m.set_token(self.canary(rogue=True))
+        attempt(m.at("alice/b.bin"))
+        m.set_token(self.canary(lifetime=-5))
+        attempt(m.at("alice/b.bin"))
+        self.check(m)
+
+    def test_a_token_from_the_environment(self):
+        m = self.mount(self.bed.lying.url, None, log="debug", timeout="5s",
+                       env={"BEARER_TOKEN": self.canary()})
+        self.use(m)
+        self.check(m)
+
+    def test_an_opaque_one_and_one_in_json(self):
+        opaque = "canary." + base64.b64encode(os.urandom(48)).decode().replace(
+            "/", "_").replace("+", "-")
+        self.tokens.append(opaque)
+        m = self.mount(self.bed.lying.url, json.dumps(
+            {"access_token": opaque, "expires_in": 60}), log="debug",
+            timeout="5s")
+        self.use(m)
+        self.check(m)
+
+    def test_an_agents_answer(self):
+        path = os.path.join(self.dir, "agent")
+        token = self.canary()
+        # A good answer, then errors that carry the token.
+        answers = [json.dumps({
+            "status": "success", "access_token": token, "issuer": "i",
+            "expires_at": int(time.time()) + 3600}), json.dumps(
+            {"status": "failure", "error": token, "info": token}), token]
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(path)
+        os.chmod(path, 0o600)
+        listening.listen(8)
+        self.addCleanup(listening.close)
+
+        def serve():
+            for turn in range(100):
+                try:
+                    end, _ = listening.accept()
+                    with end:
+                        end.recv(65536)
+                        end.sendall(answers[min(turn, 2)].encode())
+                except OSError:
+                    return
+        threading.Thread(target=serve, daemon=True).start()
+        m = self.mount(self.bed.lying.url, None, log="debug", timeout="5s",
+                       agent=path, account="acc")
+        self.use(m)
+        self.check(m)
+
+    def test_servers_see_it_in_the_header_alone(self):
+        m = self.mount(self.bed.nginx.url, self.canary(), log="debug")
+        self.assertEqual(attempt(m.at("alice/a.bin")), 0)
+        self.assertEqual(attempt(m.at("alice/none.bin")), errno.ENOENT)
+        mark = self.bed.lying.mark()
+        n = self.mount(self.bed.lying.url, self.tokens[-1], log="debug")
+        self.use(n)
+        for asked in self.bed.lying.requests(mark):
+            headers = {k: v for k, v in asked["headers"].items()
+                       if k != "authorization"}
+            self.assertEqual(found(
+                json.dumps([asked["path"], headers]).encode(),
+                self.tokens), [])
+        for server in self.bed.nginx, self.bed.issuer, self.bed.lying:
+            for path in tree(server.folder):
+                self.assertEqual(found(read_all(path), self.tokens), [], path)
+
+    def test_that_no_core_file_is_left(self):
+        limits = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, limits)
+        m = self.mount(self.bed.lying.url, self.canary(), log="debug")
+        self.assertEqual(attempt(m.at("alice/a.bin")), 0)
+        with open(f"/proc/{m.pid}/limits") as file:
+            core = [line.split() for line in file if "core file" in line][0]
+        self.assertEqual(core[4:6], ["0", "0"])
+        self.check(m)
+        os.kill(m.pid, signal.SIGABRT)
+        bed.wait_for(lambda: not m.proc.running(), "the mount to abort", 30)
+        for folder in m.folder, os.getcwd():
+            self.assertEqual([name for name in os.listdir(folder)
+                              if name.startswith("core")], [])
+        for path in tree(m.folder):
+            if not path.startswith(m.token_file):
+                self.assertEqual(found(read_all(path), self.tokens), [], path)
+        m.crash()
+
+    def test_its_own_user_cannot_look_into_it(self):
+        """As gcore, gdb and strace of that user would."""
+        m = self.mount(self.bed.lying.url, self.canary(), user="nobody")
+        for name in "mem", "environ", "maps":
+            done = mount.run(["head", "-c", "1", f"/proc/{m.pid}/{name}"],
+                             check=False, user="nobody")
+            self.assertIn("Permission denied", done.stderr, name)
+        done = mount.run(["strace", "-p", str(m.pid), "-o", "/dev/null"],
+                         check=False, user="nobody")
+        self.assertIn("Operation not permitted", done.stderr)
+
+
+if __name__ == "__main__":
+    bed.main(deadline=300)
