@@ -2,6 +2,7 @@
 /* fetch/document.c - see document.h. */
 #include "fetch/document.h"
 
+#include "base/clock.h"
 #include "fetch/header.h"
 #include "fetch/request.h"
 #include "fetch/source.h"
@@ -17,6 +18,7 @@
 struct answer {
 	struct buf *body;
 	int64_t max_age_s; /* -1: not said */
+	uint64_t end_ms;   /* of all requests together, monotonic */
 	int code;          /* why it was cut off; 0: it was not */
 };
 
@@ -93,10 +95,6 @@ static void set_up(CURL *easy, const struct fetch_document_config *config,
 	    easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	if (!config->proxied)
 		(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(
-	    easy, CURLOPT_TIMEOUT_MS, (long)config->timeout_ms);
-	(void)curl_easy_setopt(
-	    easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->timeout_ms);
 	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "bearerfs");
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, answer);
@@ -140,14 +138,31 @@ static bool is_redirect(long status)
 	    status == 307 || status == 308;
 }
 
+/* Leave the next request what is left; curl takes 0 for "no limit". */
+static int limit_time(CURL *easy, uint64_t end_ms, struct err *err)
+{
+	uint64_t now_ms = clock_now_ms(clock_system());
+
+	if (now_ms >= end_ms)
+		return err_set(err, -ETIMEDOUT, "no answer in time");
+	(void)curl_easy_setopt(
+	    easy, CURLOPT_TIMEOUT_MS, (long)(end_ms - now_ms));
+	(void)curl_easy_setopt(
+	    easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(end_ms - now_ms));
+	return 0;
+}
+
 static int ask(CURL *easy, struct answer *answer, const char *url,
     struct err *err, const char *problem)
 {
 	CURLcode result;
+	int code = limit_time(easy, answer->end_ms, err);
 
 	buf_clear(answer->body);
 	answer->max_age_s = -1;
 	answer->code = 0;
+	if (code < 0)
+		return code;
 	if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK)
 		return err_set(err, -ENOMEM, "out of memory");
 	result = curl_easy_perform(easy);
@@ -215,7 +230,10 @@ static int walk(CURL *easy, struct answer *answer, struct buf *url,
 int fetch_document(const struct fetch_document_config *config, const char *url,
     struct buf *out, struct tokens_document_facts *facts, struct err *err)
 {
-	struct answer answer = {.body = out};
+	struct answer answer = {
+	    .body = out,
+	    .end_ms = clock_now_ms(clock_system()) + config->timeout_ms,
+	};
 	struct source_host host;
 	struct buf where;
 	CURL *easy;

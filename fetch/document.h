@@ -28,8 +28,8 @@ enum { DOCUMENT_REDIRECTS_MAX = 3 };
 struct fetch_document_config {
 	const char *ca_file; /* trust roots; both NULL: the system's */
 	const char *ca_dir;
-	uint32_t timeout_ms; /* of each request, from name look-up to the last
-				byte */
+	uint32_t timeout_ms; /* of all requests together, from the first name
+				look-up to the last byte */
 	bool proxied;        /* the environment may name a proxy */
 };
 

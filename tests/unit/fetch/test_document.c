@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,6 +23,7 @@ struct script {
 	const char *body;
 	const char *target; /* of redirects, "%s"-free; NULL: none */
 	unsigned redirects; /* how many come before the document */
+	unsigned pause_ms;  /* before each answer */
 	bool silent;
 	bool endless;
 	bool garbled;
@@ -40,6 +42,8 @@ static bool speak(
 		server_be_silent(peer);
 		return false;
 	}
+	if (script->pause_ms != 0)
+		(void)usleep(script->pause_ms * 1000);
 	if (script->garbled) {
 		server_say(peer, "SSH-2.0-server\r\n");
 		return false;
@@ -80,6 +84,8 @@ static int get(struct script *script, bool tls, const char *path,
 
 	if (script->silent)
 		config.timeout_ms = 300;
+	if (script->pause_ms != 0)
+		config.timeout_ms = script->pause_ms * 2;
 	buf_init(&out, 1024 * 1024);
 	(void)snprintf(url, sizeof(url), "%s%s", server_url(server), path);
 	code = fetch_document(&config, url, &out, facts, &err);
@@ -196,6 +202,18 @@ static void redirects_are_followed_a_little(void **state)
 	}
 }
 
+/* Each request alone would be in time. */
+static void redirects_share_one_deadline(void **state)
+{
+	struct script script = {.redirects = DOCUMENT_REDIRECTS_MAX,
+	    .target = "/next",
+	    .body = "late",
+	    .pause_ms = 500};
+
+	(void)state;
+	assert_int_equal(answer_to(&script), -ETIMEDOUT);
+}
+
 static void redirects_do_not_leave_https(void **state)
 {
 	static const char *const targets[] = {"http://127.0.0.1/",
@@ -284,6 +302,7 @@ int main(void)
 	    cmocka_unit_test(its_age_is_read),
 	    cmocka_unit_test(each_status_has_its_code),
 	    cmocka_unit_test(redirects_are_followed_a_little),
+	    cmocka_unit_test(redirects_share_one_deadline),
 	    cmocka_unit_test(redirects_do_not_leave_https),
 	    cmocka_unit_test(only_https_is_asked),
 	    cmocka_unit_test(an_answer_has_bounds),
