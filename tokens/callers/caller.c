@@ -24,8 +24,8 @@ enum {
  * it exec, it becomes the process's first one, number and start included.) */
 struct known {
 	pid_t tid; /* 0: unused */
-	uint64_t thread_start_ticks;
 	pid_t tgid;
+	uint64_t thread_start_ticks;
 	uint64_t start_ticks;
 };
 
@@ -158,8 +158,8 @@ static int read_tgid(pid_t *out, pid_t tid)
  * the end, the start that it had before. */
 static int learn(struct known *thread)
 {
-	struct caller_stat leader;
-	struct caller_stat again;
+	struct caller_stat leader = {.start_ticks = 0};
+	struct caller_stat again = {.start_ticks = 0};
 	int code = read_tgid(&thread->tgid, thread->tid);
 
 	if (code == 0)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -25,7 +26,14 @@ enum { ALICE = 1001, BOB = 1002, CAROL = 1003, STALLED = ALICE };
 static struct looker *looker;
 
 /* What the callback does for a caller of this group. */
-enum act { ACT_IDS = 2001, ACT_STALL, ACT_ROOT_ONLY, ACT_HUGE, ACT_KILLED };
+enum act {
+	ACT_IDS = 2001,
+	ACT_STALL,
+	ACT_ROOT_ONLY,
+	ACT_HUGE,
+	ACT_KILLED,
+	ACT_EXEC,
+};
 
 static int say(const struct looker_scene *scene, const void *text, size_t size)
 {
@@ -58,6 +66,23 @@ static int say_ids(const struct looker_scene *scene)
 	return say(scene, text, (size_t)n);
 }
 
+/* Have the caller run another program in the middle of the look. */
+static int make_exec(const struct looker_scene *scene)
+{
+	struct ident ident = {.pid = scene->caller->tgid};
+	struct caller now = *scene->caller;
+
+	if (kill(ident.pid, SIGUSR1) < 0)
+		return -EIO;
+	while (
+	    now.env_start == scene->caller->env_start || now.env_start == 0) {
+		if (caller_of(&now, &ident) < 0)
+			return -EIO;
+		(void)usleep(1000);
+	}
+	return say(scene, "x", 1);
+}
+
 static int act(void *arg, const struct looker_scene *scene)
 {
 	static char huge[LOOKER_ANSWER_BYTES_MAX + 1];
@@ -78,6 +103,8 @@ static int act(void *arg, const struct looker_scene *scene)
 	case ACT_KILLED:
 		(void)kill(getpid(), SIGKILL);
 		return 0;
+	case ACT_EXEC:
+		return make_exec(scene);
 	default:
 		return -EINVAL;
 	}
@@ -85,9 +112,12 @@ static int act(void *arg, const struct looker_scene *scene)
 
 static int set_up(void **state)
 {
+	static const gid_t groups[] = {0, 4242};
 	struct err err = ERR_INIT;
 
 	(void)state;
+	/* A look must not have them. */
+	assert_int_equal(setgroups(ARRAY_COUNT(groups), groups), 0);
 	return looker_start(&looker, act, NULL, &err);
 }
 
@@ -99,8 +129,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void run_another(int number)
+{
+	(void)number;
+	(void)execl("/bin/sleep", "sleep", "600", (char *)NULL);
+}
+
 /* A process of a user's that lives until it is killed. */
-static pid_t process_of(uid_t uid, gid_t gid, uid_t real_uid)
+static pid_t process_with(uid_t uid, gid_t gid, uid_t real_uid, gid_t real_gid)
 {
 	int ready[2];
 	char byte;
@@ -111,7 +147,8 @@ static pid_t process_of(uid_t uid, gid_t gid, uid_t real_uid)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (setresgid(gid, gid, gid) < 0 ||
+		(void)signal(SIGUSR1, run_another);
+		if (setresgid(real_gid, gid, gid) < 0 ||
 		    setresuid(real_uid, uid, uid) < 0 ||
 		    write(ready[1], "x", 1) != 1)
 			_exit(1);
@@ -122,6 +159,11 @@ static pid_t process_of(uid_t uid, gid_t gid, uid_t real_uid)
 	(void)close(ready[0]);
 	(void)close(ready[1]);
 	return pid;
+}
+
+static pid_t process_of(uid_t uid, gid_t gid, uid_t real_uid)
+{
+	return process_with(uid, gid, real_uid, gid);
 }
 
 static void end(pid_t pid)
@@ -196,6 +238,30 @@ static void two_identities_are_told(void **state)
 	assert_int_equal(got.code, 0);
 	assert_memory_equal(got.bytes + got.size_bytes - 5, "one=0", 5);
 	looker_answer_fini(&got);
+}
+
+static void two_groups_are_two_identities(void **state)
+{
+	pid_t pid = process_with(ALICE, ACT_IDS, ALICE, 77);
+	struct caller caller = caller_with(pid, ALICE, ACT_IDS);
+	struct looker_answer got;
+
+	(void)state;
+	assert_int_equal(looker_ask(looker, 1, &caller), 0);
+	got = take();
+	assert_int_equal(got.code, 0);
+	assert_memory_equal(got.bytes + got.size_bytes - 5, "one=0", 5);
+	looker_answer_fini(&got);
+	end(pid);
+}
+
+static void an_exec_in_the_middle_throws_the_answer_away(void **state)
+{
+	struct looker_answer got = look(ALICE, ACT_EXEC, ALICE);
+
+	(void)state;
+	assert_int_equal(got.code, -ESRCH);
+	assert_null(got.bytes);
 }
 
 static void a_file_for_root_alone_is_not_opened(void **state)
@@ -339,6 +405,8 @@ int main(void)
 	    TEST(it_has_the_callers_ids_and_nothing_else),
 	    TEST(it_has_no_capability_for_root_either),
 	    TEST(two_identities_are_told),
+	    TEST(two_groups_are_two_identities),
+	    TEST(an_exec_in_the_middle_throws_the_answer_away),
 	    TEST(a_file_for_root_alone_is_not_opened),
 	    TEST(an_answer_has_a_limit),
 	    TEST(a_look_may_be_killed_by_its_user),
