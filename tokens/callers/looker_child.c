@@ -85,7 +85,8 @@ static int become(const struct caller *caller)
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -EPERM;
-	/* Again: a change of ids forgets it. */
+	/* Again: a change of ids forgets it. Should the forker have ended in
+	 * between, the alarm ends this one. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return 0;
 }

@@ -64,6 +64,9 @@ static void start_look(
 	look.pid = fork();
 	if (look.pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Should the forker be killed: nobody else would end it. */
+		(void)signal(SIGALRM, SIG_DFL);
+		(void)alarm(LOOKER_DEADLINE_MS / 1000 + 1);
 		_exit(looker_child(
 		    &request->caller, answer_fd, forker->look, forker->arg));
 	}
