@@ -23,9 +23,11 @@ static int code_of_status(int status)
 	return status == 401 ? -EKEYREJECTED : -EACCES;
 }
 
-static const char *base_path_of(
-    const struct tokens *tokens, const struct scope_list *list)
+static const char *base_path_of(const struct tokens *tokens,
+    const struct token *token, const struct scope_list *list)
 {
+	if (token->claims.is_macaroon)
+		return "/"; /* its paths are the server's */
 	return tokens->base_path != NULL
 	    ? tokens->base_path
 	    : scope_guess_base(list, tokens->source_path);
@@ -64,7 +66,8 @@ static enum reach reach_of(const struct tokens *tokens,
 	if (token->claims.scope == NULL ||
 	    scope_list_parse(&list, token->claims.scope) < 0)
 		return REACH_UNSAID;
-	reach = reach_in(&list, base_path_of(tokens, &list), right, path);
+	reach =
+	    reach_in(&list, base_path_of(tokens, token, &list), right, path);
 	scope_list_fini(&list);
 	return reach;
 }
@@ -282,7 +285,7 @@ unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
 	if (token != NULL &&
 	    scope_list_parse(&list, token->claims.scope) == 0) {
 		count = scope_reach(
-		    &list, base_path_of(tokens, &list), path, name, arg);
+		    &list, base_path_of(tokens, token, &list), path, name, arg);
 		scope_list_fini(&list);
 	}
 	token_put(token);

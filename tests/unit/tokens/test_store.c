@@ -717,6 +717,23 @@ static void names_lead_to_the_tokens_reach(void **state)
 	assert_int_equal(tokens_reach(tokens, NULL, "/", NULL, NULL), 0);
 }
 
+/* Whatever "/" of the issuer's scopes means. */
+static void the_paths_of_a_macaroon_are_the_servers(void **state)
+{
+	/* path:/a, before: in 2031; no signature that anybody could make. */
+	static const char text[] =
+	    "AgIBaQACB3BhdGg6L2EAAhtiZWZvcmU6MjAzMS0wMi0wM1QwNDowNTowNloA"
+	    "AAYgc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M";
+	char names[64] = "";
+
+	(void)state;
+	put(make_parsed(text));
+	begin_with(
+	    &(struct tokens_config){.source_path = "/", .base_path = "/exp"});
+	(void)tokens_reach(tokens, NULL, "/", collect, names);
+	assert_string_equal(names, "a,");
+}
+
 static void assert_described(const char *json, const char *text, int code)
 {
 	struct buf out;
@@ -966,6 +983,7 @@ int main(void)
 	    TEST(the_door_opens_for_a_token_that_was_not_refused),
 	    TEST(a_refusal_is_told_with_its_reason),
 	    TEST(names_lead_to_the_tokens_reach),
+	    TEST(the_paths_of_a_macaroon_are_the_servers),
 	    TEST(the_token_is_described_without_its_text),
 	    TEST(what_a_token_does_not_say_is_null),
 	    TEST(an_unusable_configuration_is_an_error),
