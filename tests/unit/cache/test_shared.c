@@ -138,6 +138,25 @@ static void the_unproven_ask_with_their_own_token(void **state)
 	came(&answer[1], -EKEYREJECTED);
 }
 
+/* Two processes of one user may hold two tokens. */
+static void a_users_processes_are_told_apart(void **state)
+{
+	static struct bed_answer answer[2];
+
+	(void)state;
+	says(1, -EAGAIN);
+	bed_lookup(&bed, "/a", &answer[0]);
+	bed.ident.pid++;
+	bed_lookup(&bed, "/a", &answer[1]);
+	asked(1, 1);
+	assert_int_not_equal(fake.stat[0].ident.pid, fake.stat[1].ident.pid);
+	answer_file(0, 42);
+	came(&answer[0], 0);
+	assert_int_equal(answer[1].count, 0);
+	fake_answer_stat(1, -EACCES, NULL);
+	came(&answer[1], -EACCES);
+}
+
 static void nobody_hears_of_anothers_token(void **state)
 {
 	static const int codes[] = {
@@ -530,6 +549,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(each_asker_goes_through_the_door_again),
 	    TEST(the_unproven_ask_with_their_own_token),
+	    TEST(a_users_processes_are_told_apart),
 	    TEST(nobody_hears_of_anothers_token),
 	    TEST(listings_are_behind_the_door_as_well),
 	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
