@@ -9,11 +9,13 @@
  * says is told to people and shown as names to the very caller who holds it.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "tokens/store.h"
 #include "tokens/verify/trust.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 
 enum { PROOF_MS = 120 * 1000 };
 
@@ -93,23 +95,26 @@ static int by_servers(const struct tokens *tokens, const struct proof_key *key,
 
 /* The rules for a token that has begun and has not ended. */
 static int judge(struct tokens *tokens, struct token *token, const char *path,
-    enum tokens_right right, bool *ask) REQUIRES(tokens_lock);
+    enum tokens_right right, bool *ask, struct err *why) REQUIRES(tokens_lock);
 static int judge(struct tokens *tokens, struct token *token, const char *path,
-    enum tokens_right right, bool *ask)
+    enum tokens_right right, bool *ask, struct err *why)
 {
 	const struct proof_key key = {
 	    .token_id = token->id, .right = right, .path = path};
-	struct err why = ERR_INIT;
-	int code = trust_judge(tokens->trust, token, &why);
+	int code = trust_judge(tokens->trust, token, why);
 
 	if (code == -EKEYEXPIRED || code == -EKEYREJECTED)
 		return code;
+	*why = (struct err)ERR_INIT;
 	if (code != 0)
 		return by_servers(tokens, &key,
 		    tokens->shared || trust_is_configured(tokens->trust), ask);
 	switch (reach_of(tokens, token, path, right)) {
 	case REACH_NOT:
-		return -EACCES;
+		return err_set(why, -EACCES,
+		    "the token's scope '%.160s' does not cover this path; get "
+		    "a token that does",
+		    token->claims.scope);
 	case REACH_COVERED:
 		*ask = proof_refusal(tokens->proofs, &key) != 0;
 		return *ask ? -EKEYREJECTED : 0;
@@ -129,9 +134,32 @@ static struct token *token_of(struct tokens *tokens, const struct ident *ident)
 	return tokens->now.token;
 }
 
+/* One line of a refusal, unless it was told lately. A directory above the
+ * token's reach is shown with the names that lead on: that is no refusal. */
+static void tell(struct tokens *tokens, const struct ident *ident,
+    const char *path, const struct err *why)
+{
+	uint64_t untold = 0;
+	bool told;
+
+	if (why->code == -EACCES &&
+	    tokens_reach(tokens, ident, path, NULL, NULL) > 0)
+		return;
+	token_store_enter(tokens);
+	told = refusals_tell(&tokens->refusals, path, why->code,
+	    clock_now_ms(tokens->clock), &untold);
+	token_store_leave(tokens);
+	if (told)
+		log_line(LOG_LEVEL_WARN, LOG_TOKENS, "refused",
+		    "path=%s errno=%s untold=%" PRIu64 " why=%s",
+		    LOG_TEXT(path), err_name(why->code), untold,
+		    LOG_TEXT(why->text));
+}
+
 int tokens_door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask)
 {
+	struct err why = ERR_INIT;
 	struct token *token;
 	bool asks = false;
 	int code = -ENOKEY;
@@ -142,9 +170,11 @@ int tokens_door(struct tokens *tokens, const struct ident *ident,
 	if (token != NULL)
 		code = token_phase_at(token, clock_wall_s(tokens->clock)) ==
 		        TOKEN_GOOD
-		    ? judge(tokens, token, path, right, &asks)
+		    ? judge(tokens, token, path, right, &asks, &why)
 		    : -EKEYEXPIRED;
 	token_store_leave(tokens);
+	if (why.code != 0)
+		tell(tokens, ident, path, &why);
 	if (ask != NULL)
 		*ask = asks;
 	return code;
@@ -217,7 +247,7 @@ static int verdict_code(struct tokens *tokens, const struct token *token,
 	return code_of_status(status);
 }
 
-int tokens_verdict(struct tokens *tokens, const struct token *token,
+static int verdict(struct tokens *tokens, const struct token *token,
     const char *path, enum tokens_right right, int status, struct err *err)
 {
 	enum reach reach = reach_of(tokens, token, path, right);
@@ -253,6 +283,15 @@ int tokens_verdict(struct tokens *tokens, const struct token *token,
 	    "token whose scope covers it, of the issuer that the server "
 	    "trusts",
 	    word_of(right), path, status);
+}
+
+int tokens_verdict(struct tokens *tokens, const struct token *token,
+    const char *path, enum tokens_right right, int status, struct err *err)
+{
+	int code = verdict(tokens, token, path, right, status, err);
+
+	tell(tokens, NULL, path, err);
+	return code;
 }
 
 /* A token whose names may lead its holder: where users share a mount, not one

@@ -18,6 +18,7 @@
 #include "base/sync.h"
 #include "tokens/find/finding.h"
 #include "tokens/proof.h"
+#include "tokens/refusals.h"
 #include "tokens/scope.h"
 #include "tokens/tokens.h"
 #include "tokens/wait.h"
@@ -75,6 +76,7 @@ struct tokens {
 						  look has ended yet */
 	struct finding now GUARDED_BY(tokens_lock); /* what is in use */
 	struct proof_table *proofs GUARDED_BY(tokens_lock);
+	struct refusals refusals GUARDED_BY(tokens_lock);
 	struct store_query *queries GUARDED_BY(tokens_lock);
 	unsigned query_count GUARDED_BY(tokens_lock);
 };

@@ -159,8 +159,9 @@ NOKEY, EXPIRED, REJECTED, ACCESS = (
     errno.ENOKEY, errno.EKEYEXPIRED, errno.EKEYREJECTED, errno.EACCES)
 
 # name: (how it is planted, errno, the one line that the log has of it with
-# its remedy). None: what a server or a verification refuses is told by errno
-# alone so far, and what works has no such line.
+# its remedy). None: for what a server, a verification or a scope refuses there
+# is one line for each path, with the errno, and its remedy behind a semicolon;
+# what works has no such line.
 FAULTS = {
     # No token.
     "missing file": (lambda f: f.options.update(token_file=f.path()), NOKEY,
@@ -414,6 +415,14 @@ class Faults(bed.Case):
                 wrong.append(f"{name}: {problem}\n{log}")
             said = [one for one in log.splitlines() if " level=warn" in one
                     and REFUSAL.search(one)]
+            told = [one for one in log.splitlines()
+                    if ' msg="refused"' in one]
+            if not line and wanted != OK and not (
+                    told and len(told) == len(set(told)) and all(
+                        f"errno={errno.errorcode[wanted]} " in one and
+                        re.search('path=".*alice.*why=".*; .*"', one)
+                        for one in told)):
+                wrong.append(f"{name}: no line of its refusal\n{log}")
             if line and not (len(said) == 1 and re.search(line, said[0])):
                 wrong.append(f"{name}: not one line {line!r}\n{log}")
             if wanted == OK and said:

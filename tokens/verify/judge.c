@@ -110,6 +110,18 @@ static int check_payload(const struct trust *trust, const struct jws *jws,
 	return code;
 }
 
+/* That it does not verify, why, and the cure where the reason has none. */
+static int wrong(struct err *why)
+{
+	struct err reason = *why;
+
+	return err_set(why, reason.code, "the token does not verify: %.400s%s",
+	    reason.text,
+	    strchr(reason.text, ';') != NULL
+	        ? ""
+	        : "; get a new token of the issuer");
+}
+
 /* A key that the set has not: have it asked for, or know that it was. */
 static int note_miss(struct trust *trust, struct trust_source *source,
     const struct jws *jws, struct err *why)
@@ -123,7 +135,7 @@ static int note_miss(struct trust *trust, struct trust_source *source,
 		(void)pthread_cond_signal(&trust->wakes);
 	trust_leave(trust);
 	if (absence == KEYS_ABSENT)
-		return err_wrap(why, "the token does not verify");
+		return wrong(why);
 	why->code = -EAGAIN;
 	return err_wrap(why, "the token cannot be verified yet");
 }
@@ -157,10 +169,10 @@ static int work(struct trust *trust, struct trust_source *source,
 		why->code = -EAGAIN;
 		return err_wrap(why, "the token cannot be verified now");
 	}
-	if (code != -EAGAIN)
-		why->code = -EKEYREJECTED;
-	return err_wrap(why, "the token %s",
-	    code == -EAGAIN ? "cannot be verified here" : "does not verify");
+	if (code == -EAGAIN)
+		return err_wrap(why, "the token cannot be verified here");
+	why->code = -EKEYREJECTED;
+	return wrong(why);
 }
 
 /* What was thought before of these very keys; 1: nothing. */
