@@ -194,6 +194,11 @@ bool fetch_untrusted(struct fetch *fetch)
 	return atomic_load(&fetch->untrusted);
 }
 
+bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s)
+{
+	return origin_skew_s(&fetch->origin, skew_s);
+}
+
 uint64_t fetch_silent_ms(struct fetch *fetch)
 {
 	return origin_silent_ms(&fetch->origin, clock_now_ms(fetch->clock));
