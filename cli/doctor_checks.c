@@ -11,13 +11,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cli/documents.h"
+#include "cli/env.h"
 #include "cli/harden.h"
 #include "cli/options.h"
 #include "cli/places.h"
@@ -37,67 +38,6 @@ struct doctor {
 	struct token *token; /* NULL: none at hand */
 	struct fetch *fetch;
 };
-
-void doctor_line(struct doctor_report *report, enum doctor_grade grade,
-    const char *name, const char *format, ...)
-{
-	static const char *const words[] = {"ok  ", "warn", "FAIL"};
-	static const char *const names[] = {"ok", "warn", "FAIL"};
-	char text[2 * ERR_TEXT_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	report->failed = report->failed || grade == DOCTOR_FAIL;
-	if (report->json) {
-		(void)buf_printf(&report->out,
-		    "%s{\"name\":\"%s\",\"result\":\"%s\",\"text\":",
-		    report->count > 0 ? "," : "", name, names[grade]);
-		(void)buf_json(&report->out, text);
-		(void)buf_printf(&report->out, "}");
-	} else {
-		for (char *at = text; *at != '\0'; at++)
-			if ((unsigned char)*at < ' ' || *at == 0x7f)
-				*at = '?';
-		(void)buf_printf(
-		    &report->out, "%s %s: %s\n", words[grade], name, text);
-	}
-	report->count++;
-}
-
-const char *doctor_cure(int code)
-{
-	switch (-code) {
-	case EACCES:
-		return "get a token whose scope covers the source's path";
-	case ENOKEY:
-	case EKEYEXPIRED:
-		return "get a new token";
-	case EKEYREJECTED:
-		return "get a token of an issuer and for an audience that this "
-		       "server takes";
-	default:
-		return "check host and port, and whether the server runs";
-	}
-}
-
-void doctor_clock(struct doctor_report *report, bool known, int64_t skew_s)
-{
-	uint64_t off_s = skew_s < 0 ? 0 - (uint64_t)skew_s : (uint64_t)skew_s;
-
-	if (!known)
-		doctor_line(report, DOCTOR_OK, "clock",
-		    "not compared: the server told no time");
-	else if (off_s > DOCTOR_SKEW_MAX_S)
-		doctor_line(report, DOCTOR_WARN, "clock",
-		    "this machine's is %" PRIu64
-		    " s %s the server's; set the clock",
-		    off_s, skew_s < 0 ? "behind" : "ahead of");
-	else
-		doctor_line(
-		    report, DOCTOR_OK, "clock", "agrees with the server's");
-}
 
 static bool check_source(struct doctor *doctor)
 {
@@ -138,6 +78,7 @@ static bool check_cache(struct doctor *doctor)
 	struct err err = ERR_INIT;
 	struct err warning = ERR_INIT;
 	char dir[PATH_MAX] = "";
+	struct statvfs disk;
 
 	if (doctor->options->cache_size == 0)
 		doctor_line(
@@ -149,9 +90,41 @@ static bool check_cache(struct doctor *doctor)
 	else if (warning.text[0] != '\0')
 		doctor_line(
 		    doctor->report, DOCTOR_WARN, "cache", "%s", warning.text);
+	else if (statvfs(dir, &disk) < 0)
+		doctor_line(doctor->report, DOCTOR_FAIL, "cache",
+		    "%s: %s; choose another with -o cache_dir=DIR", dir,
+		    err_message(errno));
+	else if (disk.f_bavail <= disk.f_blocks / 20)
+		doctor_line(doctor->report, DOCTOR_WARN, "cache",
+		    "%s: less than a twentieth of its disk is free, so "
+		    "little is kept; make room, or choose another with -o "
+		    "cache_dir=DIR",
+		    dir);
 	else
-		doctor_line(doctor->report, DOCTOR_OK, "cache", "%s", dir);
+		doctor_line(doctor->report, DOCTOR_OK, "cache",
+		    "%s, %" PRIu64 " MiB free on its disk", dir,
+		    (uint64_t)disk.f_bavail * disk.f_frsize >> 20);
 	return true;
+}
+
+/* Whether a program of this name is on the PATH. */
+static bool on_path(const char *program)
+{
+	const char *path = env_get("PATH");
+	char file[PATH_MAX];
+
+	while (path != NULL && *path != '\0') {
+		int length = (int)strcspn(path, ":");
+		int n = snprintf(
+		    file, sizeof(file), "%.*s/%s", length, path, program);
+
+		if (n > 0 && (size_t)n < sizeof(file) &&
+		    access(file, X_OK) == 0)
+			return true;
+		path += length;
+		path += *path == ':';
+	}
+	return false;
 }
 
 static bool check_fuse(struct doctor *doctor)
@@ -161,6 +134,9 @@ static bool check_fuse(struct doctor *doctor)
 		    "/dev/fuse: %s; load the module fuse, or ask the "
 		    "administrator for the device",
 		    err_message(errno));
+	else if (geteuid() != 0 && !on_path("fusermount3"))
+		doctor_line(doctor->report, DOCTOR_FAIL, "fuse",
+		    "no fusermount3 on the PATH; install the package fuse3");
 	else
 		doctor_line(
 		    doctor->report, DOCTOR_OK, "fuse", "/dev/fuse opens");

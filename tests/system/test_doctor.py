@@ -63,6 +63,7 @@ class Doctor(bed.Case):
                          "times", "signature", "server", "clock"):
                 self.assertIn(name, found)
         self.assertEqual(found["signature"][1], "good")
+        self.assertIn("MiB free", found["cache"][1])
 
     def test_faults_of_the_token(self):
         self.fails("token", "; write one there", token_file=self.dir + "/no")
