@@ -129,14 +129,14 @@ static bool on_path(const char *program)
 
 static bool check_fuse(struct doctor *doctor)
 {
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
+	if (geteuid() != 0 && !on_path("fusermount3"))
+		doctor_line(doctor->report, DOCTOR_FAIL, "fuse",
+		    "no fusermount3 on the PATH; install the package fuse3");
+	else if (access("/dev/fuse", R_OK | W_OK) < 0)
 		doctor_line(doctor->report, DOCTOR_FAIL, "fuse",
 		    "/dev/fuse: %s; load the module fuse, or ask the "
 		    "administrator for the device",
 		    err_message(errno));
-	else if (geteuid() != 0 && !on_path("fusermount3"))
-		doctor_line(doctor->report, DOCTOR_FAIL, "fuse",
-		    "no fusermount3 on the PATH; install the package fuse3");
 	else
 		doctor_line(
 		    doctor->report, DOCTOR_OK, "fuse", "/dev/fuse opens");
@@ -232,6 +232,8 @@ static bool check_proof(struct doctor *doctor)
 	if (doctor->options->issuer == NULL && doctor->options->jwks == NULL) {
 		doctor_line(doctor->report, DOCTOR_OK, "signature",
 		    "not verified here: the server proves it");
+		doctor_line(doctor->report, DOCTOR_OK, "scope",
+		    "not judged here: the server judges it");
 		return true;
 	}
 	do {
@@ -254,6 +256,9 @@ static bool check_proof(struct doctor *doctor)
 	if (code == -EACCES)
 		doctor_line(doctor->report, DOCTOR_FAIL, "scope", "%s; %s",
 		    err.text, doctor_cure(code));
+	else if (code == 0)
+		doctor_line(doctor->report, DOCTOR_OK, "scope", "covers %s",
+		    doctor->source.path);
 	return true;
 }
 
@@ -268,6 +273,7 @@ static bool check_server(struct doctor *doctor)
 	    .timeout_ms = (uint32_t)doctor->options->timeout,
 	};
 	struct start_facts facts;
+	const char *why;
 	struct err err = ERR_INIT;
 	int64_t skew_s = 0;
 	bool known;
@@ -289,11 +295,18 @@ static bool check_server(struct doctor *doctor)
 		    doctor->report, DOCTOR_FAIL, "server", "%s", err.text);
 		break;
 	case START_WARN:
-		doctor_line(doctor->report, DOCTOR_FAIL, "server", "%s; %s",
-		    facts.code < 0 ? facts.err.text : err.text,
-		    doctor_cure(err.code));
+		/* What is said of a token has its remedy. */
+		why = facts.code < 0 ? facts.err.text : err.text;
+		doctor_line(doctor->report, DOCTOR_FAIL, "server", "%s%s%s",
+		    why, strchr(why, ';') != NULL ? "" : "; ",
+		    strchr(why, ';') != NULL ? "" : doctor_cure(err.code));
 		break;
 	}
+	if (facts.code == 0 && facts.asked)
+		doctor_line(doctor->report, DOCTOR_OK, "abilities", "%s",
+		    fetch_has_dav(doctor->fetch)
+		        ? "lists directories by WebDAV"
+		        : "lists directories by index pages");
 	known = fetch_skew_s(doctor->fetch, &skew_s);
 	doctor_clock(doctor->report, known, skew_s);
 	return true;

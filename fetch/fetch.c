@@ -189,6 +189,11 @@ bool fetch_validates_bytes(struct fetch *fetch)
 	return profile_validates(&fetch->profile);
 }
 
+bool fetch_has_dav(struct fetch *fetch)
+{
+	return atomic_load(&fetch->profile.has_dav);
+}
+
 bool fetch_untrusted(struct fetch *fetch)
 {
 	return atomic_load(&fetch->untrusted);

@@ -179,6 +179,10 @@ void fetch_quota(struct fetch *fetch, const struct ident *ident,
  *  themselves, so that bytes may be used before the range has ended. */
 bool fetch_validates_bytes(struct fetch *fetch);
 
+/** Whether the origin answers PROPFIND, as far as it has been asked; else it
+ *  is listed by its index pages. */
+bool fetch_has_dav(struct fetch *fetch);
+
 /** Whether the origin's certificate was refused (trust, name, dates) when a
  *  connection was last tried: waiting does not heal that, so a mount does not
  *  start. */

@@ -60,7 +60,8 @@ class Doctor(bed.Case):
             self.assertEqual({grade for grade, _ in found.values()}, {"ok"},
                              found)
             for name in ("source", "trust", "cache", "fuse", "token",
-                         "times", "signature", "server", "clock"):
+                         "times", "signature", "scope", "server", "abilities",
+                         "clock"):
                 self.assertIn(name, found)
         self.assertEqual(found["signature"][1], "good")
         self.assertIn("MiB free", found["cache"][1])
@@ -71,7 +72,7 @@ class Doctor(bed.Case):
                    token=self.bed.token(lifetime=-10))
         self.fails("token", "token", token="two words\n")
         self.fails("token", "chmod 600", mode=0o644)
-        self.fails("server", "; get a token whose scope",
+        self.fails("server", "'read:/bob'", "; get a token that",
                    token=self.bed.token("read:/bob"),
                    source=self.url + "/alice")
 
@@ -108,8 +109,19 @@ class Doctor(bed.Case):
             self.assertEqual(status, 0, found)
             self.assertEqual(found["clock"][0], "warn", found)
             self.assertIn(says, found["clock"][1])
+            self.assertIn("WebDAV", found["abilities"][1])
             self.assertIn("; set the clock", found["clock"][1])
             lying.honest()
+
+    def test_a_server_without_dav_is_told(self):
+        lying = self.bed.lying
+        self.addCleanup(lying.config, dav=True)
+        lying.config(dav=False)
+        # A file: this server has no index pages to be mounted by.
+        status, found = self.look(source=lying.url + "/alice/a.txt")
+        self.assertEqual(status, 1, found)
+        self.assertIn("; mount the directory", found["server"][1])
+        self.assertIn("index pages", found["abilities"][1])
 
 
 if __name__ == "__main__":
