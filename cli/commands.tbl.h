@@ -11,6 +11,8 @@ COMMAND(umount, "[--lazy] MOUNTPOINT",
     "end a mount and wait for it; also of one that hangs or is dead")
 COMMAND(status, "[--json] [MOUNTPOINT]",
     "state of token, server and cache of one mount, or of all of yours")
+COMMAND(doctor, "[--json] [-o OPTION[,OPTION...]] SOURCE",
+    "check what a mount of the source needs, without mounting")
 COMMAND(token,
     "show|path [--json] [-o OPTION[,OPTION...]] [SOURCE]\n"
     "  token verify [--jwks FILE] [--issuer URL] [--audience NAME]\n"

@@ -87,22 +87,23 @@ static int decide_hosts(struct plan *plan, struct err *err)
 	return 0;
 }
 
-static int decide_trust(struct plan *plan, struct err *err)
+int plan_trust(
+    const char **ca_dir, const struct options *options, struct err *err)
 {
-	const char *file = plan->options->ca_file;
+	const char *file = options->ca_file;
 	struct stat about;
 
-	plan->ca_dir = plan->options->ca_dir;
+	*ca_dir = options->ca_dir;
 	if (file != NULL && access(file, R_OK) < 0)
 		return err_set(err, -errno, "option ca_file '%s': %s", file,
 		    err_message(errno));
-	if (plan->ca_dir != NULL &&
-	    (stat(plan->ca_dir, &about) < 0 || !S_ISDIR(about.st_mode)))
+	if (*ca_dir != NULL &&
+	    (stat(*ca_dir, &about) < 0 || !S_ISDIR(about.st_mode)))
 		return err_set(err, -ENOTDIR,
-		    "option ca_dir '%s': is not a directory", plan->ca_dir);
-	if (file == NULL && plan->ca_dir == NULL &&
+		    "option ca_dir '%s': is not a directory", *ca_dir);
+	if (file == NULL && *ca_dir == NULL &&
 	    stat(GRID_CERTIFICATES, &about) == 0 && S_ISDIR(about.st_mode))
-		plan->ca_dir = GRID_CERTIFICATES;
+		*ca_dir = GRID_CERTIFICATES;
 	return 0;
 }
 
@@ -142,7 +143,7 @@ int plan_new(struct plan **out, const struct options *options,
 	if (code == 0)
 		code = decide_hosts(plan, err);
 	if (code == 0)
-		code = decide_trust(plan, err);
+		code = plan_trust(&plan->ca_dir, options, err);
 	if (code == 0)
 		code = decide_places(plan, mountpoint, err);
 	if (code < 0)

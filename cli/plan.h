@@ -43,6 +43,11 @@ struct plan {
 NODISCARD int plan_new(struct plan **out, const struct options *options,
     const char *mountpoint, struct err *err);
 
+/** Check the options on trust roots; `ca_dir` is the directory to use, NULL:
+ *  none. */
+NODISCARD int plan_trust(
+    const char **ca_dir, const struct options *options, struct err *err);
+
 void plan_free(struct plan *plan);
 DEFINE_FREEP(plan, plan_free)
 

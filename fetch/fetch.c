@@ -189,9 +189,19 @@ bool fetch_validates_bytes(struct fetch *fetch)
 	return profile_validates(&fetch->profile);
 }
 
+bool fetch_has_dav(struct fetch *fetch)
+{
+	return atomic_load(&fetch->profile.has_dav);
+}
+
 bool fetch_untrusted(struct fetch *fetch)
 {
 	return atomic_load(&fetch->untrusted);
+}
+
+bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s)
+{
+	return origin_skew_s(&fetch->origin, skew_s);
 }
 
 uint64_t fetch_silent_ms(struct fetch *fetch)

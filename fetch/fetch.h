@@ -179,6 +179,10 @@ void fetch_quota(struct fetch *fetch, const struct ident *ident,
  *  themselves, so that bytes may be used before the range has ended. */
 bool fetch_validates_bytes(struct fetch *fetch);
 
+/** Whether the origin answers PROPFIND, as far as it has been asked; else it
+ *  is listed by its index pages. */
+bool fetch_has_dav(struct fetch *fetch);
+
 /** Whether the origin's certificate was refused (trust, name, dates) when a
  *  connection was last tried: waiting does not heal that, so a mount does not
  *  start. */
@@ -189,8 +193,14 @@ bool fetch_untrusted(struct fetch *fetch);
  *  be connected to). */
 uint64_t fetch_silent_ms(struct fetch *fetch);
 
+/** How far this machine's clock is ahead of the origin's, by the Date of the
+ *  last answer; negative when it is behind. One second is not told apart.
+ *  @return whether an answer has told it. */
+bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s);
+
 /** Append a JSON array of servers: "url", "role", "state", "latency_ms",
- *  "requests", "received_bytes", "last_error", "last_status". */
+ *  "requests", "received_bytes", "last_error", "last_status",
+ *  "clock_skew_s". */
 int fetch_describe(struct fetch *fetch, struct buf *out);
 
 /** The same for a person. */

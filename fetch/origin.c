@@ -28,7 +28,7 @@ static UNCHECKED void leave(struct origin *origin)
 
 void origin_init(struct origin *origin, const char *url)
 {
-	*origin = (struct origin){.url = url};
+	*origin = (struct origin){.url = url, .skew_s = ORIGIN_SKEW_UNKNOWN};
 	(void)pthread_mutex_init(&origin->mutex, NULL);
 }
 
@@ -113,6 +113,17 @@ bool origin_answered(struct origin *origin, int status, uint64_t latency_us)
 	return was_down;
 }
 
+void origin_dated(struct origin *origin, int64_t skew_s)
+{
+	atomic_store(&origin->skew_s, skew_s);
+}
+
+bool origin_skew_s(const struct origin *origin, int64_t *skew_s)
+{
+	*skew_s = atomic_load(&origin->skew_s);
+	return *skew_s != ORIGIN_SKEW_UNKNOWN;
+}
+
 void origin_failed(
     struct origin *origin, const struct err *err, bool unreachable)
 {
@@ -161,6 +172,7 @@ int origin_describe(struct origin *origin, struct buf *out)
 {
 	uint64_t latency_us = atomic_load(&origin->latency_us);
 	struct shown shown;
+	int64_t skew_s;
 
 	look(origin, &shown);
 	(void)buf_printf(out, "{\"url\":");
@@ -174,7 +186,10 @@ int origin_describe(struct origin *origin, struct buf *out)
 	    atomic_load(&origin->requests),
 	    atomic_load(&origin->received_bytes), shown.status);
 	(void)buf_json(out, shown.error[0] == '\0' ? NULL : shown.error);
-	(void)buf_printf(out, "}");
+	if (origin_skew_s(origin, &skew_s))
+		(void)buf_printf(out, ",\"clock_skew_s\":%" PRId64 "}", skew_s);
+	else
+		(void)buf_printf(out, ",\"clock_skew_s\":null}");
 	return buf_code(out);
 }
 

@@ -27,6 +27,8 @@ enum {
 	ORIGIN_HOLD_MAX_MS = 30000,
 };
 
+#define ORIGIN_SKEW_UNKNOWN INT64_MIN
+
 struct origin {
 	const char *url; /* borrowed; "https://host:port" */
 	unsigned active;
@@ -38,6 +40,7 @@ struct origin {
 	_Atomic uint64_t requests;
 	_Atomic uint64_t received_bytes;
 	_Atomic uint64_t latency_us; /* to the first byte, moving average */
+	_Atomic int64_t skew_s;      /* ORIGIN_SKEW_UNKNOWN: no Date yet */
 	pthread_mutex_t mutex;
 	int last_status GUARDED_BY(fetch_queue_lock);
 	char last_error[ERR_TEXT_BYTES] GUARDED_BY(fetch_queue_lock);
@@ -69,6 +72,12 @@ void origin_heard(struct origin *origin, uint64_t now_ms);
 /** An answer has come, with its status and time to the first byte.
  *  @return whether the server had been down before. */
 bool origin_answered(struct origin *origin, int status, uint64_t latency_us);
+
+/** An answer told its time: this machine's clock less the server's. */
+void origin_dated(struct origin *origin, int64_t skew_s);
+
+/** Whether it is known; as fetch_skew_s(). Any thread. */
+bool origin_skew_s(const struct origin *origin, int64_t *skew_s);
 
 /** An attempt failed; `unreachable`: there was no connection at all. */
 void origin_failed(

@@ -33,6 +33,7 @@ bool profile_ask_dav(struct profile *profile, uint64_t now_ms)
 void profile_dav_works(struct profile *profile)
 {
 	profile->dav = PROFILE_DAV_YES;
+	atomic_store(&profile->has_dav, true);
 	profile->dav_refusals = 0;
 }
 
@@ -43,6 +44,7 @@ void profile_dav_fails(struct profile *profile, uint64_t now_ms)
 	    ++profile->dav_refusals < PROFILE_DAV_REFUSALS_MAX)
 		return;
 	profile->dav = PROFILE_DAV_NO;
+	atomic_store(&profile->has_dav, false);
 	profile->dav_refusals = 0;
 	profile->dav_until_ms = now_ms + PROFILE_DAV_BELIEVED_MS;
 }

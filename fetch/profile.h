@@ -43,7 +43,8 @@ struct profile {
 	    times_differ; /* Last-Modified is not the time that PROPFIND tells */
 	bool validates;   /* data has come with a validator */
 	bool validates_not;    /* data has come without: lasting */
-	atomic_bool validated; /* for other threads */
+	atomic_bool validated; /* for other threads, as the next */
+	atomic_bool has_dav;   /* PROPFIND was answered as it should be */
 };
 
 void profile_init(struct profile *profile);

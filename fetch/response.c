@@ -112,8 +112,12 @@ static void take_server(
 static void take_date(
     struct response *response, const struct header_field *field)
 {
-	(void)field;
+	int64_t date_s;
+
 	response->dated = true;
+	response->skew_known = header_date(field->value, field->value_bytes,
+	                           response->now_s, &date_s) == 0;
+	response->skew_s = response->skew_known ? response->now_s - date_s : 0;
 }
 
 static void take_etag(

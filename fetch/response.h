@@ -62,7 +62,9 @@ struct response {
 	uint32_t wait_asked_s;
 	bool encoded; /* a Content-Encoding that is not identity */
 	bool dated;   /* Date was given, as every server with a clock must */
-	bool xrootd;  /* by its Server header */
+	bool skew_known;
+	int64_t skew_s; /* this machine's clock less that of Date */
+	bool xrootd;    /* by its Server header */
 	char media_type[HEADER_MEDIA_TYPE_BYTES];
 	char location[FETCH_URL_BYTES_MAX]; /* "": none */
 };

@@ -502,6 +502,7 @@ static void describing_shows_the_server_and_its_last_problem(void **state)
 	assert_non_null(strstr(buf_text(&text), server_url(run.server)));
 	assert_non_null(strstr(buf_text(&text), "\"state\":\"up\""));
 	assert_non_null(strstr(buf_text(&text), "\"last_status\":207"));
+	assert_non_null(strstr(buf_text(&text), "\"clock_skew_s\":"));
 	assert_non_null(strstr(buf_text(&text), "\"last_error\":null"));
 	assert_int_equal(fetch_silent_ms(run.rig.fetch), 0);
 	run.script.propfind_body = "no xml";

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/doctor_checks.h - what `bearerfs doctor` looks at: one line a check.
+ *
+ * Threads: main thread.
+ */
+#ifndef CLI_DOCTOR_CHECKS_H
+#define CLI_DOCTOR_CHECKS_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options;
+
+enum doctor_grade { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
+
+enum { DOCTOR_SKEW_MAX_S = 5 };
+
+/** What was found so far, as text or JSON. */
+struct doctor_report {
+	struct buf out;
+	bool json;
+	unsigned count;
+	bool failed;
+};
+
+/** Add a line. */
+void doctor_line(struct doctor_report *report, enum doctor_grade grade,
+    const char *name, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/** What to do when the source was answered with this errno. */
+const char *doctor_cure(int code);
+
+/** The line on the clock; pure. */
+void doctor_clock(struct doctor_report *report, bool known, int64_t skew_s);
+
+/** Run all checks; options have a source. */
+void doctor_run(struct doctor_report *report, const struct options *options);
+
+#endif

@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Does `bearerfs doctor` find each fault that is planted, and name its cure?"""
+import email.utils
+import json
+import os
+import time
+
+import bed
+from bed import mount
+from bed.procs import free_port
+
+
+class Doctor(bed.Case):
+    def setUp(self):
+        self.bed.put("alice/a.txt", data=b"hello\n")
+        self.url = self.bed.nginx.url
+        self.keys = os.path.join(self.dir, "jwks")
+        with open(self.keys, "w") as file:
+            json.dump(self.bed.issuer.jwks(), file)
+        self.text = self.bed.token("read:/")
+
+    def look(self, source=None, token=None, words=(), mode=0o600, **options):
+        """(exit status, {name: (grade, text)}); never the token."""
+        token = self.text if token is None else token
+        m = self.make_mount(source or self.url, token, **options)
+        os.chmod(m.token_file, mode)
+        done = mount.run([m.binary, "doctor", *words, "-o", m.option_text(),
+                          m.source], check=False, env=m.env)
+        self.assertEqual(done.stderr, "")
+        for part in token.split("."):
+            if len(part) > 20:
+                self.assertNotIn(part, done.stdout)
+        if "--json" in words:
+            return done.returncode, {
+                one["name"]: (one["result"], one["text"])
+                for one in json.loads(done.stdout)}
+        found = {}
+        for line in done.stdout.splitlines():
+            grade, rest = line[:4].strip(), line[5:]
+            self.assertIn(grade, ("ok", "warn", "FAIL"))
+            name, text = rest.split(": ", 1)
+            found[name] = (grade, text)
+        return done.returncode, found
+
+    def fails(self, name, *words, **more):
+        """This check alone fails, with the cure behind a semicolon."""
+        status, found = self.look(**more)
+        self.assertEqual(status, 1, found)
+        failed = [n for n, (grade, _) in found.items() if grade == "FAIL"]
+        self.assertIn(name, failed, found)
+        text = found[name][1]
+        for word in words:
+            self.assertIn(word, text)
+
+    def test_a_good_source_is_good(self):
+        for words in (), ("--json",):
+            status, found = self.look(words=words, jwks=self.keys)
+            self.assertEqual(status, 0, found)
+            self.assertEqual({grade for grade, _ in found.values()}, {"ok"},
+                             found)
+            for name in ("source", "trust", "cache", "fuse", "token",
+                         "times", "signature", "scope", "server", "abilities",
+                         "clock"):
+                self.assertIn(name, found)
+        self.assertEqual(found["signature"][1], "good")
+        self.assertIn("MiB free", found["cache"][1])
+
+    def test_faults_of_the_token(self):
+        self.fails("token", "; write one there", token_file=self.dir + "/no")
+        self.fails("token", "ended",
+                   token=self.bed.token(lifetime=-10))
+        self.fails("token", "token", token="two words\n")
+        self.fails("token", "chmod 600", mode=0o644)
+        self.fails("server", "'read:/bob'", "; get a token that",
+                   token=self.bed.token("read:/bob"),
+                   source=self.url + "/alice")
+
+    def test_faults_of_signature_and_scope(self):
+        self.fails("signature", "; get a token of an issuer", jwks=self.keys,
+                   token=self.bed.token(rogue=True))
+        self.fails("scope", "; get a token whose scope", jwks=self.keys,
+                   base_path="/exp", token=self.bed.token("read:/bob"),
+                   source=self.url + "/alice")
+
+    def test_faults_of_the_server(self):
+        self.fails("server", "; check host and port",
+                   source=f"https://localhost:{free_port()}/exp")
+        self.fails("server", "ca_file=FILE",
+                   ca_file="/etc/ssl/certs/ca-certificates.crt")
+        self.fails("server", "; check the path", source=self.url + "/none")
+        self.fails("server", "; mount the directory",
+                   source=self.url + "/alice/a.txt")
+
+    def test_faults_of_this_machine(self):
+        self.fails("source", "; write https://", source="https://u@h/x")
+        self.fails("source", "https://", source="http://localhost/x")
+        self.fails("options", "; see", timeout="never")
+        self.fails("trust", "; name what", ca_file=self.dir + "/none")
+        self.fails("cache", "; choose another", cache_dir=self.keys)
+
+    def test_a_clock_that_differs_is_warned_of(self):
+        lying = self.bed.lying
+        for off, says in (-300, "ahead of"), (300, "behind"):
+            lying.lie("headers", set={"Date": email.utils.formatdate(
+                time.time() + off, usegmt=True)})
+            self.addCleanup(lying.honest)
+            status, found = self.look(source=lying.url)
+            self.assertEqual(status, 0, found)
+            self.assertEqual(found["clock"][0], "warn", found)
+            self.assertIn(says, found["clock"][1])
+            self.assertIn("WebDAV", found["abilities"][1])
+            self.assertIn("; set the clock", found["clock"][1])
+            lying.honest()
+
+    def test_a_server_without_dav_is_told(self):
+        lying = self.bed.lying
+        self.addCleanup(lying.config, dav=True)
+        lying.config(dav=False)
+        # A file: this server has no index pages to be mounted by.
+        status, found = self.look(source=lying.url + "/alice/a.txt")
+        self.assertEqual(status, 1, found)
+        self.assertIn("; mount the directory", found["server"][1])
+        self.assertIn("index pages", found["abilities"][1])
+
+
+if __name__ == "__main__":
+    bed.main(deadline=300)

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lines of `bearerfs doctor`: what they look like and when they fail. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/doctor_checks.h"
+
+static struct doctor_report begin(bool json)
+{
+	struct doctor_report report = {.json = json};
+
+	buf_init(&report.out, 65536);
+	return report;
+}
+
+static void a_line_shows_its_grade_and_only_fail_fails(void **state)
+{
+	struct doctor_report report = begin(false);
+
+	(void)state;
+	doctor_line(&report, DOCTOR_OK, "a", "x%d", 1);
+	doctor_line(&report, DOCTOR_WARN, "b", "y\033[2J\n");
+	assert_false(report.failed);
+	doctor_line(&report, DOCTOR_FAIL, "c", "z; do this");
+	assert_true(report.failed);
+	doctor_line(&report, DOCTOR_OK, "d", "w");
+	assert_true(report.failed);
+	assert_string_equal(buf_text(&report.out),
+	    "ok   a: x1\nwarn b: y?[2J?\nFAIL c: z; do this\nok   d: w\n");
+	buf_fini(&report.out);
+}
+
+static void json_has_an_object_for_each_line(void **state)
+{
+	struct doctor_report report = begin(true);
+
+	(void)state;
+	doctor_line(&report, DOCTOR_OK, "a", "x\"y");
+	doctor_line(&report, DOCTOR_FAIL, "b", "z");
+	assert_string_equal(buf_text(&report.out),
+	    "{\"name\":\"a\",\"result\":\"ok\",\"text\":\"x\\\"y\"},"
+	    "{\"name\":\"b\",\"result\":\"FAIL\",\"text\":\"z\"}");
+	buf_fini(&report.out);
+}
+
+static void check_clock(bool known, int64_t skew_s, const char *line)
+{
+	struct doctor_report report = begin(false);
+
+	doctor_clock(&report, known, skew_s);
+	assert_false(report.failed);
+	assert_string_equal(buf_text(&report.out), line);
+	buf_fini(&report.out);
+}
+
+static void a_clock_that_is_off_is_warned_of(void **state)
+{
+	static const char good[] = "ok   clock: agrees with the server's\n";
+
+	(void)state;
+	check_clock(true, 0, good);
+	check_clock(true, 5, good);
+	check_clock(true, -5, good);
+	check_clock(true, 6,
+	    "warn clock: this machine's is 6 s ahead of the server's; set "
+	    "the clock\n");
+	check_clock(true, -312,
+	    "warn clock: this machine's is 312 s behind the server's; set "
+	    "the clock\n");
+	check_clock(
+	    false, 0, "ok   clock: not compared: the server told no time\n");
+}
+
+static void each_errno_has_its_cure(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(doctor_cure(-EACCES), "scope"));
+	assert_non_null(strstr(doctor_cure(-EKEYEXPIRED), "new token"));
+	assert_non_null(strstr(doctor_cure(-EKEYREJECTED), "issuer"));
+	assert_non_null(strstr(doctor_cure(-EHOSTUNREACH), "host"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_line_shows_its_grade_and_only_fail_fails),
+	    cmocka_unit_test(json_has_an_object_for_each_line),
+	    cmocka_unit_test(a_clock_that_is_off_is_warned_of),
+	    cmocka_unit_test(each_errno_has_its_cure),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
