@@ -379,7 +379,8 @@ class Faults(bed.Case):
         except Failed as failure:
             return f"did not start: {failure}", m.log()
         if name in AFTER_A_LOOK:
-            bed.wait_for(lambda: self.attempt(m)[0] == wanted, name, 30)
+            bed.wait_for(lambda: all(self.attempt(m)[0] == wanted
+                                     for _ in range(3)), name, 60)
         code, data = self.attempt(m)
         log = m.log()
         m.stop()
