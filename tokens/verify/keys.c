@@ -116,7 +116,10 @@ enum keys_absence keys_note_miss(
 		    .after = keys->attempts};
 	else if (keys->answered > miss->after)
 		return KEYS_ABSENT;
-	keys->missed = true;
+	/* An attempt that began after the miss will answer for it; another
+	 * one would be asked for nothing. */
+	if (!keys->asking || keys->attempts == miss->after)
+		keys->missed = true;
 	return KEYS_ASKED;
 }
 
@@ -126,6 +129,7 @@ void keys_begin(struct keys *keys, uint64_t now_ms)
 	keys->tried_ms = now_ms;
 	keys->backoff_ms = KEYS_SPACING_MS;
 	keys->missed = false;
+	keys->asking = true;
 }
 
 bool keys_install(
@@ -141,6 +145,7 @@ bool keys_install(
 	keys->problem.code = 0;
 	keys->problem.text[0] = '\0';
 	keys->answered = keys->attempts;
+	keys->asking = false;
 	return other;
 }
 
@@ -151,6 +156,7 @@ void keys_fail(struct keys *keys, uint64_t wall_s, const struct err *err)
 	    : KEYS_BACKOFF_BARE_MAX_MS;
 
 	keys->problem = *err;
+	keys->asking = false;
 	keys->backoff_ms = KEYS_SPACING_MS;
 	for (unsigned i = 0; i < keys->failures && keys->backoff_ms < most; i++)
 		keys->backoff_ms *= 2;

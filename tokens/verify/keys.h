@@ -64,6 +64,7 @@ struct keys {
 	struct keys_life life;
 	bool used;           /* judged with since the last answer */
 	bool missed;         /* a key is wanted that is not there */
+	bool asking;         /* an attempt is on its way */
 	uint64_t attempts;   /* that have begun */
 	uint64_t answered;   /* the last of them that brought keys; 0: none */
 	uint64_t tried_ms;   /* when the last one began */

@@ -216,6 +216,29 @@ static void an_unknown_key_is_asked_for_once(void **state)
 	keys_fini(&keys);
 }
 
+static void an_attempt_on_its_way_is_waited_for(void **state)
+{
+	struct keys keys;
+	uint64_t now = NOW_MS + KEYS_SPACING_MS;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	fetched(&keys, -1);
+	assert_int_equal(keys_note_miss(&keys, "b", now), KEYS_ASKED);
+	keys_begin(&keys, now + 1);
+	assert_int_equal(keys_note_miss(&keys, "b", now + 2), KEYS_ASKED);
+	assert_false(keys.missed);
+	/* It may have been answered before "c" was published. */
+	assert_int_equal(keys_note_miss(&keys, "c", now + 3), KEYS_ASKED);
+	assert_true(keys.missed);
+	(void)err_set(&err, -ETIMEDOUT, "down");
+	keys_fail(&keys, WALL_S, &err);
+	keys.missed = false;
+	assert_int_equal(keys_note_miss(&keys, "b", now + 4), KEYS_ASKED);
+	assert_true(keys.missed);
+	keys_fini(&keys);
+}
+
 static void a_failure_does_not_answer_for_an_unknown_key(void **state)
 {
 	struct keys keys;
@@ -577,6 +600,7 @@ int main(void)
 	    cmocka_unit_test(a_clock_set_back_has_them_asked_for),
 	    cmocka_unit_test(nothing_is_asked_twice_in_a_minute),
 	    cmocka_unit_test(an_unknown_key_is_asked_for_once),
+	    cmocka_unit_test(an_attempt_on_its_way_is_waited_for),
 	    cmocka_unit_test(a_failure_does_not_answer_for_an_unknown_key),
 	    cmocka_unit_test(many_unknown_keys_cost_one_fetch_a_minute),
 	    cmocka_unit_test(failures_are_asked_again_later_and_later),
