@@ -222,6 +222,19 @@ static bool check_times(struct doctor *doctor)
 	return true;
 }
 
+/* A sentence that has no remedy gets one. */
+static void fail_of_token(
+    struct doctor *doctor, const char *name, int code, const char *why)
+{
+	if (why[0] == '\0')
+		why = err_message(code);
+	if (strchr(why, ';') != NULL)
+		doctor_line(doctor->report, DOCTOR_FAIL, name, "%s", why);
+	else
+		doctor_line(doctor->report, DOCTOR_FAIL, name, "%s; %s", why,
+		    doctor_cure(code));
+}
+
 /* Signature and scope, where the options say whom to believe. */
 static bool check_proof(struct doctor *doctor)
 {
@@ -237,25 +250,21 @@ static bool check_proof(struct doctor *doctor)
 		return true;
 	}
 	do {
+		err = (struct err)ERR_INIT;
 		code = tokens_may(doctor->tokens, &doctor->ident,
-		    doctor->source.path, TOKENS_READ);
+		    doctor->source.path, TOKENS_READ, &err);
 		if (code == -EAGAIN)
 			(void)usleep(KEYS_LOOK_MS * 1000);
 	} while (code == -EAGAIN && clock_now_ms(clock_system()) < end_ms);
-	if (code < 0 && code != -EAGAIN && doctor->token != NULL)
-		code = tokens_verdict(doctor->tokens, doctor->token,
-		    doctor->source.path, TOKENS_READ, 403, &err);
 	if (code == -EAGAIN)
 		doctor_line(doctor->report, DOCTOR_WARN, "signature",
 		    "cannot be verified here; check that the issuer answers");
 	else if (code < 0 && code != -EACCES)
-		doctor_line(doctor->report, DOCTOR_FAIL, "signature", "%s; %s",
-		    err.text, doctor_cure(code));
+		fail_of_token(doctor, "signature", code, err.text);
 	else
 		doctor_line(doctor->report, DOCTOR_OK, "signature", "good");
 	if (code == -EACCES)
-		doctor_line(doctor->report, DOCTOR_FAIL, "scope", "%s; %s",
-		    err.text, doctor_cure(code));
+		fail_of_token(doctor, "scope", code, err.text);
 	else if (code == 0)
 		doctor_line(doctor->report, DOCTOR_OK, "scope", "covers %s",
 		    doctor->source.path);
@@ -297,9 +306,7 @@ static bool check_server(struct doctor *doctor)
 	case START_WARN:
 		/* What is said of a token has its remedy. */
 		why = facts.code < 0 ? facts.err.text : err.text;
-		doctor_line(doctor->report, DOCTOR_FAIL, "server", "%s%s%s",
-		    why, strchr(why, ';') != NULL ? "" : "; ",
-		    strchr(why, ';') != NULL ? "" : doctor_cure(err.code));
+		fail_of_token(doctor, "server", err.code, why);
 		break;
 	}
 	if (facts.code == 0 && facts.asked)

@@ -156,12 +156,11 @@ static void tell(struct tokens *tokens, const struct ident *ident,
 		    LOG_TEXT(why->text));
 }
 
-int tokens_door(struct tokens *tokens, const struct ident *ident,
-    const char *path, enum tokens_right right, bool *ask)
+/* The door, and why it is shut where that is known here. */
+static int door(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, bool *ask, struct err *why)
 {
-	struct err why = ERR_INIT;
 	struct token *token;
-	bool asks = false;
 	int code = -ENOKEY;
 
 	token_store_enter(tokens);
@@ -170,9 +169,19 @@ int tokens_door(struct tokens *tokens, const struct ident *ident,
 	if (token != NULL)
 		code = token_phase_at(token, clock_wall_s(tokens->clock)) ==
 		        TOKEN_GOOD
-		    ? judge(tokens, token, path, right, &asks, &why)
+		    ? judge(tokens, token, path, right, ask, why)
 		    : -EKEYEXPIRED;
 	token_store_leave(tokens);
+	return code;
+}
+
+int tokens_door(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, bool *ask)
+{
+	struct err why = ERR_INIT;
+	bool asks = false;
+	int code = door(tokens, ident, path, right, &asks, &why);
+
 	if (why.code != 0)
 		tell(tokens, ident, path, &why);
 	if (ask != NULL)
@@ -181,9 +190,13 @@ int tokens_door(struct tokens *tokens, const struct ident *ident,
 }
 
 int tokens_may(struct tokens *tokens, const struct ident *ident,
-    const char *path, enum tokens_right right)
+    const char *path, enum tokens_right right, struct err *why)
 {
-	return tokens_door(tokens, ident, path, right, NULL);
+	bool asks = false;
+	struct err unused = ERR_INIT;
+
+	return door(
+	    tokens, ident, path, right, &asks, why != NULL ? why : &unused);
 }
 
 /* A proof lasts this long and no longer than the token. */

@@ -164,9 +164,10 @@ void tokens_want(struct tokens *tokens, const struct tokens_query *query,
 NODISCARD int tokens_door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask);
 
-/** The same without `ask`. */
+/** The same without `ask` and without a line in the log; `why` (NULL is
+ *  allowed) gets the sentence when verification or scope says no. */
 NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
-    const char *path, enum tokens_right right);
+    const char *path, enum tokens_right right, struct err *why);
 
 /** Tell the store what a server said of a token for a path: the HTTP status
  *  (2xx: a proof for this very path; 401 or 403: a refusal). The bytes of a

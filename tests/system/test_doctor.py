@@ -77,9 +77,12 @@ class Doctor(bed.Case):
                    source=self.url + "/alice")
 
     def test_faults_of_signature_and_scope(self):
-        self.fails("signature", "; get a token of an issuer", jwks=self.keys,
+        """Told as found here, not as a server's words."""
+        self.fails("signature", "the token does not verify: its signature",
+                   "; get a new token of the issuer", jwks=self.keys,
                    token=self.bed.token(rogue=True))
-        self.fails("scope", "; get a token whose scope", jwks=self.keys,
+        self.fails("scope", "the token's scope 'read:/bob' does not cover",
+                   "; get a token that does", jwks=self.keys,
                    base_path="/exp", token=self.bed.token("read:/bob"),
                    source=self.url + "/alice")
 

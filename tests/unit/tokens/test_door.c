@@ -98,7 +98,7 @@ static void door(const char *path, enum tokens_right right, int code, bool asks)
 
 	assert_int_equal(tokens_door(tokens, &ada, path, right, &ask), code);
 	assert_int_equal(ask, asks);
-	assert_int_equal(tokens_may(tokens, &ada, path, right), code);
+	assert_int_equal(tokens_may(tokens, &ada, path, right, NULL), code);
 }
 
 static void said(const char *path, enum tokens_right right, int status)

@@ -593,37 +593,40 @@ static void the_door_opens_for_a_token_that_was_not_refused(void **state)
 
 	(void)state;
 	begin();
-	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ), -ENOKEY);
+	assert_int_equal(
+	    tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), -ENOKEY);
 	put_ending(NOW + 100);
 	want(0, 0);
 	pass(WAIT_FRESH_MS);
 	want(0, 0);
 	await_answers(2);
 	token = place.token;
-	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ), 0);
+	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), 0);
 	tokens_report(tokens, token, "/a", TOKENS_READ, 403);
-	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ), -EACCES);
-	assert_int_equal(tokens_may(tokens, NULL, "/a/b", TOKENS_READ), 0);
+	assert_int_equal(
+	    tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), -EACCES);
+	assert_int_equal(
+	    tokens_may(tokens, NULL, "/a/b", TOKENS_READ, NULL), 0);
 	tokens_report(tokens, token, "/a", TOKENS_READ, 401);
 	assert_int_equal(
-	    tokens_may(tokens, NULL, "/a", TOKENS_READ), -EKEYREJECTED);
+	    tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), -EKEYREJECTED);
 	tokens_report(tokens, token, "/a", TOKENS_READ, 500);
 	tokens_report(tokens, token, "/a", TOKENS_READ, 404);
 	assert_int_equal(
-	    tokens_may(tokens, NULL, "/a", TOKENS_READ), -EKEYREJECTED);
+	    tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), -EKEYREJECTED);
 	tokens_report(tokens, token, "/a", TOKENS_READ, 206);
-	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ), 0);
+	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), 0);
 	/* Another token has not been refused. */
 	tokens_report(tokens, token, "/a", TOKENS_READ, 403);
 	put_ending(NOW + 200);
 	pass(WAIT_AGAIN_MS);
 	want(0, 0);
 	await_installed(3);
-	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ), 0);
+	assert_int_equal(tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), 0);
 	/* An ended one opens nothing. */
 	pass_wall(200);
 	assert_int_equal(
-	    tokens_may(tokens, NULL, "/a", TOKENS_READ), -EKEYEXPIRED);
+	    tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL), -EKEYEXPIRED);
 }
 
 static void a_refusal_is_told_with_its_reason(void **state)
@@ -913,7 +916,7 @@ static void *ask_much(void *arg)
 		struct token *token;
 
 		want(i % 7 == 0 ? 50 : 0, i % 5 == 0 ? seed + i / 50 : 0);
-		if (tokens_may(tokens, NULL, "/a", TOKENS_READ) == 0)
+		if (tokens_may(tokens, NULL, "/a", TOKENS_READ, NULL) == 0)
 			opened++;
 		if (i % 64 != 0)
 			continue;
