@@ -39,7 +39,7 @@ static void add_point(struct json_text *text, uint32_t point)
 		json_text_add(text, bytes[i]);
 }
 
-/* "\uXXXX" is complete: a character, or one half of one. */
+/* An escape of four digits is complete: a character, or one half of one. */
 static void take_unit(struct json_text *text)
 {
 	uint32_t high = text->high_unit;

@@ -420,8 +420,8 @@ static void tell_none(const struct discover *discover, struct err *out)
 		(void)err_set(out, -ENOKEY,
 		    "no token in BEARER_TOKEN, BEARER_TOKEN_FILE, "
 		    "$XDG_RUNTIME_DIR/bt_u%u, /tmp/bt_u%u or $_CONDOR_CREDS, "
-		    "and no agent in OIDC_SOCK; get one, for instance with htgettoken, or name its file "
-		    "with -o token_file=FILE",
+		    "and no agent in OIDC_SOCK; get one, for instance with "
+		    "htgettoken, or name its file with -o token_file=FILE",
 		    uid, uid);
 }
 
