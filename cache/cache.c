@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "cache/core.h"
-#include "cache/store.h"
+#include "cache/store/store.h"
 #include "fetch/fetch.h"
 
 #include <assert.h>

@@ -5,7 +5,7 @@
  */
 #include "cache/ask.h"
 #include "cache/core.h"
-#include "cache/store.h"
+#include "cache/store/store.h"
 #include "fetch/fetch.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  * not have is fetched.
  */
 #include "cache/core.h"
-#include "cache/store.h"
+#include "cache/store/store.h"
 
 #include <assert.h>
 #include <errno.h>

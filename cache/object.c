@@ -4,7 +4,7 @@
 
 #include "base/path.h"
 #include "cache/core.h"
-#include "cache/store.h"
+#include "cache/store/store.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -27,7 +27,7 @@
 #include "base/sync.h"
 #include "cache/cache.h"
 #include "cache/list.h"
-#include "cache/store.h"
+#include "cache/store/store.h"
 
 #include <assert.h>
 #include <stdbool.h>

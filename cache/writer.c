@@ -4,7 +4,7 @@
 
 #include "base/stats.h"
 #include "cache/core.h"
-#include "cache/store.h"
+#include "cache/store/store.h"
 
 #include <errno.h>
 #include <stdlib.h>

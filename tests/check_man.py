@@ -31,7 +31,7 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "cache/listing.c")
 # Where `status --json` is written.
 JSON_FILES = ("cli/describe.c", "tokens/describe.c", "fetch/origin.c",
-              "cache/cache.c", "cache/store.c")
+              "cache/cache.c", "cache/store/store.c")
 
 
 def sources(root, binary):

@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "cache/format.h"
-#include "cache/store.h"
-#include "cache/store_hash.h"
+#include "cache/store/format.h"
+#include "cache/store/hash.h"
+#include "cache/store/store.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -8,7 +8,7 @@
 #define TESTS_UNIT_CACHE_STORE_BED_H
 
 #include "base/clock.h"
-#include "cache/store.h"
+#include "cache/store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>

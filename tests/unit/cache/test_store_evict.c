@@ -4,7 +4,7 @@
  * used packs go first, maps go with their files, a full disk and a stopped
  * evictor are lived with, descriptors are few.
  */
-#include "cache/evict.h"
+#include "cache/store/evict.h"
 #include "tests/unit/cache/store_bed.h"
 
 #include <dirent.h>

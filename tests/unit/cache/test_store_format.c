@@ -4,8 +4,8 @@
  * told apart from other versions and from nonsense, never repaired; tables
  * that grow with the cache; the directory that vanishes and comes back.
  */
-#include "cache/format.h"
-#include "cache/store_hash.h"
+#include "cache/store/format.h"
+#include "cache/store/hash.h"
 #include "tests/unit/cache/store_bed.h"
 
 #include <dirent.h>

@@ -3,7 +3,7 @@
  * tests/unit/cache/test_store_io.c - transfers that are cut or interrupted
  * are finished; heat is told on kernels with cachestat(2) and without.
  */
-#include "cache/store_io.h"
+#include "cache/store/io.h"
 #include "tests/unit/cache/store_bed.h"
 
 #include <errno.h>

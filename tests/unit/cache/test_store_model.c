@@ -10,7 +10,7 @@
  * BEARERFS_SEED and BEARERFS_STEPS choose another walk, or a longer one.
  */
 #include "base/stats.h"
-#include "cache/store_hash.h"
+#include "cache/store/hash.h"
 #include "tests/unit/cache/store_bed.h"
 
 #include <errno.h>

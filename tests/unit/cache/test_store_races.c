@@ -9,9 +9,9 @@
  * The other process is a second store; it acts inside a wrapped system call
  * of ours (of the name that 64-bit offsets give it).
  */
-#include "cache/store_hash.h"
-#include "cache/store_impl.h"
-#include "cache/usage.h"
+#include "cache/store/hash.h"
+#include "cache/store/impl.h"
+#include "cache/store/usage.h"
 #include "tests/unit/cache/store_bed.h"
 
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * tests/unit/cache/test_table.c - the tables on disk: found again what was
  * entered, the least used gives way, noise is nothing.
  */
-#include "cache/table.h"
+#include "cache/store/table.h"
 #include "tests/unit/cache/store_bed.h"
 
 #include <fcntl.h>

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/store/tend.h - which generation a store works on.
+ *
+ * Threads: who opens or closes the store, in between its writer.
+ */
+#ifndef CACHE_STORE_TEND_H
+#define CACHE_STORE_TEND_H
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+
+struct generation;
+struct store;
+
+/** Open the directory and put its generation in force; may wait.
+ *  @param takeover  also a directory of another version.
+ *  @retval 0, or -errno; what was in force stays. */
+NODISCARD int store_set_up(struct store *store, bool takeover, struct err *err);
+
+/** Put a generation (NULL: none) in force; may wait. */
+void store_swap_in(struct store *store, struct generation *generation);
+
+#endif
