@@ -48,7 +48,7 @@ static void give(const struct finding *now, int code, uint64_t now_s,
 	struct err why = ERR_INIT;
 
 	if (code == 0) {
-		answer(arg, 0, token_get(now->token), &why);
+		answer(arg, 0, token_get(finding_first(now)), &why);
 		return;
 	}
 	if (code == -ECANCELED)
@@ -62,12 +62,11 @@ static void answer_all(struct tokens *tokens, struct store_query *over)
     REQUIRES(tokens_lock);
 static void answer_all(struct tokens *tokens, struct store_query *over)
 {
-	struct finding now = tokens->now;
+	struct finding now;
 	int code = tokens->stopping ? -ECANCELED : token_store_code(tokens);
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
-	if (now.token != NULL)
-		(void)token_get(now.token);
+	finding_copy(&now, &tokens->now);
 	token_store_leave(tokens);
 	while (over != NULL) {
 		struct store_query *query = over;
@@ -76,7 +75,7 @@ static void answer_all(struct tokens *tokens, struct store_query *over)
 		give(&now, code, now_s, query->answer, query->arg);
 		free(query);
 	}
-	token_put(now.token);
+	finding_fini(&now);
 	token_store_enter(tokens);
 }
 
@@ -156,7 +155,7 @@ static int ask(struct tokens *tokens, const struct tokens_query *query,
 		code = enqueue(tokens, &wait, answer, arg) ? 1 : view.code;
 	}
 	if (code == 0)
-		*out = token_get(tokens->now.token);
+		*out = token_get(finding_first(&tokens->now));
 	token_store_leave(tokens);
 	return code;
 }
@@ -174,5 +173,5 @@ void tokens_want(struct tokens *tokens, const struct tokens_query *query,
 		return;
 	token_store_copy(tokens, &now);
 	give(&now, code, clock_wall_s(tokens->clock), answer, arg);
-	token_put(now.token);
+	finding_fini(&now);
 }

@@ -52,21 +52,23 @@ int tokens_describe(struct tokens *tokens, struct buf *out)
 	static const struct jwt_claims silent;
 	const struct jwt_claims *claims = &silent;
 	struct finding now;
+	const struct token *token;
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
 	token_store_copy(tokens, &now);
-	if (now.token != NULL)
-		claims = &now.token->claims;
-	(void)buf_printf(out, "{\"state\":\"%s\"", state_of(now.token, now_s));
-	put_field(out, "source", now.token != NULL ? now.source : NULL);
+	token = finding_first(&now);
+	if (token != NULL)
+		claims = &token->claims;
+	(void)buf_printf(out, "{\"state\":\"%s\"", state_of(token, now_s));
+	put_field(out, "source", token != NULL ? token_source(token) : NULL);
 	put_field(out, "issuer", claims->issuer);
 	put_field(out, "subject", claims->subject);
 	put_field(out, "scope", claims->scope);
-	put_end(out, now.token, now_s);
+	put_end(out, token, now_s);
 	put_field(
 	    out, "problem", now.problem.code != 0 ? now.problem.text : NULL);
 	(void)buf_printf(out, "}");
-	token_put(now.token);
+	finding_fini(&now);
 	return buf_code(out);
 }
 
@@ -130,33 +132,38 @@ static void put_state(
 int tokens_describe_text(struct tokens *tokens, struct buf *out)
 {
 	struct finding now;
+	const struct token *token;
 
 	token_store_copy(tokens, &now);
-	if (now.token == NULL) {
+	token = finding_first(&now);
+	if (token == NULL) {
 		(void)buf_printf(out, "token: none\n");
 	} else {
-		put_state(out, now.token, clock_wall_s(tokens->clock));
-		put_text(out, "from", now.source);
-		put_text(out, "issuer", now.token->claims.issuer);
-		put_text(out, "subject", now.token->claims.subject);
-		put_text(out, "scope", now.token->claims.scope);
+		put_state(out, token, clock_wall_s(tokens->clock));
+		put_text(out, "from", token_source(token));
+		put_text(out, "issuer", token->claims.issuer);
+		put_text(out, "subject", token->claims.subject);
+		put_text(out, "scope", token->claims.scope);
 	}
 	if (now.problem.code != 0)
 		put_text(out, "problem", now.problem.text);
-	token_put(now.token);
+	finding_fini(&now);
 	return buf_code(out);
 }
 
 int tokens_source(struct tokens *tokens, struct buf *out)
 {
 	struct finding now;
-	bool found;
+	const struct token *token;
+	int code = -ENOKEY;
 
 	token_store_copy(tokens, &now);
-	found = now.token != NULL;
-	token_put(now.token);
-	return found ? buf_append(out, now.source, strlen(now.source))
-	             : -ENOKEY;
+	token = finding_first(&now);
+	if (token != NULL)
+		code = buf_append(
+		    out, token_source(token), strlen(token_source(token)));
+	finding_fini(&now);
+	return code;
 }
 
 int tokens_state(struct tokens *tokens, struct err *err)
@@ -171,6 +178,6 @@ int tokens_state(struct tokens *tokens, struct err *err)
 		return 0;
 	token_store_copy(tokens, &now);
 	token_store_explain(&now, code, clock_wall_s(tokens->clock), err);
-	token_put(now.token);
+	finding_fini(&now);
 	return code;
 }

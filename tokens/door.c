@@ -131,7 +131,7 @@ static struct token *token_of(struct tokens *tokens, const struct ident *ident)
 static struct token *token_of(struct tokens *tokens, const struct ident *ident)
 {
 	(void)ident;
-	return tokens->now.token;
+	return finding_first(&tokens->now);
 }
 
 /* One line of a refusal, unless it was told lately. A directory above the

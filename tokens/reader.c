@@ -69,8 +69,8 @@ struct change {
 
 static void tell(const struct change *change, uint64_t now_s)
 {
-	const struct token *token = change->after.token;
-	const struct token *old = change->before.token;
+	const struct token *token = finding_first(&change->after);
+	const struct token *old = finding_first(&change->before);
 	char stamp[CLOCK_STAMP_BYTES];
 	struct err why;
 
@@ -79,7 +79,7 @@ static void tell(const struct change *change, uint64_t now_s)
 		    old != NULL && old != token ? "token renewed"
 		                                : "token found",
 		    "source=%s issuer=%s subject=%s scope=%s until=%s",
-		    LOG_TEXT(change->after.source),
+		    LOG_TEXT(token_source(token)),
 		    LOG_TEXT(token->claims.issuer),
 		    LOG_TEXT(token->claims.subject),
 		    LOG_TEXT(token->claims.scope),
@@ -102,14 +102,12 @@ static void install(
     struct tokens *tokens, const struct finding *found, struct change *change)
 {
 	uint64_t now_s = clock_wall_s(tokens->clock);
-	const struct token *old = tokens->now.token;
-	const struct token *token = found->token;
+	const struct token *old = finding_first(&tokens->now);
+	const struct token *token = finding_first(found);
 
 	change->before = tokens->now;
-	change->after = *found;
+	finding_copy(&change->after, found);
 	tokens->now = *found;
-	if (token != NULL)
-		(void)token_get(found->token); /* the change's own */
 	if (token == NULL)
 		tokens->renew_due_s = UINT64_MAX;
 	else if (token != old)
@@ -141,7 +139,7 @@ static void look_once(struct tokens *tokens, bool force)
 	token_store_enter(tokens);
 	if (tokens->abandoned) {
 		/* The clock is gone with its owner. */
-		token_put(found.token);
+		finding_fini(&found);
 		return;
 	}
 	install(tokens, &found, &change);
@@ -150,8 +148,8 @@ static void look_once(struct tokens *tokens, bool force)
 	(void)pthread_cond_signal(&tokens->clerk_wakes);
 	token_store_leave(tokens);
 	tell(&change, now_s);
-	token_put(change.before.token);
-	token_put(change.after.token);
+	finding_fini(&change.before);
+	finding_fini(&change.after);
 	token_store_enter(tokens);
 }
 

@@ -61,7 +61,7 @@ void token_store_sleep(
 
 int token_store_code(const struct tokens *tokens)
 {
-	const struct token *token = tokens->now.token;
+	const struct token *token = finding_first(&tokens->now);
 
 	if (token == NULL)
 		return -ENOKEY;
@@ -72,8 +72,10 @@ int token_store_code(const struct tokens *tokens)
 
 struct wait_view token_store_view(const struct tokens *tokens)
 {
+	const struct token *token = finding_first(&tokens->now);
+
 	return (struct wait_view){.code = token_store_code(tokens),
-	    .token_id = tokens->now.token != NULL ? tokens->now.token->id : 0,
+	    .token_id = token != NULL ? token->id : 0,
 	    .begun = tokens->looks_begun,
 	    .ended = tokens->looks_ended,
 	    .begun_ms = tokens->look_begun_ms};
@@ -93,6 +95,7 @@ void token_store_nudge(struct tokens *tokens)
 void token_store_explain(
     const struct finding *now, int code, uint64_t now_s, struct err *out)
 {
+	const struct token *token = finding_first(now);
 	char stamp[CLOCK_STAMP_BYTES];
 
 	*out = (struct err)ERR_INIT;
@@ -103,35 +106,34 @@ void token_store_explain(
 			(void)err_set(out, code,
 			    "the place where the token is kept does not "
 			    "answer");
-	} else if (code == -EKEYEXPIRED && now->token != NULL &&
-	    token_phase_at(now->token, now_s) == TOKEN_EARLY) {
-		clock_stamp(stamp, now->token->claims.not_before_s);
+	} else if (code == -EKEYEXPIRED && token != NULL &&
+	    token_phase_at(token, now_s) == TOKEN_EARLY) {
+		clock_stamp(stamp, token->claims.not_before_s);
 		(void)err_set(out, code,
 		    "the token from '%s' is not valid before %s; check the "
 		    "clock of this machine",
-		    now->source, stamp);
-	} else if (code == -EKEYEXPIRED && now->token != NULL &&
-	    now->problem.code != 0 && strncmp(now->source, "agent:", 6) == 0) {
-		clock_stamp(stamp, now->token->claims.expires_s);
+		    token_source(token), stamp);
+	} else if (code == -EKEYEXPIRED && token != NULL &&
+	    now->problem.code != 0 &&
+	    strncmp(token_source(token), "agent:", 6) == 0) {
+		clock_stamp(stamp, token->claims.expires_s);
 		(void)err_set(out, code,
 		    "the token from '%s' ended at %s and no newer one came: %s",
-		    now->source, stamp, now->problem.text);
-	} else if (code == -EKEYEXPIRED && now->token != NULL) {
-		clock_stamp(stamp, now->token->claims.expires_s);
+		    token_source(token), stamp, now->problem.text);
+	} else if (code == -EKEYEXPIRED && token != NULL) {
+		clock_stamp(stamp, token->claims.expires_s);
 		(void)err_set(out, code,
 		    "the token from '%s' ended at %s and no newer one came; "
 		    "get a new one, for instance with htgettoken or "
 		    "oidc-token",
-		    now->source, stamp);
+		    token_source(token), stamp);
 	}
 }
 
 void token_store_copy(struct tokens *tokens, struct finding *out)
 {
 	token_store_enter(tokens);
-	*out = tokens->now;
-	if (out->token != NULL)
-		(void)token_get(out->token);
+	finding_copy(out, &tokens->now);
 	token_store_leave(tokens);
 }
 
@@ -151,7 +153,7 @@ void token_store_destroy(struct tokens *tokens) UNCHECKED
 	if (tokens->source.free != NULL)
 		tokens->source.free(tokens->source.arg);
 	trust_free(tokens->trust);
-	token_put(tokens->now.token);
+	finding_fini(&tokens->now);
 	proof_free(tokens->proofs);
 	free(tokens->base_path);
 	free(tokens->source_path);

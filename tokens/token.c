@@ -30,6 +30,7 @@ void token_put(struct token *token)
 	secret_put(token->text);
 	jwt_claims_fini(&token->claims);
 	free(token->judgement.why);
+	free(token->source);
 	free(token);
 }
 
@@ -53,6 +54,18 @@ const char *token_kind(const struct token *token)
 const struct secret *token_text(const struct token *token)
 {
 	return token->text;
+}
+
+const char *token_source(const struct token *token)
+{
+	return token->source != NULL ? token->source : "";
+}
+
+int token_set_source(struct token *token, const char *source)
+{
+	assert(token->source == NULL);
+	token->source = strdup(source);
+	return token->source != NULL ? 0 : -ENOMEM;
 }
 
 enum token_phase token_phase_at(const struct token *token, uint64_t now_s)

@@ -27,12 +27,21 @@ struct token {
 	atomic_uint references;
 	uint64_t id;
 	struct secret *text;
+	char *source; /* where it was found: a path, a variable's name;
+			 NULL: not said */
 	struct jwt_claims claims; /* all silent for an opaque token */
 	struct token_judgement judgement;
 };
 
 /** "jwt", "macaroon" or "opaque". */
 const char *token_kind(const struct token *token);
+
+/** Where it was found, borrowed; "" when nobody said. */
+const char *token_source(const struct token *token);
+
+/** Say where it was found: once, before anybody else knows the token.
+ *  @retval -ENOMEM  it stays unsaid. */
+NODISCARD int token_set_source(struct token *token, const char *source);
 
 /** Where a moment lies in a token's life. */
 enum token_phase { TOKEN_EARLY, TOKEN_GOOD, TOKEN_ENDED };

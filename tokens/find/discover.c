@@ -107,6 +107,8 @@ static int add_value(struct discover *discover, struct err *err)
 		return out_of_memory(err);
 	if (code < 0)
 		(void)err_wrap(&source->problem, "%s", name);
+	else if (token_set_source(source->latest, name) < 0)
+		return out_of_memory(err);
 	return 0;
 }
 
@@ -461,7 +463,7 @@ void discover_look(
 	struct search search = {.best = NULL};
 	unsigned fixed = discover->fixed_count;
 
-	*out = (struct finding){.token = NULL};
+	*out = (struct finding){.count = 0};
 	discover->look.now_s = now_s;
 	discover->look.force = force;
 	if (!search_range(discover, 0, fixed, &search, &out->problem)) {
@@ -480,7 +482,5 @@ void discover_look(
 		tell_none(discover, &out->problem);
 		return;
 	}
-	out->token = token_get(search.token);
-	(void)snprintf(
-	    out->source, sizeof(out->source), "%s", search.best->name);
+	finding_add(out, token_get(search.token));
 }

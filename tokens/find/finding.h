@@ -1,22 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/find/finding.h - what one look for a token has brought.
+ * tokens/find/finding.h - what one look for tokens has brought: the one to
+ * use, or of HTCondor's several those that are good, of which the path
+ * decides (tokens/pick.h).
+ *
+ * Threads: one at a time; the tokens themselves are immutable.
  */
 #ifndef TOKENS_FINDING_H
 #define TOKENS_FINDING_H
 
+#include "base/attr.h"
 #include "base/err.h"
-#include "base/path.h"
 #include "tokens/token.h"
 
+enum { FINDING_TOKENS_MAX = 16 };
+
 struct finding {
-	struct token *token; /* a reference, the receiver's; NULL: none. It may
-				have ended, or not have begun: the best there
-				is */
-	char source[PATH_BYTES_MAX]; /* where it is from: a file's path, or a
-					variable's name; "" */
+	unsigned count; /* 0: none was found */
+	/* References, the finding's, in the order in which they are to be
+	 * tried. A single one may have ended, or not have begun: the best
+	 * there is. */
+	struct token *tokens[FINDING_TOKENS_MAX];
 	struct err problem; /* the first thing that was wrong on the way, with
 			       its remedy; code 0: nothing */
 };
+
+/** Add a token; the reference is consumed, also when there is no room. */
+void finding_add(struct finding *finding, struct token *token);
+
+/** The same with references of its own. */
+void finding_copy(struct finding *out, const struct finding *from);
+
+/** Release the tokens; leaves an empty one. */
+void finding_fini(struct finding *finding);
+
+/** The first one, borrowed; NULL: none. */
+struct token *finding_first(const struct finding *finding);
 
 #endif

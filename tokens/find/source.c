@@ -66,6 +66,12 @@ static void take_token(struct source *source, struct token *token)
 		token_put(token);
 		token = token_get(source->good);
 	}
+	if (token->source == NULL &&
+	    token_set_source(token, source->name) < 0) {
+		(void)err_set(&source->problem, -ENOMEM, "out of memory");
+		token_put(token);
+		return;
+	}
 	token_put(source->latest);
 	source->latest = token;
 }
@@ -119,9 +125,9 @@ static void ask_agent(struct source *source, bool force)
 	struct token *token = NULL;
 
 	(void)!agent_ask(source->agent, &want, &token, &source->problem);
+	follow_name(source);
 	if (token != NULL)
 		take_token(source, token);
-	follow_name(source);
 }
 
 void token_source_look(struct source *source, struct file_look *look,

@@ -43,7 +43,7 @@ static int set_up(void **state)
 	hand.wall_s = NOW_S;
 	fake_agent_start(&fake, path);
 	config = (struct tokens_config){.clock = &hand, .uid = geteuid()};
-	found = (struct finding){.token = NULL};
+	found = (struct finding){.count = 0};
 	discover = NULL;
 	return 0;
 }
@@ -51,7 +51,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	token_put(found.token);
+	finding_fini(&found);
 	discover_free(discover);
 	fake_agent_stop(&fake);
 	make_remove(dir);
@@ -84,15 +84,15 @@ static void begin(void)
 
 static void look(bool force)
 {
-	token_put(found.token);
+	finding_fini(&found);
 	discover_look(discover, force, hand.wall_s, &found);
 }
 
 static void assert_found(const char *name, const char *source)
 {
-	assert_non_null(found.token);
-	assert_string_equal(found.token->claims.subject, name);
-	assert_string_equal(found.source, source);
+	assert_non_null(finding_first(&found));
+	assert_string_equal(finding_first(&found)->claims.subject, name);
+	assert_string_equal(token_source(finding_first(&found)), source);
 }
 
 static void pass(unsigned seconds)
@@ -164,7 +164,7 @@ static void a_token_file_alone_asks_no_agent(void **state)
 	config.token_file = file;
 	begin();
 	look(false);
-	assert_null(found.token);
+	assert_null(finding_first(&found));
 	assert_int_equal(found.problem.code, -ENOKEY);
 	assert_int_equal(atomic_load(&fake.asked), 0);
 }
@@ -220,7 +220,7 @@ static void trouble_with_the_agent_is_told(void **state)
 	    "{\"status\":\"failure\",\"error\":\"account not loaded\"}");
 	begin();
 	look(false);
-	assert_null(found.token);
+	assert_null(finding_first(&found));
 	assert_int_equal(found.problem.code, -ENOKEY);
 	assert_non_null(strstr(found.problem.text, "oidc-add tb"));
 	pass(1);
@@ -236,7 +236,7 @@ static void trouble_with_the_agent_is_told(void **state)
 	pass(12);
 	look(true);
 	assert_found("agent", "agent:tb");
-	assert_true(token_expires_s(found.token) < hand.wall_s);
+	assert_true(token_expires_s(finding_first(&found)) < hand.wall_s);
 	assert_int_equal(found.problem.code, -EPROTO);
 	assert_non_null(strstr(found.problem.text, "oidc-add tb"));
 }
@@ -270,7 +270,7 @@ static void nothing_at_all_names_the_agent(void **state)
 		skip();
 	begin();
 	look(false);
-	assert_null(found.token);
+	assert_null(finding_first(&found));
 	assert_non_null(strstr(found.problem.text, "OIDC_SOCK"));
 	/* A path in the environment is made absolute. */
 	give("agent", 20);
@@ -293,8 +293,8 @@ static int make_once(void *arg)
 	if (code < 0)
 		return code;
 	discover_look(made, false, hand.wall_s, &got);
-	code = got.token == NULL ? got.problem.code : 0;
-	token_put(got.token);
+	code = finding_first(&got) == NULL ? got.problem.code : 0;
+	finding_fini(&got);
 	discover_free(made);
 	return code;
 }

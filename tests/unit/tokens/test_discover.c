@@ -42,14 +42,14 @@ static int set_up(void **state)
 	make_no_environment();
 	make_directory(dir);
 	discover = NULL;
-	found = (struct finding){.token = NULL};
+	found = (struct finding){.count = 0};
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	token_put(found.token);
+	finding_fini(&found);
 	discover_free(discover);
 	make_remove(dir);
 	make_no_environment();
@@ -75,7 +75,7 @@ static void begin(const char *token_file)
 
 static void look(uint64_t now_s)
 {
-	token_put(found.token);
+	finding_fini(&found);
 	discover_look(discover, false, now_s, &found);
 }
 
@@ -89,8 +89,8 @@ static void put(const char *path, const char *name, uint64_t expires_s)
 
 static void assert_subject(const char *name)
 {
-	assert_non_null(found.token);
-	assert_string_equal(found.token->claims.subject, name);
+	assert_non_null(finding_first(&found));
+	assert_string_equal(finding_first(&found)->claims.subject, name);
 }
 
 /* The whole environment, each place with a token of its own, in the order in
@@ -149,7 +149,7 @@ static void the_first_place_that_has_a_token_is_taken(void **state)
 		begin(NULL);
 		look(NOW);
 		assert_subject(places[first]);
-		assert_string_equal(found.source,
+		assert_string_equal(token_source(finding_first(&found)),
 		    first == 0 ? "$BEARER_TOKEN" : place_path(first));
 		assert_int_equal(found.problem.code, 0);
 		if (first == 0)
@@ -161,7 +161,7 @@ static void the_first_place_that_has_a_token_is_taken(void **state)
 		skip();
 	begin(NULL);
 	look(NOW);
-	assert_null(found.token);
+	assert_null(finding_first(&found));
 	assert_non_null(strstr(found.problem.text, "BEARER_TOKEN_FILE"));
 	assert_non_null(strstr(found.problem.text, "token_file="));
 }
@@ -176,7 +176,7 @@ static void the_option_stands_alone(void **state)
 	assert_subject("option");
 	begin(in_dir("none"));
 	look(NOW);
-	assert_null(found.token);
+	assert_null(finding_first(&found));
 	assert_non_null(strstr(found.problem.text, "/none"));
 	assert_non_null(strstr(found.problem.text, "mode 600"));
 	put(in_dir("ended"), "ended", NOW - 1000);
@@ -310,7 +310,7 @@ static void the_xdg_directory_must_be_absolute(void **state)
 	(void)setenv("XDG_RUNTIME_DIR", ".", 1);
 	begin(NULL);
 	look(NOW);
-	assert_null(found.token);
+	assert_null(finding_first(&found));
 	/* A relative token file is taken from where the command was typed. */
 	(void)setenv("BEARER_TOKEN_FILE", known, 1);
 	begin(NULL);
@@ -327,14 +327,14 @@ static void a_token_stays_itself_while_its_text_is_the_same(void **state)
 	put(in_dir("token"), "ada", NOW + 1000);
 	begin(in_dir("token"));
 	look(NOW);
-	id = token_id(found.token);
+	id = token_id(finding_first(&found));
 	/* HTCondor's starter replaces the file every 300 s. */
 	put(in_dir("token"), "ada", NOW + 1000);
 	look(NOW + 1);
-	assert_int_equal(token_id(found.token), id);
+	assert_int_equal(token_id(finding_first(&found)), id);
 	put(in_dir("token"), "ada", NOW + 2000);
 	look(NOW + 2);
-	assert_true(token_id(found.token) != id);
+	assert_true(token_id(finding_first(&found)) != id);
 }
 
 enum replacement { BY_RENAME, IN_PLACE, AFTER_DELETING, AS_JSON, REPLACEMENTS };
@@ -493,7 +493,7 @@ static void unchanged_files_are_not_read(void **state)
 	for (uint64_t s = 1; s < 10; s++)
 		look(NOW + s);
 	assert_int_equal(stats_get(STATS_tokens_reads), reads);
-	token_put(found.token);
+	finding_fini(&found);
 	discover_look(discover, true, NOW + 10, &found);
 	assert_int_equal(stats_get(STATS_tokens_reads), reads + 1);
 	assert_subject("ada");
@@ -523,7 +523,7 @@ static void condors_directory_may_change_and_vanish(void **state)
 	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
 	begin(NULL);
 	look(NOW);
-	assert_null(found.token);
+	assert_null(finding_first(&found));
 	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
 	put(in_dir("creds/b.use"), "b", NOW + 100);
 	put(in_dir("creds/.hidden.use"), "hidden", NOW + 100);
@@ -592,7 +592,7 @@ static void condors_files_are_bounded(void **state)
 		}
 	}
 	look(NOW + 10);
-	assert_non_null(found.token);
+	assert_non_null(finding_first(&found));
 }
 
 /* What the environment said is known from the beginning and for good: the
@@ -605,7 +605,8 @@ static void the_environment_is_read_once(void **state)
 	make_no_environment();
 	look(NOW);
 	assert_subject("value");
-	assert_string_equal(found.source, "$BEARER_TOKEN");
+	assert_string_equal(
+	    token_source(finding_first(&found)), "$BEARER_TOKEN");
 }
 
 /* strdup(3) allocates inside libc, where no wrapper sees it. */
@@ -651,9 +652,9 @@ static int look_once(void *arg)
 
 	(void)arg;
 	discover_look(discover, true, NOW, &one);
-	found_one = one.token != NULL &&
-	    strcmp(one.token->claims.subject, "alpha") == 0;
-	token_put(one.token);
+	found_one = finding_first(&one) != NULL &&
+	    strcmp(finding_first(&one)->claims.subject, "alpha") == 0;
+	finding_fini(&one);
 	return found_one ? 0 : -ENOMEM;
 }
 

@@ -38,9 +38,9 @@ static void look(void *arg, bool force, uint64_t now_s, struct finding *out)
 	(void)arg;
 	(void)force;
 	(void)now_s;
-	*out = (struct finding){.token = NULL};
+	*out = (struct finding){.count = 0};
 	if (held != NULL)
-		out->token = token_get(held);
+		finding_add(out, token_get(held));
 }
 
 /* A mount whose user holds a token: bare, or signed by a key, ending in

@@ -59,7 +59,7 @@ static void place_look(
 {
 	(void)arg;
 	(void)now_s;
-	*out = (struct finding){.token = NULL};
+	*out = (struct finding){.count = 0};
 	(void)pthread_mutex_lock(&place.mutex);
 	place.looks++;
 	place.forced += force;
@@ -67,8 +67,7 @@ static void place_look(
 	while (place.stalls)
 		(void)pthread_cond_wait(&place.changed, &place.mutex);
 	if (place.token != NULL) {
-		out->token = token_get(place.token);
-		(void)snprintf(out->source, sizeof(out->source), "the place");
+		finding_add(out, token_get(place.token));
 	} else {
 		(void)err_set(&out->problem, -ENOKEY, "the place is empty");
 	}
@@ -89,6 +88,8 @@ static void put(struct token *token)
 	(void)pthread_mutex_lock(&place.mutex);
 	token_put(place.token);
 	place.token = token;
+	if (token != NULL)
+		assert_int_equal(token_set_source(token, "the place"), 0);
 	(void)pthread_mutex_unlock(&place.mutex);
 }
 
