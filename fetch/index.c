@@ -47,7 +47,7 @@ int index_parser_new(struct index_parser **out, enum index_format format,
 	if (format == INDEX_HTML)
 		index_html_init(&parser->html);
 	else
-		index_json_init(&parser->json);
+		index_json_init(parser);
 	*out = parser;
 	return 0;
 }

@@ -28,7 +28,6 @@ struct index_parser;
 
 enum {
 	INDEX_LINK_BYTES_MAX = 12800, /* longer ones are passed over */
-	INDEX_JSON_DEPTH_MAX = 8,
 };
 
 enum index_format {

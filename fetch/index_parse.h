@@ -11,7 +11,7 @@
 
 #include "base/path.h"
 #include "fetch/index.h"
-#include "fetch/json_text.h"
+#include "fetch/json.h"
 #include "fetch/source.h"
 
 enum { INDEX_WORD_BYTES = 16 }; /* of a tag's or attribute's name */
@@ -34,14 +34,10 @@ struct index_html {
 };
 
 struct index_json {
-	unsigned char state;
-	unsigned char after_text; /* state behind the string that is open */
-	unsigned depth;
-	bool in_object[INDEX_JSON_DEPTH_MAX + 1];
-	unsigned char key;     /* of the entry that is open */
-	struct json_text text; /* string or word being read */
+	struct json json;
 
 	/* The entry that is open. */
+	unsigned char key;
 	bool is_file;
 	bool is_directory;
 	bool has_size;
@@ -68,7 +64,7 @@ struct index_parser {
 };
 
 void index_html_init(struct index_html *html);
-void index_json_init(struct index_json *json);
+void index_json_init(struct index_parser *parser);
 
 /** Take one byte. @return 0, -EBADMSG (`reason` says why) or what entry()
  *  gave */
@@ -81,6 +77,6 @@ NODISCARD int index_link(
 
 /** Whether the document is complete. */
 bool index_html_complete(const struct index_html *html);
-bool index_json_complete(const struct index_json *json);
+bool index_json_complete(const struct index_json *entry);
 
 #endif
