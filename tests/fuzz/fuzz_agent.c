@@ -66,8 +66,7 @@ static void check_account(const char *text, size_t size_bytes)
 static void check_call(const uint8_t *data, size_t size_bytes)
 {
 	static struct agent_call call;
-	const struct agent_place place = {
-	    .path = "/fuzz", .root_fd = -1, .account = "tb"};
+	const struct agent_place place = {.path = "/fuzz", .account = "tb"};
 	struct err err = ERR_INIT;
 	int ends[2];
 	int code;

@@ -5,8 +5,8 @@
  * What a caller names as its token may be a FIFO, a file system that is dead,
  * this very mount; its /proc may fault on memory that it serves itself. So
  * one small process is forked before there is any thread, and it forks one
- * more for each look. That one has the caller's ids and nothing else, and
- * 2 s. One that cannot be killed (it waits in the kernel) counts against its
+ * more for each look. That one has the caller's ids, its view of the file
+ * system (view.h) and nothing else, and 2 s. One that cannot be killed (it waits in the kernel) counts against its
  * user's share until it is gone, and costs nobody else anything.
  *
  *   this process   queue, shares, answers (looker.c)
@@ -16,7 +16,7 @@
  *
  * Lifecycle: looker_start() while there is one thread; all else on one thread
  * at a time; looker_free() ends the forker, which kills what it has.
- * Sources: proc(5), ptrace(2) (access mode checking), openat2(2).
+ * Sources: proc(5), ptrace(2) (access mode checking).
  */
 #ifndef TOKENS_LOOKER_H
 #define TOKENS_LOOKER_H
@@ -40,20 +40,23 @@ enum {
 
 struct looker;
 
-/** What a look has to go by, in its own process. */
+/** What a look has to go by, in its own process: that sees the file system
+ *  as the caller does, and stands in the directory where its descriptors have
+ *  names (/proc/self/fd, wherever that is in this view, if at all). */
 struct looker_scene {
 	const struct caller *caller;
-	int proc_fd; /* /proc/TGID: stays with this process */
-	int root_fd; /* its root directory, O_PATH */
 	/* Its real, effective, saved and file system ids are one: only then
 	 * may its environment be believed to be its user's. */
 	bool one_identity;
-	int answer_fd; /* write here, at most LOOKER_ANSWER_BYTES_MAX */
+	int environ_fd; /* -1: several identities, or it is not to be read */
+	int answer_fd;  /* write here, at most LOOKER_ANSWER_BYTES_MAX */
 };
 
 /**
- * One look: in a process of its own, with the caller's ids, no threads and
- * no other descriptors. May block for ever.
+ * One look: in a process of its own, with the caller's ids and view, no
+ * threads and no other descriptors. May block for ever. Paths are absolute,
+ * and nothing of the program's own may be loaded: what is found under such
+ * names is the caller's.
  *
  * @return 0 when the answer is written, or a negative errno.
  */
@@ -90,8 +93,9 @@ int looker_fd(const struct looker *looker);
 struct looker_answer {
 	uint64_t number;
 	int code;    /* 0; -ETIMEDOUT; -ESRCH: another program by now; -EPERM:
-		       its ids cannot be taken on; -EIO: it was killed, or
-		       the forker has ended; else what the look returned */
+		       its ids cannot be taken on; -EXDEV: its view cannot be
+		       entered; -EIO: it was killed, or the forker has ended;
+		       -EMSGSIZE; else what the look returned */
 	char *bytes; /* the receiver's to wipe; NULL unless code is 0 */
 	size_t size_bytes;
 };

@@ -2,6 +2,7 @@
 /* tokens/callers/looker_child.c - one look, in a process of its own; see
  * looker.h. */
 #include "tokens/callers/looker_impl.h"
+#include "tokens/callers/view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -91,32 +93,78 @@ static int become(const struct caller *caller)
 	return 0;
 }
 
-static int look_at(struct looker_scene *scene, looker_look_fn look, void *arg)
+/* What only the caller's own rights open, and what is of use only behind its
+ * view: before any right is dropped, but with its ids, so that it can be done
+ * without CAP_SYS_PTRACE as well. */
+static int open_caller(
+    struct looker_scene *scene, int proc_fd, struct view *view)
 {
-	int code = check_caller(scene->caller, scene->proc_fd);
+	int code;
 
+	(void)setfsgid(scene->caller->gid);
+	(void)setfsuid(scene->caller->uid);
+	code = view_open(view, proc_fd);
+	if (code == 0 && scene->one_identity)
+		scene->environ_fd =
+		    openat(proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+	(void)setfsuid(geteuid());
+	(void)setfsgid(getegid());
+	return code;
+}
+
+/* Stand where this process's descriptors have names, whatever the caller has
+ * at /proc. Paths are absolute: the directory is free for that. */
+static int stand_in_fds(int self_fd)
+{
+	int fd = openat(self_fd, "fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int code = fd >= 0 && fchdir(fd) == 0 ? 0 : -errno;
+
+	if (fd >= 0)
+		(void)close(fd);
+	(void)close(self_fd);
+	return code;
+}
+
+static int enter(struct view *view)
+{
+	int self_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int code = view_enter(view);
+
+	if (self_fd < 0)
+		return -EIO;
+	return code < 0 ? code : stand_in_fds(self_fd);
+}
+
+static int look_at(
+    struct looker_scene *scene, int proc_fd, looker_look_fn look, void *arg)
+{
+	struct view view;
+	int code;
+
+	scene->one_identity = has_one_identity(scene->caller, proc_fd);
+	code = open_caller(scene, proc_fd, &view);
+	/* What was opened is this program's, if it is still the caller. */
+	if (code == 0)
+		code = check_caller(scene->caller, proc_fd);
+	if (code == 0)
+		code = enter(&view);
+	if (code == 0)
+		code = become(scene->caller);
+	if (code == 0)
+		code = look(arg, scene);
 	if (code < 0)
 		return code;
-	scene->root_fd =
-	    openat(scene->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (scene->root_fd < 0)
-		return -ESRCH;
-	code = become(scene->caller);
-	if (code < 0)
-		return code;
-	scene->one_identity = has_one_identity(scene->caller, scene->proc_fd);
-	code = look(arg, scene);
-	if (code < 0)
-		return code;
-	return check_caller(scene->caller, scene->proc_fd);
+	return check_caller(scene->caller, proc_fd);
 }
 
 int looker_child(
     const struct caller *caller, int answer_fd, looker_look_fn look, void *arg)
 {
-	struct looker_scene scene = {.caller = caller, .answer_fd = 3};
+	struct looker_scene scene = {
+	    .caller = caller, .answer_fd = 3, .environ_fd = -1};
 	struct rlimit zero = {0};
 	char path[32];
+	int proc_fd;
 	int code;
 
 	(void)setrlimit(RLIMIT_CORE, &zero);
@@ -127,9 +175,9 @@ int looker_child(
 	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
 		return EIO;
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)caller->tgid);
-	scene.proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (scene.proc_fd < 0)
+	proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc_fd < 0)
 		return ESRCH;
-	code = look_at(&scene, look, arg);
+	code = look_at(&scene, proc_fd, look, arg);
 	return code < 0 && code > -256 ? -code : code < 0 ? EIO : 0;
 }

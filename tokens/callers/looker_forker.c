@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/callers/looker_forker.c - the small process that forks one more for
  * each look, and kills it at its deadline; see looker.h. */
+#include "base/log.h"
+#include "base/secret.h"
 #include "tokens/callers/looker_impl.h"
 
 #include <errno.h>
@@ -184,12 +186,33 @@ static bool turn(struct forker *forker)
 	return forker->polled[0].revents == 0 || take_request(forker);
 }
 
-/* Nothing of the mount's: not its files, its terminal, its signals. */
+/* What libc would read later, when it would be the caller's: it asks for the
+ * time zone once. */
+static void load_all(void)
+{
+	tzset();
+}
+
+/* A token may be in it, and a look is asked for one if it is a caller. */
+static void forget_environment(void)
+{
+	for (char **at = environ; *at != NULL; at++)
+		secret_wipe(*at, strlen(*at));
+	environ[0] = NULL;
+}
+
+/* Nothing of the mount's: not its files, its terminal, its log, its signals,
+ * its environment. */
 static int stand_alone(int socket)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct rlimit zero = {0};
+	struct err ignored = ERR_INIT;
 
+	load_all();
+	forget_environment();
+	/* What is wrong is said in the answer. */
+	(void)!log_start(LOG_TO_STDERR, LOG_LEVEL_ERROR, NULL, &ignored);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 	    dup2(null, 2) < 0)
 		return -1;

@@ -127,7 +127,7 @@ int agent_new(
 		return out_of_memory(err);
 	agent->clock = config->clock;
 	agent->place = (struct agent_place){.path = agent->socket,
-	    .root_fd = config->root_fd,
+	    .in_fds = config->in_fds,
 	    .rules = config->rules};
 	agent->place.rules.forbidden_tree = agent->tree;
 	set_account(agent, agent->account);

@@ -46,8 +46,8 @@ enum {
 struct agent_config {
 	const struct clock *clock; /* borrowed for the agent's life */
 	const char *socket;        /* absolute path */
-	int root_fd; /* the path is below this directory; -1: below / */
-	struct file_rules rules; /* whose agent it must be (or root's), and
+	bool in_fds;               /* as struct agent_place has it */
+	struct file_rules rules;   /* whose agent it must be (or root's), and
 				    where no socket may lie */
 	const char *account; /* short name, or https://... of the issuer; NULL:
 				the only one that is loaded */

@@ -8,13 +8,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -54,24 +52,15 @@ static int no_agent(
  * the mount itself may be waiting for this token. */
 static int open_place(const struct agent_place *place, struct err *err)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
-	    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	char real[PATH_BYTES_MAX];
-	int code;
+	int code = token_file_resolve(real, place->path, &place->rules, err);
 	int fd;
 
-	if (place->root_fd >= 0) {
-		fd = (int)syscall(SYS_openat2, place->root_fd, place->path,
-		    &how, sizeof(how));
-	} else {
-		code =
-		    token_file_resolve(real, place->path, &place->rules, err);
-		if (code == -ENOENT)
-			return no_agent(place, err_message(code), err);
-		if (code < 0)
-			return code;
-		fd = open(real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	}
+	if (code == -ENOENT)
+		return no_agent(place, err_message(code), err);
+	if (code < 0)
+		return code;
+	fd = open(real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return no_agent(place, err_message(errno), err);
 	if (fd < 0)
@@ -123,18 +112,19 @@ static int check_peer(const struct agent_place *place, int fd, struct err *err)
 	                                   : refuse_owner(place, peer.uid, err);
 }
 
-/* Connect to the inode itself, by its name in /proc: what was checked cannot
- * be exchanged in between, and the path may be longer than sun_path. A full
- * queue is waited for. */
-static int connect_inode(int inode, uint64_t until_ms, int *out)
+/* Connect to the inode itself, by its descriptor's name: what was checked
+ * cannot be exchanged in between, and the path may be longer than sun_path. A
+ * full queue is waited for. */
+static int connect_inode(
+    const struct agent_place *place, int inode, uint64_t until_ms, int *out)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	(void)snprintf(address.sun_path, sizeof(address.sun_path),
-	    "/proc/self/fd/%d", inode);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s%d",
+	    place->in_fds ? "" : "/proc/self/fd/", inode);
 	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		int code = -errno;
 
@@ -171,7 +161,7 @@ static int begin(struct agent_call *call, const struct agent_place *place,
 		return inode;
 	code = check_inode(place, inode, err);
 	if (code == 0) {
-		code = connect_inode(inode, until_ms, &fd);
+		code = connect_inode(place, inode, until_ms, &fd);
 		if (code == -EAGAIN)
 			code = silent(place, err);
 		else if (code == -ECONNREFUSED)

@@ -36,7 +36,8 @@ enum {
 /** Where the agent is. */
 struct agent_place {
 	const char *path; /* absolute, borrowed */
-	int root_fd;      /* the path is below this directory; -1: below / */
+	bool in_fds;      /* this process stands in its own /proc/self/fd,
+			     which may have no such name */
 	struct file_rules rules;
 	const char *account; /* for sentences, borrowed */
 };

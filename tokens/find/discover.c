@@ -202,7 +202,6 @@ static int add_agent(struct discover *discover,
 	struct agent_config about = {
 	    .clock = config->clock != NULL ? config->clock : clock_system(),
 	    .socket = config->agent,
-	    .root_fd = -1,
 	    .rules = discover->rules,
 	    .account = config->account};
 	struct agent *agent = NULL;

@@ -42,7 +42,6 @@ static int set_up(void **state)
 	hand.wall_s = NOW_S;
 	config = (struct agent_config){.clock = &hand,
 	    .socket = path,
-	    .root_fd = -1,
 	    .rules = {.uid = geteuid()},
 	    .account = "tb"};
 	fake_agent_start(&fake, path);

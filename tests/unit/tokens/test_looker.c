@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/callers/looker.h, with real processes of several users: who looks,
  * with which rights, and what a stalled look costs whom. Needs root. */
+#include "tests/unit/tokens/caller_bed.h"
 #include "tokens/callers/looker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -95,9 +94,7 @@ static int act(void *arg, const struct looker_scene *scene)
 		for (;;)
 			(void)pause();
 	case ACT_ROOT_ONLY:
-		return openat(scene->root_fd, "etc/shadow", O_RDONLY) < 0
-		    ? -errno
-		    : 0;
+		return open("/etc/shadow", O_RDONLY) < 0 ? -errno : 0;
 	case ACT_HUGE:
 		return say(scene, huge, sizeof(huge));
 	case ACT_KILLED:
@@ -129,88 +126,36 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void run_another(int number)
+static struct bed_process process_of(uid_t uid, enum act act)
 {
-	(void)number;
-	(void)execl("/bin/sleep", "sleep", "600", (char *)NULL);
+	const struct bed_who who = bed_user(uid, act);
+
+	return bed_start(&who);
 }
 
-/* A process of a user's that lives until it is killed. */
-static pid_t process_with(uid_t uid, gid_t gid, uid_t real_uid, gid_t real_gid)
+static struct looker_answer look_with(const struct bed_who *who)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
+	struct bed_process process = bed_start(who);
+	struct looker_answer out = bed_look(looker, &process);
 
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)signal(SIGUSR1, run_another);
-		if (setresgid(real_gid, gid, gid) < 0 ||
-		    setresuid(real_uid, uid, uid) < 0 ||
-		    write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			(void)pause();
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	(void)close(ready[0]);
-	(void)close(ready[1]);
-	return pid;
-}
-
-static pid_t process_of(uid_t uid, gid_t gid, uid_t real_uid)
-{
-	return process_with(uid, gid, real_uid, gid);
-}
-
-static void end(pid_t pid)
-{
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
-static struct caller caller_with(pid_t pid, uid_t uid, gid_t gid)
-{
-	struct ident ident = {.uid = uid, .gid = gid, .pid = pid};
-	struct caller out;
-
-	assert_int_equal(caller_of(&out, &ident), 0);
+	bed_end(&process);
 	return out;
 }
 
-static struct looker_answer take(void)
+static struct looker_answer look(uid_t uid, enum act act)
 {
-	struct looker_answer out;
-	struct pollfd polled = {looker_fd(looker), POLLIN, 0};
+	const struct bed_who who = bed_user(uid, act);
 
-	while (looker_take(looker, &out) == 0)
-		assert_int_equal(poll(&polled, 1, 60000), 1);
-	return out;
-}
-
-static struct looker_answer look(uid_t uid, enum act act, uid_t real_uid)
-{
-	pid_t pid = process_of(uid, act, real_uid);
-	struct caller caller = caller_with(pid, uid, act);
-	struct looker_answer out;
-
-	assert_int_equal(looker_ask(looker, 42, &caller), 0);
-	out = take();
-	assert_int_equal(out.number, 42);
-	end(pid);
-	return out;
+	return look_with(&who);
 }
 
 static void it_has_the_callers_ids_and_nothing_else(void **state)
 {
-	struct looker_answer got = look(ALICE, ACT_IDS, ALICE);
+	struct looker_answer got = look(ALICE, ACT_IDS);
 
 	(void)state;
 	assert_int_equal(got.code, 0);
-	/* Descriptors: /dev/null three times, answer, /proc, root. */
+	/* Descriptors: /dev/null three times, answer, /proc, environment. */
 	assert_int_equal(got.size_bytes,
 	    strlen("1001 1001 2001 2001 groups=0 caps=0 nnp=1 dump=0 fds=6 "
 	           "one=1"));
@@ -222,7 +167,7 @@ static void it_has_the_callers_ids_and_nothing_else(void **state)
 
 static void it_has_no_capability_for_root_either(void **state)
 {
-	struct looker_answer got = look(0, ACT_IDS, 0);
+	struct looker_answer got = look(0, ACT_IDS);
 
 	(void)state;
 	assert_int_equal(got.code, 0);
@@ -232,9 +177,12 @@ static void it_has_no_capability_for_root_either(void **state)
 
 static void two_identities_are_told(void **state)
 {
-	struct looker_answer got = look(ALICE, ACT_IDS, BOB);
+	struct bed_who who = bed_user(ALICE, ACT_IDS);
+	struct looker_answer got;
 
 	(void)state;
+	who.real_uid = BOB;
+	got = look_with(&who);
 	assert_int_equal(got.code, 0);
 	assert_memory_equal(got.bytes + got.size_bytes - 5, "one=0", 5);
 	looker_answer_fini(&got);
@@ -242,22 +190,20 @@ static void two_identities_are_told(void **state)
 
 static void two_groups_are_two_identities(void **state)
 {
-	pid_t pid = process_with(ALICE, ACT_IDS, ALICE, 77);
-	struct caller caller = caller_with(pid, ALICE, ACT_IDS);
+	struct bed_who who = bed_user(ALICE, ACT_IDS);
 	struct looker_answer got;
 
 	(void)state;
-	assert_int_equal(looker_ask(looker, 1, &caller), 0);
-	got = take();
+	who.real_gid = 77;
+	got = look_with(&who);
 	assert_int_equal(got.code, 0);
 	assert_memory_equal(got.bytes + got.size_bytes - 5, "one=0", 5);
 	looker_answer_fini(&got);
-	end(pid);
 }
 
 static void an_exec_in_the_middle_throws_the_answer_away(void **state)
 {
-	struct looker_answer got = look(ALICE, ACT_EXEC, ALICE);
+	struct looker_answer got = look(ALICE, ACT_EXEC);
 
 	(void)state;
 	assert_int_equal(got.code, -ESRCH);
@@ -267,57 +213,54 @@ static void an_exec_in_the_middle_throws_the_answer_away(void **state)
 static void a_file_for_root_alone_is_not_opened(void **state)
 {
 	(void)state;
-	assert_int_equal(look(ALICE, ACT_ROOT_ONLY, ALICE).code, -EACCES);
+	assert_int_equal(look(ALICE, ACT_ROOT_ONLY).code, -EACCES);
 }
 
 static void an_answer_has_a_limit(void **state)
 {
 	(void)state;
-	assert_true(look(ALICE, ACT_HUGE, ALICE).code < 0);
+	assert_true(look(ALICE, ACT_HUGE).code < 0);
 }
 
 static void a_look_may_be_killed_by_its_user(void **state)
 {
 	(void)state;
-	assert_int_equal(look(ALICE, ACT_KILLED, ALICE).code, -EIO);
+	assert_int_equal(look(ALICE, ACT_KILLED).code, -EIO);
 }
 
 static void another_program_by_now_is_not_looked_at(void **state)
 {
-	pid_t pid = process_of(ALICE, ACT_IDS, ALICE);
-	struct caller caller = caller_with(pid, ALICE, ACT_IDS);
+	struct bed_process process = process_of(ALICE, ACT_IDS);
+	struct caller caller = process.caller;
 	struct looker_answer got;
 
 	(void)state;
 	caller.start_ticks--;
 	assert_int_equal(looker_ask(looker, 1, &caller), 0);
-	got = take();
+	got = bed_take(looker);
 	assert_int_equal(got.code, -ESRCH);
 	caller.start_ticks++;
 	caller.env_start++;
 	assert_int_equal(looker_ask(looker, 2, &caller), 0);
-	got = take();
+	got = bed_take(looker);
 	assert_int_equal(got.code, -ESRCH);
 	assert_null(got.bytes);
-	end(pid);
+	bed_end(&process);
 }
 
 /* 200 looks of three users at once; all of one's stall. The others' 132 are
  * answered before the first of the stalled. */
 static void a_user_who_stalls_delays_nobody_else(void **state)
 {
-	pid_t pids[3] = {process_of(STALLED, ACT_STALL, STALLED),
-	    process_of(BOB, ACT_IDS, BOB), process_of(CAROL, ACT_IDS, CAROL)};
-	struct caller callers[3] = {caller_with(pids[0], STALLED, ACT_STALL),
-	    caller_with(pids[1], BOB, ACT_IDS),
-	    caller_with(pids[2], CAROL, ACT_IDS)};
+	struct bed_process processes[3] = {process_of(STALLED, ACT_STALL),
+	    process_of(BOB, ACT_IDS), process_of(CAROL, ACT_IDS)};
 	unsigned refused = 0;
 	unsigned late = 0;
 	unsigned good = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < 200; i++) {
-		int code = looker_ask(looker, i, &callers[i % 3]);
+		int code = looker_ask(looker, i, &processes[i % 3].caller);
 
 		if (code == -EDQUOT)
 			refused++;
@@ -326,7 +269,7 @@ static void a_user_who_stalls_delays_nobody_else(void **state)
 	}
 	assert_int_equal(refused, 0); /* 67 = 4 that run, 63 that wait */
 	for (unsigned i = 0; i < 133 + 4; i++) {
-		struct looker_answer got = take();
+		struct looker_answer got = bed_take(looker);
 
 		if (got.number % 3 == 0) {
 			assert_int_equal(got.code, -ETIMEDOUT);
@@ -341,28 +284,26 @@ static void a_user_who_stalls_delays_nobody_else(void **state)
 	assert_int_equal(good, 133);
 	assert_int_equal(late, 4);
 	for (unsigned i = 0; i < 3; i++)
-		end(pids[i]);
+		bed_end(&processes[i]);
 }
 
 static void one_user_has_a_limit_that_is_not_the_others(void **state)
 {
-	pid_t pid = process_of(STALLED, ACT_STALL, STALLED);
-	pid_t other = process_of(BOB, ACT_IDS, BOB);
-	struct caller caller = caller_with(pid, STALLED, ACT_STALL);
-	struct caller bob = caller_with(other, BOB, ACT_IDS);
+	struct bed_process process = process_of(STALLED, ACT_STALL);
+	struct bed_process bob = process_of(BOB, ACT_IDS);
 	struct looker_answer got;
 
 	(void)state;
 	for (unsigned i = 0;
 	     i < LOOKER_USER_RUNNING_MAX + LOOKER_USER_WAITING_MAX; i++)
-		assert_int_equal(looker_ask(looker, 7, &caller), 0);
-	assert_int_equal(looker_ask(looker, 7, &caller), -EDQUOT);
-	assert_int_equal(looker_ask(looker, 8, &bob), 0);
-	got = take();
+		assert_int_equal(looker_ask(looker, 7, &process.caller), 0);
+	assert_int_equal(looker_ask(looker, 7, &process.caller), -EDQUOT);
+	assert_int_equal(looker_ask(looker, 8, &bob.caller), 0);
+	got = bed_take(looker);
 	assert_int_equal(got.number, 8);
 	looker_answer_fini(&got);
-	end(pid);
-	end(other);
+	bed_end(&process);
+	bed_end(&bob);
 }
 
 /* The only child of this process beside the caller's is the forker. */
@@ -384,17 +325,16 @@ static pid_t forker_pid(void)
 static void a_killed_forker_answers_everybody(void **state)
 {
 	pid_t forker = forker_pid();
-	pid_t pid = process_of(STALLED, ACT_STALL, STALLED);
-	struct caller caller = caller_with(pid, STALLED, ACT_STALL);
+	struct bed_process process = process_of(STALLED, ACT_STALL);
 
 	(void)state;
 	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(looker_ask(looker, i, &caller), 0);
+		assert_int_equal(looker_ask(looker, i, &process.caller), 0);
 	assert_int_equal(kill(forker, SIGKILL), 0);
 	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(take().code, -EIO);
-	assert_int_equal(looker_ask(looker, 9, &caller), -EPIPE);
-	end(pid);
+		assert_int_equal(bed_take(looker).code, -EIO);
+	assert_int_equal(looker_ask(looker, 9, &process.caller), -EPIPE);
+	bed_end(&process);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
