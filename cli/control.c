@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/control.c - the daemon's end of the control socket; see control.h. */
+/* cli/control.c - the daemon's end of the control socket: where it listens
+ * and who is let in; see control.h. */
 #include "cli/control.h"
 
 #include "base/log.h"
@@ -15,39 +16,24 @@
 #include <unistd.h>
 
 #include "cli/control_dir.h"
+#include "cli/control_peer.h"
 #include "cli/env.h"
 
-enum client_phase { CLIENT_FREE, CLIENT_ASKS, CLIENT_TAKES, CLIENT_HELD };
-
-struct client {
-	enum client_phase phase;
-	int fd;
-	uint64_t deadline_ms;
-	size_t request_bytes;
-	char request[CONTROL_REQUEST_BYTES_MAX];
-	struct buf answer;
-	size_t sent_bytes;
-	bool hold;
+enum {
+	/* Let in or sent away in one turn, so that a flood of connections
+	 * holds up nothing else. */
+	ACCEPTS_MAX = 64,
+	BACKLOG = 128,
 };
 
 struct control {
+	struct control_config config;
 	int listener;
 	int dir_fd;
 	char name[CONTROL_NAME_BYTES];
 	char path[CONTROL_PATH_BYTES];
-	control_answer_fn answer;
-	void *arg;
-	struct client clients[CONTROL_CLIENTS_MAX];
+	struct control_peer peers[CONTROL_CLIENTS_MAX];
 };
-
-static void drop(struct client *client)
-{
-	if (client->phase == CLIENT_FREE)
-		return;
-	(void)close(client->fd);
-	buf_fini(&client->answer);
-	client->phase = CLIENT_FREE;
-}
 
 /* Whether someone answers on a socket that already has our name. */
 static bool is_alive(int dir_fd, const char *name)
@@ -69,6 +55,7 @@ static bool is_alive(int dir_fd, const char *name)
 
 static int listen_at(struct control *control, struct err *err)
 {
+	mode_t mode = control->config.shared ? 0666 : 0600;
 	struct sockaddr_un address;
 
 	if (is_alive(control->dir_fd, control->name))
@@ -79,49 +66,50 @@ static int listen_at(struct control *control, struct err *err)
 	control->listener =
 	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	control_address(&address, control->dir_fd, control->name);
+	/* Nobody can connect before it listens: the mode comes first. */
 	if (control->listener < 0 ||
 	    bind(control->listener, (const struct sockaddr *)&address,
 	        sizeof(address)) < 0 ||
-	    fchmodat(control->dir_fd, control->name, 0600, 0) < 0 ||
-	    listen(control->listener, CONTROL_CLIENTS_MAX) < 0)
+	    fchmodat(control->dir_fd, control->name, mode, 0) < 0 ||
+	    listen(control->listener, BACKLOG) < 0)
 		return err_set(err, -errno, "control socket '%s': %s",
 		    control->path, err_message(errno));
 	return 0;
 }
 
-static int begin(
-    struct control *control, unsigned major, unsigned minor, struct err *err)
+static int begin(struct control *control, struct err *err)
 {
+	const struct control_config *config = &control->config;
 	char dir[CONTROL_PATH_BYTES];
-	int code = control_dir(
-	    dir, sizeof(dir), geteuid(), env_get("XDG_RUNTIME_DIR"));
+	/* Where everybody looks; a runtime directory is closed to others. */
+	int code = control_dir(dir, sizeof(dir), geteuid(),
+	    config->shared ? NULL : env_get("XDG_RUNTIME_DIR"));
 
 	if (code < 0)
 		return err_set(
 		    err, code, "control socket: $XDG_RUNTIME_DIR is too long");
-	control->dir_fd = control_dir_make(dir, geteuid(), err);
+	control->dir_fd = control_dir_make(dir, geteuid(), config->shared, err);
 	if (control->dir_fd < 0)
 		return control->dir_fd;
-	control_name(control->name, major, minor);
+	control_name(control->name, config->major, config->minor);
 	(void)snprintf(control->path, sizeof(control->path), "%.*s/%s",
 	    (int)(sizeof(control->path) - sizeof(control->name) - 2), dir,
 	    control->name);
 	return listen_at(control, err);
 }
 
-int control_new(struct control **out, unsigned major, unsigned minor,
-    control_answer_fn answer, void *arg, struct err *err)
+int control_new(
+    struct control **out, const struct control_config *config, struct err *err)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int code;
 
 	if (control == NULL)
 		return err_set(err, -ENOMEM, "control socket: out of memory");
+	control->config = *config;
 	control->listener = -1;
 	control->dir_fd = -1;
-	control->answer = answer;
-	control->arg = arg;
-	code = begin(control, major, minor, err);
+	code = begin(control, err);
 	if (code < 0) {
 		control_free(control);
 		return code;
@@ -141,7 +129,7 @@ void control_free(struct control *control)
 		(void)close(control->listener);
 	}
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		drop(&control->clients[i]);
+		control_peer_drop(&control->peers[i], &control->config);
 	if (control->dir_fd >= 0)
 		(void)close(control->dir_fd);
 	free(control);
@@ -152,164 +140,117 @@ const char *control_path(const struct control *control)
 	return control->path;
 }
 
+static const struct control_peer *free_place(const struct control *control)
+{
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		if (control->peers[i].phase == CONTROL_FREE)
+			return &control->peers[i];
+	}
+	return NULL;
+}
+
 unsigned control_poll(
     const struct control *control, struct pollfd fds[CONTROL_POLL_MAX])
 {
-	bool room = false;
+	/* Without a place, those who come next wait in the kernel's queue. A
+	 * shared one is kept empty: who is in it may have come to fill it. */
+	bool hears = control->config.shared || free_place(control) != NULL;
 
-	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		const struct client *client = &control->clients[i];
-
-		fds[1 + i] = (struct pollfd){.fd = -1};
-		room = room || client->phase == CLIENT_FREE;
-		if (client->phase == CLIENT_FREE)
-			continue;
-		fds[1 + i].fd = client->fd;
-		fds[1 + i].events =
-		    client->phase == CLIENT_TAKES ? POLLOUT : POLLIN;
-	}
-	/* Without room, those who come next wait in the kernel's queue. */
 	fds[0] = (struct pollfd){
-	    .fd = room ? control->listener : -1, .events = POLLIN};
+	    .fd = hears ? control->listener : -1, .events = POLLIN};
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		fds[1 + i] = control_peer_poll(&control->peers[i]);
 	return CONTROL_POLL_MAX;
 }
 
-static bool is_welcome(int fd)
+/* Who is at the other end. @return false: that cannot be known. */
+static bool who_is(int fd, struct ident *out)
 {
 	struct ucred peer;
 	socklen_t size_bytes = sizeof(peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size_bytes) ==
-	    0 &&
-	    (peer.uid == geteuid() || peer.uid == 0);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size_bytes) < 0)
+		return false;
+	*out =
+	    (struct ident){.uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
+	return true;
 }
 
-static void accept_one(struct control *control, uint64_t now_ms)
+static bool owns(uid_t uid)
 {
-	struct client *client = NULL;
-	int fd;
+	return uid == geteuid() || uid == 0;
+}
 
-	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX && client == NULL; i++) {
-		if (control->clients[i].phase == CLIENT_FREE)
-			client = &control->clients[i];
+/* Why this user is not let in; NULL: they are. */
+static const char *why_not(const struct control *control, uid_t uid)
+{
+	unsigned guests = 0;
+	unsigned theirs = 0;
+
+	if (!owns(uid) && !control->config.shared)
+		return "this mount is somebody else's";
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		const struct control_peer *peer = &control->peers[i];
+
+		if (peer->phase == CONTROL_FREE || peer->request.owner)
+			continue;
+		guests++;
+		theirs += peer->request.peer.uid == uid;
 	}
-	if (client == NULL)
-		return;
-	fd = accept4(
+	if (!owns(uid) && theirs >= CONTROL_GUESTS_OF_UID_MAX)
+		return "you ask too many questions at once; try again";
+	if ((!owns(uid) && guests >= CONTROL_GUESTS_MAX) ||
+	    free_place(control) == NULL)
+		return "too many users ask at once; try again";
+	return NULL;
+}
+
+static void send_away(int fd, const char *why)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "error %s\n", why);
+
+	(void)!send(fd, line, (size_t)n, MSG_NOSIGNAL);
+	(void)close(fd);
+}
+
+/* @return whether there may be another one. */
+static bool accept_one(struct control *control, uint64_t now_ms)
+{
+	struct ident who;
+	const char *why;
+	int fd = accept4(
 	    control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
 	if (fd < 0)
-		return; /* it has gone, or descriptors are short: poll again */
-	if (!is_welcome(fd)) {
-		(void)close(fd);
-		return;
+		return false; /* none, or descriptors are short */
+	why = who_is(fd, &who) ? why_not(control, who.uid)
+	                       : "who asks cannot be known";
+	if (why != NULL) {
+		send_away(fd, why);
+		return true;
 	}
-	memset(client, 0, sizeof(*client));
-	client->phase = CLIENT_ASKS;
-	client->fd = fd;
-	client->deadline_ms = now_ms + CONTROL_DEADLINE_MS;
-	buf_init(&client->answer, CONTROL_ANSWER_BYTES_MAX);
-}
-
-static void give_answer(
-    struct control *control, struct client *client, uint64_t now_ms)
-{
-	struct buf text;
-	struct err err = ERR_INIT;
-	int code;
-
-	buf_init(&text, CONTROL_ANSWER_BYTES_MAX - 1024);
-	code = control->answer(
-	    control->arg, client->request, &text, &client->hold, &err);
-	if (code == -EINVAL && err.code == 0)
-		(void)err_set(&err, code, "no such request");
-	if (code == 0)
-		code = buf_code(&text);
-	if (code == 0) {
-		(void)buf_printf(&client->answer, "ok\n");
-		(void)buf_append(&client->answer, text.bytes, text.size_bytes);
-	} else {
-		(void)buf_printf(&client->answer, "error %s\n",
-		    err.code != 0 ? err.text : err_message(code));
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		if (control->peers[i].phase != CONTROL_FREE)
+			continue;
+		control_peer_begin(
+		    &control->peers[i], fd, &who, owns(who.uid), now_ms);
+		break;
 	}
-	buf_fini(&text);
-	client->phase = CLIENT_TAKES;
-	client->deadline_ms = now_ms + CONTROL_DEADLINE_MS;
-}
-
-static void read_request(
-    struct control *control, struct client *client, uint64_t now_ms)
-{
-	size_t room = sizeof(client->request) - 1 - client->request_bytes;
-	ssize_t n =
-	    recv(client->fd, client->request + client->request_bytes, room, 0);
-	char *end;
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		drop(client);
-		return;
-	}
-	client->request_bytes += (size_t)n;
-	client->request[client->request_bytes] = '\0';
-	end = memchr(client->request, '\n', client->request_bytes);
-	if (end != NULL) {
-		*end = '\0';
-		give_answer(control, client, now_ms);
-	} else if (client->request_bytes == sizeof(client->request) - 1) {
-		drop(client); /* no request is that long */
-	}
-}
-
-static void send_answer(struct client *client)
-{
-	ssize_t n = send(client->fd, client->answer.bytes + client->sent_bytes,
-	    client->answer.size_bytes - client->sent_bytes, MSG_NOSIGNAL);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0) {
-		drop(client);
-		return;
-	}
-	client->sent_bytes += (size_t)n;
-	if (client->sent_bytes < client->answer.size_bytes)
-		return;
-	if (client->hold)
-		client->phase = CLIENT_HELD;
-	else
-		drop(client);
-}
-
-/* A held client has nothing more to say: it is gone, or it is noise. */
-static void hear_held(struct client *client)
-{
-	char noise[64];
-	ssize_t n = recv(client->fd, noise, sizeof(noise), 0);
-
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		drop(client);
+	return control->config.shared || free_place(control) != NULL;
 }
 
 void control_turn(struct control *control, const struct pollfd *fds,
     unsigned count, uint64_t now_ms)
 {
 	assert(count == CONTROL_POLL_MAX);
-	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		struct client *client = &control->clients[i];
-		bool ready = fds[1 + i].revents != 0;
-
-		if (ready && client->phase == CLIENT_ASKS)
-			read_request(control, client, now_ms);
-		else if (ready && client->phase == CLIENT_TAKES)
-			send_answer(client);
-		else if (ready && client->phase == CLIENT_HELD)
-			hear_held(client);
-		if ((client->phase == CLIENT_ASKS ||
-		        client->phase == CLIENT_TAKES) &&
-		    now_ms >= client->deadline_ms)
-			drop(client);
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		control_peer_turn(&control->peers[i], &control->config,
+		    fds[1 + i].revents, now_ms);
+	if (fds[0].revents == 0)
+		return;
+	for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+		if (!accept_one(control, now_ms))
+			break;
 	}
-	if (fds[0].revents != 0)
-		accept_one(control, now_ms);
 }

@@ -9,7 +9,10 @@
  * so that a client can wait for that. Neither end touches the mount point.
  *
  * The socket is named after the device number of the mount, which is the
- * same in every mount namespace: MAJOR-MINOR.sock.
+ * same in every mount namespace: MAJOR-MINOR.sock. Only the owner and root
+ * are let in. Where many users share a mount anybody is; who asks is judged
+ * by SO_PEERCRED, what they are told is the answerer's to choose, and each
+ * user has a few places and some seconds, so that none keeps others out.
  *
  * Threads: a struct control belongs to the control thread.
  */
@@ -19,6 +22,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/ident.h"
 
 #include <poll.h>
 #include <stdbool.h>
@@ -26,28 +30,57 @@
 #include <sys/types.h>
 
 enum {
-	CONTROL_CLIENTS_MAX = 8,
+	CONTROL_CLIENTS_MAX = 32,
+	/* Of a shared mount; the rest is kept for its owner. */
+	CONTROL_GUESTS_MAX = 24,
+	CONTROL_GUESTS_OF_UID_MAX = 4,
 	CONTROL_POLL_MAX = CONTROL_CLIENTS_MAX + 1,
-	CONTROL_REQUEST_BYTES_MAX = 256,
+	/* A word or two, and a path with each byte as %NN. */
+	CONTROL_REQUEST_BYTES_MAX = 13 * 1024,
 	CONTROL_ANSWER_BYTES_MAX = 1024 * 1024,
-	CONTROL_DEADLINE_MS = 5000, /* to send a request, to take an answer */
+	/* To send a request, to wait for an answer, to take it. */
+	CONTROL_DEADLINE_MS = 5000,
 };
 
 struct control;
 
-/**
- * Answer a request: the text goes to `out`.
- *
- * @param hold  set to true to keep the connection until control_free().
- * @retval 0        answered.
- * @retval -EINVAL  no such request.
- * @retval -errno   could not be answered; `err` has the sentence.
- */
-typedef int (*control_answer_fn)(void *arg, const char *request,
-    struct buf *out, bool *hold, struct err *err);
+/** A request, as it is answered. */
+struct control_request {
+	const char *text;  /* one line, without its end */
+	struct ident peer; /* who asks: user and process at the other end */
+	bool owner;        /* who mounted, or root */
+	bool hold;         /* set by the answer: keep the connection until
+	              control_free() */
+	void *memo; /* the answerer's, from one call for this request to the
+	               next; NULL at first */
+};
 
 /**
- * Make the socket for a mount, its directory too (0700).
+ * Answer a request: the text goes to `out`. Must not wait.
+ *
+ * @retval 0             answered; request->memo is NULL again.
+ * @retval -EINPROGRESS  not yet: called again at the next turns.
+ * @retval -EINVAL       no such request.
+ * @retval -errno        could not be answered; `err` has the sentence.
+ */
+typedef int (*control_answer_fn)(void *arg, struct control_request *request,
+    struct buf *out, struct err *err);
+
+/** The client has gone, or its time is over: release request->memo, which is
+ *  not NULL. */
+typedef void (*control_forget_fn)(void *arg, struct control_request *request);
+
+struct control_config {
+	unsigned major, minor; /* of the mount's device */
+	bool shared;           /* other users than the owner may ask */
+	control_answer_fn answer;
+	control_forget_fn forget; /* NULL: no answer needs a memo */
+	void *arg;
+};
+
+/**
+ * Make the socket for a mount (0600, where users share it 0666), its
+ * directory too (0700, for a shared mount 0711).
  *
  * A socket that a killed daemon left behind is replaced; one on which
  * someone answers is not.
@@ -55,8 +88,8 @@ typedef int (*control_answer_fn)(void *arg, const char *request,
  * @retval 0       listening.
  * @retval -errno  with a sentence.
  */
-NODISCARD int control_new(struct control **out, unsigned major, unsigned minor,
-    control_answer_fn answer, void *arg, struct err *err);
+NODISCARD int control_new(
+    struct control **out, const struct control_config *config, struct err *err);
 
 /** Close every connection and remove the socket. NULL is allowed. */
 void control_free(struct control *control);

@@ -220,10 +220,9 @@ int control_process(int fd)
 
 int control_tell(int fd, const char *request)
 {
-	char line[CONTROL_REQUEST_BYTES_MAX];
+	int code = send_all(fd, request, strlen(request));
 
-	(void)snprintf(line, sizeof(line), "%s\n", request);
-	return send_all(fd, line, strlen(line));
+	return code == 0 ? send_all(fd, "\n", 1) : code;
 }
 
 int control_await_end(int fd, bool *heard)
@@ -247,8 +246,11 @@ int control_ask(int fd, const char *request, struct buf *out, struct err *err)
 
 	buf_init(&answer, CONTROL_ANSWER_BYTES_MAX);
 	code = control_tell(fd, request);
-	if (code == 0)
+	/* Who is sent away at once is told why. */
+	if (code == 0 || code == -EPIPE)
 		code = receive_all(fd, &answer);
+	if (code == -ECONNRESET && answer.size_bytes > 0)
+		code = 0;
 	if (code == -EPIPE || code == -ECONNRESET)
 		code = err_set(err, -ECONNRESET, "its process is ending");
 	else if (code < 0)

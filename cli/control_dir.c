@@ -40,15 +40,26 @@ void control_address(struct sockaddr_un *out, int dir_fd, const char *name)
 	    "/proc/self/fd/%d/%s", dir_fd, name);
 }
 
+/* O_PATH: who may only pass through one (0711) can connect in it. */
 static int open_dir(const char *dir)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-int control_dir_make(const char *dir, uid_t uid, struct err *err)
+/* The mode that a directory of ours must have: that of root may be passed
+ * through, since shared mounts are found there. */
+static bool is_closed(const struct stat *about, uid_t uid)
 {
+	mode_t open_bits = uid == 0 ? 066 : 077;
+
+	return about->st_uid == uid && (about->st_mode & open_bits) == 0;
+}
+
+int control_dir_make(const char *dir, uid_t uid, bool shared, struct err *err)
+{
+	char self[64];
 	struct stat about;
 	int fd;
 
@@ -59,13 +70,20 @@ int control_dir_make(const char *dir, uid_t uid, struct err *err)
 	if (fd < 0)
 		return err_set(err, fd, "control directory '%s': %s", dir,
 		    err_message(fd));
-	if (fstat(fd, &about) < 0 || about.st_uid != uid ||
-	    (about.st_mode & 077) != 0) {
+	if (fstat(fd, &about) < 0 || !is_closed(&about, uid)) {
 		(void)close(fd);
 		return err_set(err, -EACCES,
 		    "control directory '%s': must belong to you and be closed "
 		    "to others; remove it, or run: chmod 700 %s",
 		    dir, dir);
+	}
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (shared && chmod(self, 0711) < 0) {
+		int code = -errno;
+
+		(void)close(fd);
+		return err_set(err, code, "control directory '%s': %s", dir,
+		    err_message(code));
 	}
 	return fd;
 }

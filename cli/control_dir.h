@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <sys/un.h>
 
@@ -26,11 +27,17 @@ void control_name(char out[CONTROL_NAME_BYTES], unsigned major, unsigned minor);
  *  path of the directory may be longer than a socket's address. */
 void control_address(struct sockaddr_un *out, int dir_fd, const char *name);
 
-/** Make the directory when it is missing, and open it. It must belong to
- *  `uid` and be closed to others. @return a descriptor or -errno. */
-NODISCARD int control_dir_make(const char *dir, uid_t uid, struct err *err);
+/**
+ * Make the directory when it is missing, and open it (O_PATH). It must belong
+ * to `uid` and be closed to others; root's may be 0711.
+ *
+ * @param shared  let others pass through: 0711.
+ * @return a descriptor or -errno.
+ */
+NODISCARD int control_dir_make(
+    const char *dir, uid_t uid, bool shared, struct err *err);
 
-/** Open the directory if it is there and belongs to `owner` or root.
+/** Open the directory (O_PATH) if it is there and belongs to `owner` or root.
  *  @return a descriptor, -ENOENT, -EACCES, -errno. */
 NODISCARD int control_dir_open(const char *dir, uid_t owner, struct err *err);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/control.h"
 #include "cli/version.h"
 
 static void add_counters(struct buf *out)
@@ -169,21 +170,21 @@ int describe_text(const struct describe *mount, struct buf *out)
 	return buf_code(out);
 }
 
-int describe_answer(void *arg, const char *request, struct buf *out, bool *hold,
+int describe_answer(void *arg, struct control_request *request, struct buf *out,
     struct err *err)
 {
 	const struct describe *mount = arg;
 
 	(void)err;
-	if (strcmp(request, "status") == 0)
+	if (strcmp(request->text, "status") == 0)
 		return describe_text(mount, out);
-	if (strcmp(request, "status json") == 0)
+	if (strcmp(request->text, "status json") == 0)
 		return describe_json(mount, out);
-	if (strcmp(request, "stop") == 0) {
+	if (strcmp(request->text, "stop") == 0) {
 		log_line(
 		    LOG_LEVEL_INFO, LOG_CLI, "stopping", "asked=\"umount\"");
 		fs_stop(mount->fs);
-		*hold = true;
+		request->hold = true;
 		return 0;
 	}
 	return -EINVAL;

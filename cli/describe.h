@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct cache;
+struct control_request;
 struct fetch;
 struct fs;
 struct tokens;
@@ -41,7 +42,7 @@ NODISCARD int describe_text(const struct describe *mount, struct buf *out);
 
 /** Answer a request of the control socket: "status", "status json", "stop";
  *  `arg` is a struct describe. A control_answer_fn. */
-int describe_answer(void *arg, const char *request, struct buf *out, bool *hold,
+int describe_answer(void *arg, struct control_request *request, struct buf *out,
     struct err *err);
 
 #endif

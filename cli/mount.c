@@ -232,8 +232,14 @@ static void make_control(struct mount *mount)
 	int code = mounts_at(&entry, mount->plan->mountpoint, &err);
 
 	if (code == 1)
-		code = control_new(&mount->control, entry.major, entry.minor,
-		    describe_answer, &mount->describe, &err);
+		code = control_new(&mount->control,
+		    &(struct control_config){
+		        .major = entry.major,
+		        .minor = entry.minor,
+		        .answer = describe_answer,
+		        .arg = &mount->describe,
+		    },
+		    &err);
 	else if (code == 0)
 		code = err_set(&err, -ENOENT,
 		    "control socket: the mount is "

@@ -24,10 +24,37 @@ static struct control *control;
 static struct err err;
 static const uint64_t now_ms = 1000000;
 
-static int answer(void *arg, const char *request, struct buf *out, bool *hold,
-    struct err *why)
+/* Of the request "late": told to be there, asked for, forgotten. */
+static bool late_came;
+static unsigned late_asked;
+static unsigned late_forgotten;
+static uid_t asker;
+
+static int answer_late(struct control_request *asked, struct buf *out)
+{
+	late_asked++;
+	asked->memo = late_came ? NULL : &late_came;
+	return late_came ? buf_printf(out, "at last\n") : -EINPROGRESS;
+}
+
+static void forget(void *arg, struct control_request *asked)
 {
 	(void)arg;
+	assert_ptr_equal(asked->memo, &late_came);
+	late_forgotten++;
+}
+
+static int answer(
+    void *arg, struct control_request *asked, struct buf *out, struct err *why)
+{
+	const char *request = asked->text;
+
+	(void)arg;
+	assert_true(asked->owner);
+	assert_int_equal(asked->peer.pid, getpid());
+	asker = asked->peer.uid;
+	if (strcmp(request, "late") == 0)
+		return answer_late(asked, out);
 	if (strcmp(request, "status") == 0)
 		return buf_printf(out, "all is well\nreally\n");
 	if (strcmp(request, "much") == 0) {
@@ -43,10 +70,18 @@ static int answer(void *arg, const char *request, struct buf *out, bool *hold,
 	if (strcmp(request, "fail") == 0)
 		return err_set(why, -EIO, "the disk is wet");
 	if (strcmp(request, "stop") == 0) {
-		*hold = true;
+		asked->hold = true;
 		return 0;
 	}
 	return -EINVAL;
+}
+
+static int make(struct control **out, unsigned minor)
+{
+	return control_new(out,
+	    &(struct control_config){
+	        .minor = minor, .answer = answer, .forget = forget},
+	    &err);
 }
 
 static int fresh(void **state)
@@ -56,7 +91,10 @@ static int fresh(void **state)
 	if (mkdtemp(dir) == NULL || setenv("XDG_RUNTIME_DIR", dir, 1) < 0)
 		return -1;
 	err = (struct err)ERR_INIT;
-	return control_new(&control, 0, 53, answer, NULL, &err);
+	late_came = false;
+	late_asked = 0;
+	late_forgotten = 0;
+	return make(&control, 53);
 }
 
 static int done(void **state)
@@ -164,8 +202,7 @@ static void an_open_directory_is_refused(void **state)
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/bearerfs", dir);
 	assert_int_equal(chmod(path, 0777), 0);
-	assert_int_equal(
-	    control_new(&second, 0, 54, answer, NULL, &err), -EACCES);
+	assert_int_equal(make(&second, 54), -EACCES);
 	assert_non_null(strstr(err.text, "chmod 700"));
 	assert_int_equal(
 	    control_connect(0, 53, geteuid(), 1000, &err), -EACCES);
@@ -184,7 +221,7 @@ static void a_long_runtime_directory_works(void **state)
 	(void)snprintf(longer, sizeof(longer), "%s/%0200d", dir, 1);
 	assert_int_equal(mkdir(longer, 0700), 0);
 	assert_int_equal(setenv("XDG_RUNTIME_DIR", longer, 1), 0);
-	assert_int_equal(control_new(&second, 0, 54, answer, NULL, &err), 0);
+	assert_int_equal(make(&second, 54), 0);
 	fd = control_connect(0, 54, geteuid(), 1000, &err);
 	assert_true(fd >= 0);
 	(void)close(fd);
@@ -271,16 +308,72 @@ static void who_does_not_take_the_answer_in_time_is_dropped(void **state)
 	(void)close(fd);
 }
 
+static void an_answer_may_come_later(void **state)
+{
+	int fd = connect_here();
+	char text[64] = "";
+
+	(void)state;
+	turn_at(now_ms);
+	assert_int_equal(send(fd, "late\n", 5, 0), 5);
+	turn_at(now_ms + 1);
+	assert_true(late_asked > 0);
+	assert_int_equal(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
+	late_came = true;
+	turn_at(now_ms + CONTROL_DEADLINE_MS);
+	assert_int_equal(recv(fd, text, sizeof(text), 0), 11);
+	assert_string_equal(text, "ok\nat last\n");
+	assert_true(has_ended(fd));
+	assert_int_equal(late_forgotten, 0);
+	assert_int_equal(asker, geteuid());
+	(void)close(fd);
+}
+
+static void who_waits_too_long_or_goes_is_forgotten(void **state)
+{
+	int fd = connect_here();
+	char text[64] = "";
+
+	(void)state;
+	turn_at(now_ms);
+	assert_int_equal(send(fd, "late\n", 5, 0), 5);
+	turn_at(now_ms + 1);
+	(void)close(fd);
+	turn_at(now_ms + 2);
+	assert_int_equal(late_forgotten, 1);
+	fd = connect_here();
+	turn_at(now_ms);
+	assert_int_equal(send(fd, "late\n", 5, 0), 5);
+	turn_at(now_ms + 1);
+	turn_at(now_ms + 1 + CONTROL_DEADLINE_MS);
+	assert_int_equal(late_forgotten, 2);
+	assert_true(recv(fd, text, sizeof(text), 0) > 6);
+	assert_int_equal(memcmp(text, "error no answer", 15), 0);
+	(void)close(fd);
+	/* At the end of the daemon too. */
+	fd = connect_here();
+	turn_at(now_ms);
+	assert_int_equal(send(fd, "late\n", 5, 0), 5);
+	turn_at(now_ms + 1);
+	control_free(control);
+	control = NULL;
+	assert_int_equal(late_forgotten, 3);
+	(void)close(fd);
+}
+
 static void a_request_without_end_is_dropped(void **state)
 {
-	char noise[CONTROL_REQUEST_BYTES_MAX];
+	char noise[CONTROL_REQUEST_BYTES_MAX + 1];
 	int fd = connect_here();
 
 	(void)state;
 	memset(noise, 'a', sizeof(noise));
 	turn_at(now_ms);
-	assert_int_equal(
-	    send(fd, noise, sizeof(noise), MSG_NOSIGNAL), sizeof(noise));
+	assert_int_equal(send(fd, noise, sizeof(noise) - 1, MSG_NOSIGNAL),
+	    sizeof(noise) - 1);
+	turn_at(now_ms + 1);
+	assert_false(has_ended(fd));
+	assert_int_equal(send(fd, noise, 1, MSG_NOSIGNAL), 1);
 	turn_at(now_ms + 1);
 	assert_true(has_ended(fd));
 	(void)close(fd);
@@ -338,8 +431,7 @@ static void a_living_socket_is_not_replaced_and_a_dead_one_is(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(
-	    control_new(&second, 0, 53, answer, NULL, &err), -EADDRINUSE);
+	assert_int_equal(make(&second, 53), -EADDRINUSE);
 	turn_at(now_ms);
 	/* What a killed daemon leaves behind. */
 	(void)snprintf(path, sizeof(path), "%s/bearerfs/0-60.sock", dir);
@@ -350,7 +442,7 @@ static void a_living_socket_is_not_replaced_and_a_dead_one_is(void **state)
 	(void)close(fd);
 	assert_int_equal(
 	    control_connect(0, 60, geteuid(), 1000, &err), -ECONNREFUSED);
-	assert_int_equal(control_new(&second, 0, 60, answer, NULL, &err), 0);
+	assert_int_equal(make(&second, 60), 0);
 	control_sweep(0, 60, geteuid()); /* it lives: nothing is removed */
 	assert_int_equal(access(path, F_OK), 0);
 	control_free(second);
@@ -389,6 +481,8 @@ int main(void)
 	    CASE(errors_come_as_sentences),
 	    CASE(who_does_not_ask_in_time_is_dropped),
 	    CASE(who_does_not_take_the_answer_in_time_is_dropped),
+	    CASE(an_answer_may_come_later),
+	    CASE(who_waits_too_long_or_goes_is_forgotten),
 	    CASE(a_request_without_end_is_dropped),
 	    CASE(more_clients_than_places_are_served_in_turn),
 	    CASE(a_held_connection_ends_with_the_daemon),

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "cli/control.h"
 #include "cli/describe.h"
 #include "json_check.h"
 
@@ -167,28 +168,33 @@ static void too_long_an_answer_is_an_error(void **state)
 	buf_fini(&out);
 }
 
-static void requests_are_answered_by_name(void **state)
+static int answer(const char *text, bool *hold, struct buf *out)
 {
 	struct describe copy = mount;
+	struct control_request request = {.text = text, .owner = true};
 	struct err err = ERR_INIT;
+	int code = describe_answer(&copy, &request, out, &err);
+
+	*hold = request.hold;
+	return code;
+}
+
+static void requests_are_answered_by_name(void **state)
+{
 	struct buf out;
 	bool hold = false;
 
 	(void)state;
 	buf_init(&out, 1 << 20);
-	assert_int_equal(
-	    describe_answer(&copy, "status json", &out, &hold, &err), 0);
+	assert_int_equal(answer("status json", &hold, &out), 0);
 	assert_true(json_is_valid(buf_text(&out)));
 	buf_clear(&out);
-	assert_int_equal(
-	    describe_answer(&copy, "status", &out, &hold, &err), 0);
+	assert_int_equal(answer("status", &hold, &out), 0);
 	assert_false(hold);
-	assert_int_equal(
-	    describe_answer(&copy, "statuses", &out, &hold, &err), -EINVAL);
-	assert_int_equal(
-	    describe_answer(&copy, "", &out, &hold, &err), -EINVAL);
+	assert_int_equal(answer("statuses", &hold, &out), -EINVAL);
+	assert_int_equal(answer("", &hold, &out), -EINVAL);
 	assert_int_equal(stops, 0);
-	assert_int_equal(describe_answer(&copy, "stop", &out, &hold, &err), 0);
+	assert_int_equal(answer("stop", &hold, &out), 0);
 	assert_true(hold);
 	assert_int_equal(stops, 1);
 	buf_fini(&out);
