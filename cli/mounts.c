@@ -2,8 +2,6 @@
 /* cli/mounts.c - see mounts.h. */
 #include "cli/mounts.h"
 
-#include "base/path.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -68,17 +66,28 @@ static uint64_t take_number(struct cursor *line, char behind, uint64_t most)
 	return number;
 }
 
-/* "user_id=1000" in a list with commas between. */
-static uid_t owner_of(const char *options)
+/* What follows `word` where it begins an option in a list with commas
+ * between; NULL when none does. */
+static const char *option_of(const char *options, const char *word)
 {
+	size_t word_bytes = strlen(word);
 	const char *found = options;
 
-	while ((found = strstr(found, "user_id=")) != NULL) {
+	while ((found = strstr(found, word)) != NULL) {
 		if (found == options || found[-1] == ',')
-			return (uid_t)strtoul(found + 8, NULL, 10);
-		found += 8;
+			return found + word_bytes;
+		found += word_bytes;
 	}
-	return 0;
+	return NULL;
+}
+
+static void take_options(struct mount_entry *out, const char *options)
+{
+	const char *owner = option_of(options, "user_id=");
+	const char *shared = option_of(options, "allow_other");
+
+	out->owner = owner != NULL ? (uid_t)strtoul(owner, NULL, 10) : 0;
+	out->shared = shared != NULL && (*shared == ',' || *shared == '\0');
 }
 
 int mounts_parse(struct mount_entry *out, const char *text)
@@ -92,7 +101,7 @@ int mounts_parse(struct mount_entry *out, const char *text)
 	(void)take_number(&line, ' ', UINT64_MAX); /* the parent */
 	out->major = (unsigned)take_number(&line, ':', UINT_MAX);
 	out->minor = (unsigned)take_number(&line, ' ', UINT_MAX);
-	take_field(&line, skipped, sizeof(skipped)); /* root */
+	take_field(&line, out->root, sizeof(out->root));
 	take_field(&line, out->point, sizeof(out->point));
 	take_field(&line, skipped, sizeof(skipped));
 	out->read_only = strncmp(skipped, "ro", 2) == 0 &&
@@ -103,7 +112,7 @@ int mounts_parse(struct mount_entry *out, const char *text)
 	take_field(&line, out->type, sizeof(out->type));
 	take_field(&line, out->source, sizeof(out->source));
 	take_field(&line, skipped, sizeof(skipped));
-	out->owner = owner_of(skipped);
+	take_options(out, skipped);
 	return line.wrong ? -EINVAL : 0;
 }
 
@@ -145,8 +154,8 @@ int mounts_each(mounts_fn each, void *arg, struct err *err)
 
 struct search {
 	struct mount_entry *out;
-	const char *path;
-	uint64_t id; /* 0: by device */
+	const char *path; /* of mounts_at() */
+	uint64_t id;      /* 0: by device */
 	dev_t device;
 	int found;
 };
@@ -173,141 +182,6 @@ int mounts_at(struct mount_entry *out, const char *point, struct err *err)
 bool mounts_is_bearerfs(const struct mount_entry *entry)
 {
 	return strcmp(entry->type, MOUNTS_TYPE) == 0;
-}
-
-static int match_within(void *arg, const struct mount_entry *entry)
-{
-	struct search *search = arg;
-
-	/* The innermost mount wins, whatever its type: a tmpfs on top of a
-	 * directory of ours is not ours. */
-	if (path_is_within(search->path, entry->point) &&
-	    (!search->found ||
-	        strlen(entry->point) >= strlen(search->out->point))) {
-		*search->out = *entry;
-		search->found = 1;
-	}
-	return 0;
-}
-
-/* A path in absolute form, by its text. */
-static int absolute_path(char *out, size_t room_bytes, const char *path)
-{
-	char cwd[PATH_BYTES_MAX];
-	int n;
-
-	if (path[0] == '/') {
-		n = snprintf(out, room_bytes, "%s", path);
-	} else {
-		if (getcwd(cwd, sizeof(cwd)) == NULL)
-			return -errno;
-		n = snprintf(out, room_bytes, "%s/%s", cwd, path);
-	}
-	return n < 0 || (size_t)n >= room_bytes ? -ENAMETOOLONG : 0;
-}
-
-/* Put one part behind a path, or go up. */
-static int add_part(char path[PATH_BYTES_MAX], const char *part)
-{
-	size_t used = strlen(path);
-
-	if (strcmp(part, ".") == 0)
-		return 0;
-	if (strcmp(part, "..") == 0) {
-		char *slash = strrchr(path, '/');
-
-		if (slash != NULL)
-			*slash = '\0';
-		return 0;
-	}
-	if (used + 1 + strlen(part) >= PATH_BYTES_MAX)
-		return -ENAMETOOLONG;
-	path[used] = '/';
-	memcpy(path + used + 1, part, strlen(part) + 1);
-	return 0;
-}
-
-/* Make a path absolute and normal by its text alone. */
-static int plain_path(char out[PATH_BYTES_MAX], const char *path)
-{
-	char whole[2 * PATH_BYTES_MAX];
-	char *state = NULL;
-	int code = absolute_path(whole, sizeof(whole), path);
-
-	out[0] = '\0';
-	if (code < 0)
-		return code;
-	for (char *part = strtok_r(whole, "/", &state);
-	     part != NULL && code == 0; part = strtok_r(NULL, "/", &state))
-		code = add_part(out, part);
-	if (out[0] == '\0')
-		memcpy(out, "/", 2);
-	return code;
-}
-
-/* The path that the symbolic link `path` stands for, by its text; false when
- * it is none. */
-static bool follow_link(char out[PATH_BYTES_MAX], const char *path)
-{
-	char target[PATH_BYTES_MAX];
-	char joined[PATH_BYTES_MAX];
-	char parent[PATH_BYTES_MAX];
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-
-	if (n <= 0)
-		return false;
-	target[n] = '\0';
-	if (target[0] == '/')
-		return plain_path(out, target) == 0;
-	path_parent(parent, path);
-	return path_join(joined, parent, target) == 0 &&
-	    plain_path(out, joined) == 0;
-}
-
-/* The real path of `path`, without a look at its last part unless that is a
- * symbolic link. */
-static bool real_parent(char out[PATH_BYTES_MAX], const char *path)
-{
-	char parent[PATH_BYTES_MAX];
-	char real[PATH_BYTES_MAX];
-	char joined[PATH_BYTES_MAX];
-
-	path_parent(parent, path);
-	if (realpath(parent, real) == NULL ||
-	    path_join(joined, real, path_name(path)) < 0)
-		return false;
-	memcpy(out, joined, sizeof(joined));
-	return true;
-}
-
-int mounts_holding(struct mount_entry *out, const char *path, struct err *err)
-{
-	enum { STEPS_MAX = 8 }; /* symbolic links to symbolic links */
-	char plain[PATH_BYTES_MAX];
-	char next[PATH_BYTES_MAX];
-	int code = plain_path(plain, path);
-
-	if (code < 0)
-		return err_set(
-		    err, code, "path '%s': %s", path, err_message(code));
-	/* First by its text: when that is a mount of ours, which may hang,
-	 * nothing is looked at. Then by its parent's real path, then by what
-	 * it links to. */
-	for (int step = 0; step < STEPS_MAX; step++) {
-		struct search search = {.out = out, .path = plain};
-
-		code = mounts_each(match_within, &search, err);
-		if (code < 0)
-			return code;
-		if (search.found && mounts_is_bearerfs(out))
-			return 1;
-		if (!real_parent(next, plain))
-			return 0;
-		if (strcmp(next, plain) == 0 && !follow_link(next, plain))
-			return 0;
-		memcpy(plain, next, sizeof(plain));
-	}
-	return 0;
 }
 
 static int match_file(void *arg, const struct mount_entry *entry)

@@ -11,6 +11,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/path.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +24,10 @@ struct mount_entry {
 	uint64_t id;           /* of the mount, in this namespace */
 	unsigned major, minor; /* of its device, the same in all namespaces */
 	uid_t owner;           /* user_id= of a FUSE mount, else 0 */
+	bool shared;           /* allow_other: by many users */
 	bool read_only;
+	char root[4096]; /* what of the file system is mounted: "/", or of a
+	                    bind mount a directory */
 	char type[64];
 	char source[1024];
 	char point[4096];
@@ -46,11 +50,19 @@ NODISCARD int mounts_each(mounts_fn each, void *arg, struct err *err);
 NODISCARD int mounts_at(
     struct mount_entry *out, const char *point, struct err *err);
 
-/** The bearerfs mount that `path` names or lies in, found by its text alone
- *  (the directory is never looked at). Relative paths are taken from the
- *  working directory. @retval 1 found, 0 not one, -errno. */
-NODISCARD int mounts_holding(
-    struct mount_entry *out, const char *path, struct err *err);
+/**
+ * The bearerfs mount that `path` names or lies in. Symbolic links on the way
+ * there are followed; what lies on a bearerfs mount is never looked at and
+ * need not exist. Relative paths are taken from the working directory.
+ *
+ * @param inside  set with 1: the path in the file system, "/" for its root;
+ *                NULL: not wanted.
+ * @retval 1       found.
+ * @retval 0       it lies elsewhere.
+ * @retval -errno  with a sentence.
+ */
+NODISCARD int mounts_holding(struct mount_entry *out,
+    char inside[PATH_BYTES_MAX], const char *path, struct err *err);
 
 /** Which mount a file or directory lies on. @retval 1 found, 0 unknown,
  *  -errno. */

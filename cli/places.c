@@ -86,7 +86,7 @@ int places_mountpoint(
 {
 	struct mount_entry entry;
 	struct stat about;
-	int found = mounts_holding(&entry, mountpoint, err);
+	int found = mounts_holding(&entry, NULL, mountpoint, err);
 	int code;
 
 	if (found < 0)

@@ -124,7 +124,7 @@ static int collect(struct status *status, struct err *err)
 			    &status->out, "no bearerfs mounts of yours\n");
 		return code;
 	}
-	code = mounts_holding(&entry, status->path, err);
+	code = mounts_holding(&entry, NULL, status->path, err);
 	if (code == 0)
 		return err_set(err, -ENOENT,
 		    "status '%s': no bearerfs mount there; bearerfs status "

@@ -170,7 +170,7 @@ int command_umount(int argc, char **argv)
 		return status;
 	if (arguments.help)
 		return command_help("umount");
-	code = mounts_holding(&entry, arguments.positions[0], &err);
+	code = mounts_holding(&entry, NULL, arguments.positions[0], &err);
 	if (code == 0)
 		return say_exit(STATUS_FAILED,
 		    "umount '%s': no bearerfs mount there; bearerfs status "

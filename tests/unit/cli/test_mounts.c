@@ -33,6 +33,8 @@ static void a_line_is_taken_apart(void **state)
 	assert_string_equal(entry.type, "fuse.bearerfs");
 	assert_string_equal(entry.source, "https://h.example/ligo");
 	assert_string_equal(entry.point, "/data/li go");
+	assert_string_equal(entry.root, "/");
+	assert_false(entry.shared);
 	assert_true(mounts_is_bearerfs(&entry));
 }
 
@@ -58,6 +60,25 @@ static void only_the_word_user_id_is_the_owner(void **state)
 	    mounts_parse(&entry, "1 1 0:1 / /a rw - fuse.x s rw,xuser_id=7"),
 	    0);
 	assert_int_equal(entry.owner, 0);
+}
+
+static void allow_other_is_a_shared_mount(void **state)
+{
+	(void)state;
+	assert_int_equal(mounts_parse(&entry,
+	                     "1 1 0:1 /sub\\040dir /a rw - fuse.x s "
+	                     "rw,user_id=0,allow_other,max_read=131072\n"),
+	    0);
+	assert_true(entry.shared);
+	assert_string_equal(entry.root, "/sub dir");
+	assert_int_equal(
+	    mounts_parse(&entry, "1 1 0:1 / /a rw - fuse.x s rw,allow_other\n"),
+	    0);
+	assert_true(entry.shared);
+	assert_int_equal(mounts_parse(&entry,
+	                     "1 1 0:1 / /a rw - fuse.x s rw,allow_others=1"),
+	    0);
+	assert_false(entry.shared);
 }
 
 static void lines_that_are_none_are_refused(void **state)
@@ -102,26 +123,6 @@ static void this_machine_has_mounts_and_a_root(void **state)
 	    mounts_of_file(&entry, "/proc/no/such", &err), -ENOENT);
 }
 
-static void a_path_on_no_mount_of_ours_is_told_so(void **state)
-{
-	char dir[] = "/tmp/test_mounts.XXXXXX";
-	char link_path[64];
-	struct err err = ERR_INIT;
-
-	(void)state;
-	assert_int_equal(mounts_holding(&entry, "/proc", &err), 0);
-	assert_int_equal(mounts_holding(&entry, ".", &err), 0);
-	assert_int_equal(mounts_holding(&entry, "../..//x/./y", &err), 0);
-	assert_int_equal(mounts_holding(&entry, "/no/such/dir", &err), 0);
-	/* A link to itself ends. */
-	assert_non_null(mkdtemp(dir));
-	(void)snprintf(link_path, sizeof(link_path), "%s/loop", dir);
-	assert_int_equal(symlink("loop", link_path), 0);
-	assert_int_equal(mounts_holding(&entry, link_path, &err), 0);
-	(void)unlink(link_path);
-	(void)rmdir(dir);
-}
-
 static void network_file_systems_are_known(void **state)
 {
 	(void)state;
@@ -138,9 +139,9 @@ int main(void)
 	    cmocka_unit_test(a_line_is_taken_apart),
 	    cmocka_unit_test(optional_fields_may_be_missing),
 	    cmocka_unit_test(only_the_word_user_id_is_the_owner),
+	    cmocka_unit_test(allow_other_is_a_shared_mount),
 	    cmocka_unit_test(lines_that_are_none_are_refused),
 	    cmocka_unit_test(this_machine_has_mounts_and_a_root),
-	    cmocka_unit_test(a_path_on_no_mount_of_ours_is_told_so),
 	    cmocka_unit_test(network_file_systems_are_known),
 	};
 
