@@ -6,7 +6,6 @@
 #include "cache/cache.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/stats.h"
 #include "cache/core.h"
 #include "cache/store/store.h"
@@ -26,14 +25,6 @@ static const struct cache_limits default_limits = {
     .writer_blocks = WRITER_BLOCKS,
 };
 
-/* A directory that is wrong stays wrong; one that has no room may get some,
- * and until then reads go uncached. */
-static bool is_lasting(int code)
-{
-	return code != -ENOSPC && code != -EDQUOT && code != -EROFS &&
-	    code != -EIO;
-}
-
 static int open_store(struct cache *cache, struct err *err)
 {
 	const struct store_config config = {
@@ -41,23 +32,13 @@ static int open_store(struct cache *cache, struct err *err)
 	    .dir = cache->dir,
 	    .size_bytes = cache->config.size_bytes,
 	};
-	int code;
 
 	if (cache->dir == NULL) {
 		(void)snprintf(cache->why_off, sizeof(cache->why_off),
 		    "no cache directory");
 		return 0;
 	}
-	code = store_open(&cache->store, &config, err);
-	if (code == 0)
-		return 0;
-	cache->store = NULL;
-	if (is_lasting(code))
-		return code;
-	(void)snprintf(cache->why_off, sizeof(cache->why_off), "%s", err->text);
-	log_line(LOG_LEVEL_WARN, LOG_CACHE, "nothing is kept on disk",
-	    "dir=%s why=%s", LOG_TEXT(cache->dir), LOG_TEXT(err->text));
-	return 0;
+	return store_open(&cache->store, &config, err);
 }
 
 static int copy_strings(struct cache *cache, const struct cache_config *config)

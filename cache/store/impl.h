@@ -103,6 +103,7 @@ struct store {
 	struct table_bucket *buckets; /* one for each block of a batch */
 	uint8_t *arena;               /* STORE_ARENA_BYTES, aligned: records */
 	bool clean;                   /* old generations are to be removed */
+	bool opened;                  /* was in force once */
 };
 
 enum map_state {

@@ -79,7 +79,7 @@ int store_open(
 	    store->arena == NULL || store->buckets == NULL)
 		code = err_set(err, -ENOMEM, "out of memory");
 	else
-		code = store_set_up(store, true, err);
+		code = store_begin(store, err);
 	if (code < 0) {
 		store_close(store);
 		return code;

@@ -41,10 +41,15 @@ struct store_config {
 /**
  * Open a cache directory, making it when it is missing; may wait.
  *
+ * A directory that is wrong stays wrong. One that has no room, cannot be
+ * written to or read, or whose lock another process sits on, may come right:
+ * the store is open all the same, keeps and finds nothing, has said so in the
+ * log, and store_tend() tries again.
+ *
  * @retval 0         open.
  * @retval -EACCES   it belongs to someone else or others may write to it;
  *                   the sentence has the chmod that cures it.
- * @retval -ENOSPC, -EROFS, -ENOTDIR, -EIO, -ENOMEM, ...
+ * @retval -ENOTDIR, -ENOMEM, ...
  */
 NODISCARD int store_open(
     struct store **out, const struct store_config *config, struct err *err);

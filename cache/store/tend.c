@@ -114,10 +114,12 @@ static int open_generation(struct store *store, int dir_fd,
 	return code;
 }
 
-int store_set_up(struct store *store, bool takeover, struct err *err)
+/* A directory of another version is taken over at the beginning only: later
+ * the other one would be fought over it. What was in force stays. */
+static int set_up(struct store *store, struct err *err)
 {
 	struct format_wish wish = {
-	    .takeover = takeover, .secret = atomic_load(&store->secret)};
+	    .takeover = !store->opened, .secret = atomic_load(&store->secret)};
 	struct generation *generation;
 	struct usage usage;
 	int dir_fd = directory_open(store->dir, err);
@@ -137,7 +139,7 @@ int store_set_up(struct store *store, bool takeover, struct err *err)
 		atomic_store(&store->bound_bytes, store->config_bytes);
 	usage_fini(&usage);
 	atomic_store(&store->state_code, 0);
-	store->clean = true;
+	store->clean = store->opened = true;
 	store->count_ms = 0;
 	store_swap_in(store, generation);
 	return 0;
@@ -173,25 +175,57 @@ static bool is_current(
 	    !is_unlinked(generation->objects.fd);
 }
 
+/* Nothing is kept or found until the directory can be opened. */
+static void turn_off(struct store *store, int code, const char *why)
+{
+	static struct log_limit limit;
+
+	store_swap_in(store, NULL);
+	atomic_store(&store->state_code, code);
+	store->retry_ms = clock_now_ms(store->clock) + REOPEN_MS;
+	log_limited(&limit, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
+	    "cache directory is off", "dir=%s errno=%s why=%s",
+	    LOG_TEXT(store->dir), err_name(code), LOG_TEXT(why));
+}
+
 /* Open again after the directory changed or while it is off. */
-static void reopen(struct store *store, uint64_t now_ms)
+static void reopen(struct store *store)
 {
 	static struct log_limit limit;
 	struct err err = ERR_INIT;
-	int code = store_set_up(store, false, &err);
+	int code = set_up(store, &err);
 
-	if (code == 0) {
-		log_limited(&limit, 1000, LOG_LEVEL_INFO, LOG_CACHE,
-		    "cache directory opened again", "dir=%s",
-		    LOG_TEXT(store->dir));
+	if (code < 0) {
+		turn_off(store, code, err.text);
 		return;
 	}
-	store_swap_in(store, NULL);
-	atomic_store(&store->state_code, code);
-	store->retry_ms = now_ms + REOPEN_MS;
-	log_limited(&limit, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
-	    "cache directory is off", "dir=%s errno=%s why=%s",
-	    LOG_TEXT(store->dir), err_name(code), LOG_TEXT(err.text));
+	log_limited(&limit, 1000, LOG_LEVEL_INFO, LOG_CACHE,
+	    "cache directory opened again", "dir=%s", LOG_TEXT(store->dir));
+}
+
+/* May it come right without anybody changing the mount? */
+static bool is_passing(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT || code == -EROFS ||
+	    code == -EIO || code == -EBUSY;
+}
+
+int store_begin(struct store *store, struct err *err)
+{
+	uint8_t secret[FORMAT_SECRET_BYTES];
+	int code;
+
+	/* Blocks are summed before there is a directory that names one. */
+	clock_random(secret, sizeof(secret));
+	if (note_secret(store, secret) == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	explicit_bzero(secret, sizeof(secret));
+	atomic_store(&store->bound_bytes, store->config_bytes);
+	code = set_up(store, err);
+	if (!is_passing(code))
+		return code;
+	turn_off(store, code, err->text);
+	return 0;
 }
 
 static void clean(struct store *store, const struct generation *generation)
@@ -240,7 +274,7 @@ void store_tend(struct store *store)
 
 	if (generation == NULL) {
 		if (now_ms >= store->retry_ms)
-			reopen(store, now_ms);
+			reopen(store);
 		return;
 	}
 	if (is_current(store, generation)) {
@@ -248,7 +282,7 @@ void store_tend(struct store *store)
 		generation_put(store, generation);
 	} else {
 		generation_put(store, generation);
-		reopen(store, now_ms);
+		reopen(store);
 	}
 	free_dead(store);
 }

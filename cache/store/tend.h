@@ -15,10 +15,10 @@
 struct generation;
 struct store;
 
-/** Open the directory and put its generation in force; may wait.
- *  @param takeover  also a directory of another version.
- *  @retval 0, or -errno; what was in force stays. */
-NODISCARD int store_set_up(struct store *store, bool takeover, struct err *err);
+/** Open the directory and put its generation in force, of another version
+ *  too; may wait. What may come right leaves the store off.
+ *  @retval 0, or -errno. */
+NODISCARD int store_begin(struct store *store, struct err *err);
 
 /** Put a generation (NULL: none) in force; may wait. */
 void store_swap_in(struct store *store, struct generation *generation);
