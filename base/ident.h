@@ -8,14 +8,30 @@
 #ifndef BASE_IDENT_H
 #define BASE_IDENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct ident {
 	uid_t uid;
 	gid_t gid;
-	pid_t pid;                 /* thread id as FUSE gives it; 0: unknown */
-	uint64_t start_time_ticks; /* of pid, from /proc; 0: not asked */
+	pid_t pid; /* thread id as FUSE gives it; 0: unknown */
+	/* The program that asks, where a mount serves many: from /proc, at the
+	 * time of the request, so that a number that is used again later is
+	 * not taken for it. */
+	pid_t tgid;                /* its process; 0: not known */
+	uint64_t start_time_ticks; /* when that began, since boot */
+	uint64_t env_start;        /* where its environment lies: an exec
+				      moves it */
 };
+
+/** Whether one program in one process asks, with the same ids. */
+static inline bool ident_same(const struct ident *a, const struct ident *b)
+{
+	return a->tgid != 0 && a->tgid == b->tgid &&
+	    a->start_time_ticks == b->start_time_ticks &&
+	    a->env_start == b->env_start && a->uid == b->uid &&
+	    a->gid == b->gid;
+}
 
 #endif

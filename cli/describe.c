@@ -64,7 +64,7 @@ int describe_json(const struct describe *mount, struct buf *out)
 	    (int)getpid(), stamp,
 	    now_s > mount->started_s ? now_s - mount->started_s : 0,
 	    mount->timeout_ms / 1000, fetch_silent_ms(mount->fetch));
-	(void)tokens_describe(mount->tokens, out);
+	(void)tokens_describe(mount->tokens, NULL, out);
 	(void)buf_printf(out, ",\"servers\":");
 	(void)fetch_describe(mount->fetch, out);
 	(void)buf_printf(out, ",\"cache\":");
@@ -153,7 +153,7 @@ int describe_text(const struct describe *mount, struct buf *out)
 	    out, now_s > mount->started_s ? now_s - mount->started_s : 0);
 	(void)buf_printf(out, ", pid %d, version %s, read-only\n",
 	    (int)getpid(), CLI_VERSION);
-	(void)tokens_describe_text(mount->tokens, out);
+	(void)tokens_describe_text(mount->tokens, NULL, out);
 	end_line(out);
 	(void)fetch_describe_text(mount->fetch, out);
 	end_line(out);

@@ -43,9 +43,9 @@ static int print(struct tokens *tokens, const struct arguments *arguments)
 		if (state == 0)
 			code = tokens_source(tokens, &out);
 	} else if (arguments->json) {
-		code = tokens_describe(tokens, &out);
+		code = tokens_describe(tokens, NULL, &out);
 	} else if (state == 0) {
-		code = tokens_describe_text(tokens, &out);
+		code = tokens_describe_text(tokens, NULL, &out);
 	}
 	if (code == 0 && out.size_bytes > 0 &&
 	    out.bytes[out.size_bytes - 1] != '\n')

@@ -115,7 +115,7 @@ void call_want_token(struct call *call)
 	query = (struct tokens_query){
 	    .ident = &call->ident,
 	    .path = call->path,
-	    .right = TOKENS_READ,
+	    .right = call->kind->right,
 	    .deadline_ms = deadline_ms,
 	    .refused_id = call->refused_id,
 	};

@@ -2,35 +2,60 @@
 /*
  * tokens/clerk.c - asking for a token and answering: at once where that is
  * possible, else by the thread that answers, in time even while the reader
- * hangs. No answer is given under the lock.
+ * hangs. What is answered is decided under the lock, and told without it.
  */
 #include "base/clock.h"
+#include "tokens/pick.h"
 #include "tokens/store.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Take out of the queue who is to be answered now: the whole queue when the
- * store stops. `wake_ms` is set to when time alone ends a wait. */
-static struct store_query *take_over(struct tokens *tokens, uint64_t *wake_ms)
-    REQUIRES(tokens_lock);
-static struct store_query *take_over(struct tokens *tokens, uint64_t *wake_ms)
+/* Decide what one who asks is told, from what the purse has now. */
+static void decide(struct tokens *tokens, const struct purse *purse,
+    const char *path, struct store_query *query) REQUIRES(tokens_lock);
+static void decide(struct tokens *tokens, const struct purse *purse,
+    const char *path, struct store_query *query)
 {
-	struct wait_view view = token_store_view(tokens);
-	uint64_t now_ms = clock_now_ms(tokens->clock);
-	struct store_query *over = NULL;
-	struct store_query **link = &tokens->queries;
+	uint64_t now_s = clock_wall_s(tokens->clock);
 
-	*wake_ms = UINT64_MAX;
+	if (tokens->stopping) {
+		query->code = err_set(
+		    &query->why, -ECANCELED, "the mount is being closed");
+		return;
+	}
+	query->code = purse_code(purse, now_s);
+	if (query->code == 0)
+		query->token =
+		    token_get(pick(tokens, &purse->now, path, query->right));
+	else
+		purse_explain(&purse->now, query->code, now_s, &query->why);
+}
+
+/* Take those out of one purse's queue who are to be answered now: all when
+ * the store stops. `wake_ms` is lowered to when time alone ends a wait. */
+static void take_over(struct tokens *tokens, struct purse *purse,
+    struct store_query **over, uint64_t *wake_ms) REQUIRES(tokens_lock);
+static void take_over(struct tokens *tokens, struct purse *purse,
+    struct store_query **over, uint64_t *wake_ms)
+{
+	uint64_t now_ms = clock_now_ms(tokens->clock);
+	uint64_t now_s = clock_wall_s(tokens->clock);
+	struct store_query **link = &purse->queries;
+
 	while (*link != NULL) {
 		struct store_query *query = *link;
+		struct wait_view view =
+		    purse_view(purse, query->wait.refused_id, now_s);
 		uint64_t mine_ms = token_wait_wake_ms(&query->wait, now_ms);
 
 		if (tokens->stopping ||
 		    token_wait_over(&query->wait, &view, now_ms)) {
 			*link = query->next;
-			query->next = over;
-			over = query;
+			decide(tokens, purse, query->path, query);
+			query->next = *over;
+			*over = query;
 			tokens->query_count--;
 			continue;
 		}
@@ -38,45 +63,32 @@ static struct store_query *take_over(struct tokens *tokens, uint64_t *wake_ms)
 			*wake_ms = mine_ms;
 		link = &query->next;
 	}
+}
+
+static struct store_query *take_all_over(
+    struct tokens *tokens, uint64_t *wake_ms) REQUIRES(tokens_lock);
+static struct store_query *take_all_over(
+    struct tokens *tokens, uint64_t *wake_ms)
+{
+	struct store_query *over = NULL;
+
+	*wake_ms = UINT64_MAX;
+	for (struct purse *purse = token_store_purses(tokens); purse != NULL;
+	     purse = purse->next)
+		take_over(tokens, purse, &over, wake_ms);
 	return over;
 }
 
-/* Answer one asker; never under the lock. */
-static void give(const struct finding *now, int code, uint64_t now_s,
-    tokens_fn answer, void *arg)
+static void answer_all(struct store_query *over)
 {
-	struct err why = ERR_INIT;
-
-	if (code == 0) {
-		answer(arg, 0, token_get(finding_first(now)), &why);
-		return;
-	}
-	if (code == -ECANCELED)
-		(void)err_set(&why, code, "the mount is being closed");
-	else
-		token_store_explain(now, code, now_s, &why);
-	answer(arg, code, NULL, &why);
-}
-
-static void answer_all(struct tokens *tokens, struct store_query *over)
-    REQUIRES(tokens_lock);
-static void answer_all(struct tokens *tokens, struct store_query *over)
-{
-	struct finding now;
-	int code = tokens->stopping ? -ECANCELED : token_store_code(tokens);
-	uint64_t now_s = clock_wall_s(tokens->clock);
-
-	finding_copy(&now, &tokens->now);
-	token_store_leave(tokens);
 	while (over != NULL) {
 		struct store_query *query = over;
 
 		over = query->next;
-		give(&now, code, now_s, query->answer, query->arg);
+		query->answer(
+		    query->arg, query->code, query->token, &query->why);
 		free(query);
 	}
-	finding_fini(&now);
-	token_store_enter(tokens);
 }
 
 void *token_store_clerk_main(void *arg)
@@ -86,92 +98,90 @@ void *token_store_clerk_main(void *arg)
 	token_store_enter(tokens);
 	for (;;) {
 		uint64_t wake_ms;
-		struct store_query *over = take_over(tokens, &wake_ms);
+		struct store_query *over = take_all_over(tokens, &wake_ms);
 
-		if (over != NULL)
-			answer_all(tokens, over);
-		else if (tokens->stopping)
+		if (over != NULL) {
+			token_store_leave(tokens);
+			answer_all(over);
+			token_store_enter(tokens);
+		} else if (tokens->stopping) {
 			break;
-		else
+		} else {
 			token_store_sleep(
 			    tokens, &tokens->clerk_wakes, wake_ms);
+		}
 	}
 	token_store_leave(tokens);
 	return NULL;
 }
 
-/* Queue a query whose wait is not over; false when it is to be answered with
+/* Queue one whose wait is not over; false when they are to be answered with
  * what there is. */
-static bool enqueue(struct tokens *tokens, const struct wait *wait,
-    tokens_fn answer, void *arg) REQUIRES(tokens_lock);
-static bool enqueue(
-    struct tokens *tokens, const struct wait *wait, tokens_fn answer, void *arg)
+static bool enqueue(struct tokens *tokens, struct purse *purse,
+    const char *path, const struct store_query *asked) REQUIRES(tokens_lock);
+static bool enqueue(struct tokens *tokens, struct purse *purse,
+    const char *path, const struct store_query *asked)
 {
-	struct wait_view view = token_store_view(tokens);
-	uint64_t now_ms = clock_now_ms(tokens->clock);
+	struct wait_view view = purse_view(
+	    purse, asked->wait.refused_id, clock_wall_s(tokens->clock));
+	size_t path_bytes = strlen(path) + 1;
 	struct store_query *query;
 
-	if (token_wait_over(wait, &view, now_ms) ||
+	if (token_wait_over(&asked->wait, &view, asked->wait.asked_ms) ||
 	    tokens->query_count >= STORE_QUERIES_MAX)
 		return false;
-	query = malloc(sizeof(*query));
+	query = malloc(sizeof(*query) + path_bytes);
 	if (query == NULL)
 		return false;
-	*query = (struct store_query){.next = tokens->queries,
-	    .wait = *wait,
-	    .answer = answer,
-	    .arg = arg};
-	tokens->queries = query;
+	*query = *asked;
+	memcpy(query->path, path, path_bytes);
+	query->next = purse->queries;
+	purse->queries = query;
 	tokens->query_count++;
-	(void)pthread_cond_signal(&tokens->reader_wakes);
+	token_store_wake_reader(tokens);
 	(void)pthread_cond_signal(&tokens->clerk_wakes);
 	return true;
 }
 
-/* The usual answer, thousands of times a second. */
-static void give_token(struct token *token, tokens_fn answer, void *arg)
+/* Ask; true when `asked` has the answer already. */
+static bool ask(struct tokens *tokens, const struct ident *ident,
+    const char *path, struct store_query *asked)
 {
-	static const struct err nothing = ERR_INIT;
-
-	answer(arg, 0, token, &nothing);
-}
-
-/* Ask: 0 and a reference to a good token; 1 when the query waits; else a
- * negative errno. */
-static int ask(struct tokens *tokens, const struct tokens_query *query,
-    tokens_fn answer, void *arg, struct token **out)
-{
-	struct wait wait = {.asked_ms = clock_now_ms(tokens->clock),
-	    .deadline_ms = query->deadline_ms,
-	    .refused_id = query->refused_id};
-	int code = -ECANCELED;
+	struct wait_view view;
+	struct purse *purse;
+	bool decided = true;
 
 	token_store_enter(tokens);
-	if (!tokens->stopping) {
-		struct wait_view view = token_store_view(tokens);
-
-		token_wait_enqueue(&wait, &view, wait.asked_ms);
-		token_store_nudge(tokens);
-		code = enqueue(tokens, &wait, answer, arg) ? 1 : view.code;
+	purse =
+	    token_store_open_purse(tokens, ident, asked->right, &asked->why);
+	if (purse == NULL) {
+		asked->code = asked->why.code;
+	} else {
+		view = purse_view(
+		    purse, asked->wait.refused_id, clock_wall_s(tokens->clock));
+		token_wait_enqueue(&asked->wait, &view, asked->wait.asked_ms);
+		token_store_use(tokens, purse);
+		decided =
+		    tokens->stopping || !enqueue(tokens, purse, path, asked);
+		if (decided)
+			decide(tokens, purse, path, asked);
 	}
-	if (code == 0)
-		*out = token_get(finding_first(&tokens->now));
 	token_store_leave(tokens);
-	return code;
+	return decided;
 }
 
 void tokens_want(struct tokens *tokens, const struct tokens_query *query,
     tokens_fn answer, void *arg)
 {
-	struct token *token = NULL;
-	struct finding now;
-	int code = ask(tokens, query, answer, arg, &token);
+	struct store_query asked = {
+	    .wait = {.asked_ms = clock_now_ms(tokens->clock),
+	        .deadline_ms = query->deadline_ms,
+	        .refused_id = query->refused_id},
+	    .answer = answer,
+	    .arg = arg,
+	    .right = query->right,
+	};
 
-	if (code == 0)
-		give_token(token, answer, arg);
-	if (code >= 0)
-		return;
-	token_store_copy(tokens, &now);
-	give(&now, code, clock_wall_s(tokens->clock), answer, arg);
-	finding_fini(&now);
+	if (ask(tokens, query->ident, query->path, &asked))
+		answer(arg, asked.code, asked.token, &asked.why);
 }

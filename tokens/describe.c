@@ -47,7 +47,8 @@ static void put_end(struct buf *out, const struct token *token, uint64_t now_s)
 	    out, ",\"left_s\":%" PRIu64, end > now_s ? end - now_s : 0);
 }
 
-int tokens_describe(struct tokens *tokens, struct buf *out)
+int tokens_describe(
+    struct tokens *tokens, const struct ident *ident, struct buf *out)
 {
 	static const struct jwt_claims silent;
 	const struct jwt_claims *claims = &silent;
@@ -55,7 +56,7 @@ int tokens_describe(struct tokens *tokens, struct buf *out)
 	const struct token *token;
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
-	token_store_copy(tokens, &now);
+	token_store_copy(tokens, ident, &now);
 	token = finding_first(&now);
 	if (token != NULL)
 		claims = &token->claims;
@@ -129,12 +130,13 @@ static void put_state(
 	(void)buf_append(out, "\n", 1);
 }
 
-int tokens_describe_text(struct tokens *tokens, struct buf *out)
+int tokens_describe_text(
+    struct tokens *tokens, const struct ident *ident, struct buf *out)
 {
 	struct finding now;
 	const struct token *token;
 
-	token_store_copy(tokens, &now);
+	token_store_copy(tokens, ident, &now);
 	token = finding_first(&now);
 	if (token == NULL) {
 		(void)buf_printf(out, "token: none\n");
@@ -157,7 +159,7 @@ int tokens_source(struct tokens *tokens, struct buf *out)
 	const struct token *token;
 	int code = -ENOKEY;
 
-	token_store_copy(tokens, &now);
+	token_store_copy(tokens, NULL, &now);
 	token = finding_first(&now);
 	if (token != NULL)
 		code = buf_append(
@@ -168,16 +170,16 @@ int tokens_source(struct tokens *tokens, struct buf *out)
 
 int tokens_state(struct tokens *tokens, struct err *err)
 {
-	struct finding now;
-	int code;
+	const struct purse *purse;
+	uint64_t now_s = clock_wall_s(tokens->clock);
+	int code = -ENOKEY;
 
 	token_store_enter(tokens);
-	code = token_store_code(tokens);
+	purse = token_store_purse(tokens, NULL, TOKENS_READ);
+	if (purse != NULL)
+		code = purse_code(purse, now_s);
+	if (purse != NULL && code < 0)
+		purse_explain(&purse->now, code, now_s, err);
 	token_store_leave(tokens);
-	if (code == 0)
-		return 0;
-	token_store_copy(tokens, &now);
-	token_store_explain(&now, code, clock_wall_s(tokens->clock), err);
-	finding_fini(&now);
 	return code;
 }

@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * tokens/store.c - see store.h and tokens.h: the state that reader and clerk
- * share, its making and its ending.
- */
+/* tokens/store.c - see store.h: the state that reader and clerk share, and
+ * whose purse is whose. */
 #include "tokens/store.h"
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "tokens/find/discover.h"
-#include "tokens/json.h"
-#include "tokens/verify/trust.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
-enum {
-	FIRST_LOOK_MS = 2000, /* a start waits no longer for a stalled file */
-	READER_END_MS = 2000, /* nor does an end */
-	SLEEP_MAX_MS = 3600 * 1000,
-	NOTHING_TOLD = 1,
-};
+enum { SLEEP_MAX_MS = 3600 * 1000 };
 
 void token_store_enter(struct tokens *tokens) UNCHECKED
 {
@@ -59,316 +46,114 @@ void token_store_sleep(
 	    condition, &tokens->mutex, CLOCK_MONOTONIC, &until);
 }
 
-int token_store_code(const struct tokens *tokens)
+void token_store_wake_reader(struct tokens *tokens)
 {
-	const struct token *token = finding_first(&tokens->now);
-
-	if (token == NULL)
-		return -ENOKEY;
-	return token_phase_at(token, clock_wall_s(tokens->clock)) == TOKEN_GOOD
-	    ? 0
-	    : -EKEYEXPIRED;
-}
-
-struct wait_view token_store_view(const struct tokens *tokens)
-{
-	const struct token *token = finding_first(&tokens->now);
-
-	return (struct wait_view){.code = token_store_code(tokens),
-	    .token_id = token != NULL ? token->id : 0,
-	    .begun = tokens->looks_begun,
-	    .ended = tokens->looks_ended,
-	    .begun_ms = tokens->look_begun_ms};
-}
-
-void token_store_nudge(struct tokens *tokens)
-{
-	struct wait_view view = token_store_view(tokens);
-
-	if (tokens->nudged ||
-	    clock_now_ms(tokens->clock) < token_wait_look_due_ms(&view))
-		return;
-	tokens->nudged = true;
 	(void)pthread_cond_signal(&tokens->reader_wakes);
-}
-
-void token_store_explain(
-    const struct finding *now, int code, uint64_t now_s, struct err *out)
-{
-	const struct token *token = finding_first(now);
-	char stamp[CLOCK_STAMP_BYTES];
-
-	*out = (struct err)ERR_INIT;
-	if (code == -ENOKEY) {
-		if (now->problem.code != 0)
-			(void)err_set(out, code, "%s", now->problem.text);
-		else
-			(void)err_set(out, code,
-			    "the place where the token is kept does not "
-			    "answer");
-	} else if (code == -EKEYEXPIRED && token != NULL &&
-	    token_phase_at(token, now_s) == TOKEN_EARLY) {
-		clock_stamp(stamp, token->claims.not_before_s);
-		(void)err_set(out, code,
-		    "the token from '%s' is not valid before %s; check the "
-		    "clock of this machine",
-		    token_source(token), stamp);
-	} else if (code == -EKEYEXPIRED && token != NULL &&
-	    now->problem.code != 0 &&
-	    strncmp(token_source(token), "agent:", 6) == 0) {
-		clock_stamp(stamp, token->claims.expires_s);
-		(void)err_set(out, code,
-		    "the token from '%s' ended at %s and no newer one came: %s",
-		    token_source(token), stamp, now->problem.text);
-	} else if (code == -EKEYEXPIRED && token != NULL) {
-		clock_stamp(stamp, token->claims.expires_s);
-		(void)err_set(out, code,
-		    "the token from '%s' ended at %s and no newer one came; "
-		    "get a new one, for instance with htgettoken or "
-		    "oidc-token",
-		    token_source(token), stamp);
-	}
-}
-
-void token_store_copy(struct tokens *tokens, struct finding *out)
-{
-	token_store_enter(tokens);
-	finding_copy(out, &tokens->now);
-	token_store_leave(tokens);
+	if (tokens->wake_fd >= 0)
+		(void)eventfd_write(tokens->wake_fd, 1);
 }
 
 void token_store_wake(struct tokens *tokens)
 {
 	token_store_enter(tokens);
-	(void)pthread_cond_signal(&tokens->reader_wakes);
+	token_store_wake_reader(tokens);
 	(void)pthread_cond_signal(&tokens->clerk_wakes);
 	token_store_leave(tokens);
 }
 
-/* Making and ending. */
+/* Whose purse. */
 
-/* The last one who knows the store: there is nobody to lock out. */
-void token_store_destroy(struct tokens *tokens) UNCHECKED
+static struct caller owner_of(const struct ident *ident)
 {
-	if (tokens->source.free != NULL)
-		tokens->source.free(tokens->source.arg);
-	trust_free(tokens->trust);
-	finding_fini(&tokens->now);
-	proof_free(tokens->proofs);
-	free(tokens->base_path);
-	free(tokens->source_path);
-	(void)pthread_cond_destroy(&tokens->changed);
-	(void)pthread_cond_destroy(&tokens->clerk_wakes);
-	(void)pthread_cond_destroy(&tokens->reader_wakes);
-	(void)pthread_mutex_destroy(&tokens->mutex);
-	free(tokens);
+	return (struct caller){.tgid = ident->tgid,
+	    .start_ticks = ident->start_time_ticks,
+	    .env_start = ident->env_start,
+	    .uid = ident->uid,
+	    .gid = ident->gid};
 }
 
-static int check_config(const struct tokens_config *config, struct err *err)
+struct purse *token_store_purses(struct tokens *tokens)
 {
-	if (config->base_path != NULL && !path_is_normal(config->base_path))
-		return err_set(err, -EINVAL,
-		    "base_path: '%s' is no absolute path without '//', '.' "
-		    "and '..'",
-		    config->base_path);
-	if (config->source_path != NULL && !path_is_normal(config->source_path))
-		return err_set(err, -EINVAL, "source: '%s' is no normal path",
-		    config->source_path);
-	if (config->forbidden_tree != NULL &&
-	    !path_is_normal(config->forbidden_tree))
-		return err_set(err, -EINVAL,
-		    "mount point: '%s' is no real path",
-		    config->forbidden_tree);
-	return 0;
+	return tokens->purses != NULL ? purses_first(tokens->purses)
+	                              : tokens->own;
 }
 
-static int init(struct tokens *tokens, const struct tokens_config *config)
+/* That of a mount of one user. */
+static struct purse *own_purse(struct tokens *tokens, enum tokens_right right)
+    REQUIRES(tokens_lock);
+static struct purse *own_purse(struct tokens *tokens, enum tokens_right right)
 {
-	const char *root =
-	    config->source_path != NULL ? config->source_path : "/";
-	bool whole;
+	bool writes = right == TOKENS_CREATE || right == TOKENS_MODIFY;
 
-	(void)pthread_mutex_init(&tokens->mutex, NULL);
-	(void)pthread_cond_init(&tokens->reader_wakes, NULL);
-	(void)pthread_cond_init(&tokens->clerk_wakes, NULL);
-	(void)pthread_cond_init(&tokens->changed, NULL);
-	tokens->clock = config->clock;
-	tokens->shared = config->shared;
-	tokens->source_path = strdup(root);
-	if (config->base_path != NULL)
-		tokens->base_path = strdup(config->base_path);
-	token_store_enter(tokens);
-	tokens->renew_due_s = UINT64_MAX;
-	tokens->told_code = NOTHING_TOLD;
-	tokens->proofs = proof_new();
-	whole = tokens->proofs != NULL && tokens->source_path != NULL &&
-	    (config->base_path == NULL || tokens->base_path != NULL);
-	token_store_leave(tokens);
-	return whole ? 0 : -ENOMEM;
+	return writes && tokens->writing != NULL ? tokens->writing
+	                                         : tokens->own;
 }
 
-/* Start a thread that takes no signals: those are the main thread's. */
-static int start_thread(pthread_t *out, const char *name, void *(*run)(void *),
-    struct tokens *tokens)
+struct purse *token_store_purse(
+    struct tokens *tokens, const struct ident *ident, enum tokens_right right)
 {
-	sigset_t all;
-	sigset_t before;
-	int code;
+	struct caller owner;
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(out, NULL, run, tokens);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (code != 0)
-		return -code;
-	(void)pthread_setname_np(*out, name);
-	return 0;
+	if (tokens->purses == NULL)
+		return own_purse(tokens, right);
+	if (ident == NULL || ident->tgid == 0)
+		return NULL;
+	owner = owner_of(ident);
+	return purses_find(tokens->purses, &owner);
 }
 
-static void stop(struct tokens *tokens)
+struct purse *token_store_open_purse(struct tokens *tokens,
+    const struct ident *ident, enum tokens_right right, struct err *why)
 {
-	token_store_enter(tokens);
-	tokens->stopping = true;
-	(void)pthread_cond_broadcast(&tokens->reader_wakes);
-	(void)pthread_cond_broadcast(&tokens->clerk_wakes);
-	token_store_leave(tokens);
-}
+	struct purse *purse = NULL;
+	struct caller owner;
 
-/* Wait in real time, whatever the store's clock is; the first look or the
- * reader's end may never come. */
-static void wait_changed(struct tokens *tokens, unsigned wait_ms,
-    bool (*done)(const struct tokens *tokens)) REQUIRES(tokens_lock);
-static void wait_changed(struct tokens *tokens, unsigned wait_ms,
-    bool (*done)(const struct tokens *tokens))
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += wait_ms / 1000;
-	while (!done(tokens) &&
-	    pthread_cond_clockwait(&tokens->changed, &tokens->mutex,
-	        CLOCK_MONOTONIC, &until) != ETIMEDOUT)
-		continue;
-}
-
-static bool has_looked(const struct tokens *tokens) UNCHECKED
-{
-	return tokens->looks_ended > 0;
-}
-
-static bool has_ended(const struct tokens *tokens) UNCHECKED
-{
-	return tokens->reader_gone;
-}
-
-static int start(struct tokens *tokens)
-{
-	int code = start_thread(
-	    &tokens->clerk, "tokens-clerk", token_store_clerk_main, tokens);
-
-	if (code < 0)
-		return code;
-	code = start_thread(
-	    &tokens->reader, "tokens-reader", token_store_reader_main, tokens);
-	if (code < 0) {
-		stop(tokens);
-		(void)pthread_join(tokens->clerk, NULL);
-		return code;
+	if (tokens->purses == NULL)
+		return own_purse(tokens, right);
+	if (ident == NULL) {
+		(void)err_set(why, -ENOKEY, "no process is known to ask");
+		return NULL;
 	}
-	token_store_enter(tokens);
-	wait_changed(tokens, FIRST_LOOK_MS, has_looked);
-	if (tokens->looks_ended == 0)
-		log_line(LOG_LEVEL_WARN, LOG_TOKENS, "token source hangs",
-		    "why=%s",
-		    "\"a token file does not answer; see that its file "
-		    "system does\"");
-	token_store_leave(tokens);
-	return 0;
-}
-
-int token_store_new(struct tokens **out, const struct tokens_config *config,
-    const struct store_source *source, struct err *err)
-{
-	struct tokens *tokens = NULL;
-	int code = check_config(config, err);
-
-	if (code == 0) {
-		tokens = calloc(1, sizeof(*tokens));
-		if (tokens != NULL)
-			tokens->source = *source;
-		code = tokens != NULL ? init(tokens, config) : -ENOMEM;
-		if (code < 0)
-			(void)err_set(err, code, "out of memory");
+	if (ident->tgid == 0) {
+		(void)caller_explain(
+		    why, ident->pid > 0 ? -ESRCH : -ENXIO, ident);
+		return NULL;
 	}
-	if (code == 0)
-		code = trust_new(
-		    &tokens->trust, config->clock, config->trust, err);
-	if (code == 0) {
-		code = start(tokens);
-		if (code < 0)
-			(void)err_set(err, code, "threads for tokens: %s",
-			    err_message(code));
-	}
-	if (code < 0) {
-		if (tokens != NULL)
-			token_store_destroy(tokens);
-		else if (source->free != NULL)
-			source->free(source->arg);
-		return code;
-	}
-	*out = tokens;
-	return 0;
+	owner = owner_of(ident);
+	purse =
+	    purses_make(tokens->purses, &owner, clock_now_ms(tokens->clock));
+	if (purse == NULL)
+		(void)err_set(why, -ENOKEY,
+		    "the token of process %d of user %u is not looked for: "
+		    "there is no memory, or %d processes wait for theirs; try "
+		    "again",
+		    (int)ident->tgid, (unsigned)ident->uid, PURSES_MAX);
+	return purse;
 }
 
-static void look_around(
-    void *arg, bool force, uint64_t now_s, struct finding *out)
+void token_store_use(struct tokens *tokens, struct purse *purse)
 {
-	discover_look(arg, force, now_s, out);
-}
+	uint64_t now_ms = clock_now_ms(tokens->clock);
+	struct wait_view view =
+	    purse_view(purse, 0, clock_wall_s(tokens->clock));
 
-static void discover_done(void *arg)
-{
-	discover_free(arg);
-}
-
-int tokens_new(
-    struct tokens **out, const struct tokens_config *config, struct err *err)
-{
-	struct store_source source = {
-	    .look = look_around, .free = discover_done};
-	struct discover *discover = NULL;
-	int code;
-
-	*out = NULL;
-	/* Nothing here looks for the tokens of other users yet. */
-	if (config->shared)
-		return err_set(err, -EOPNOTSUPP,
-		    "a store of tokens serves one user; mount once for each");
-	token_json_start();
-	code = discover_new(&discover, config, err);
-	if (code < 0)
-		return code;
-	source.arg = discover;
-	return token_store_new(out, config, &source, err);
-}
-
-void tokens_free(struct tokens *tokens)
-{
-	bool gone;
-
-	if (tokens == NULL)
+	purse->used_ms = now_ms;
+	if (purse->nudged || purse->looking ||
+	    now_ms < token_wait_look_due_ms(&view))
 		return;
-	stop(tokens);
-	(void)pthread_join(tokens->clerk, NULL);
+	purse->nudged = true;
+	token_store_wake_reader(tokens);
+}
+
+void token_store_copy(
+    struct tokens *tokens, const struct ident *ident, struct finding *out)
+{
+	const struct purse *purse;
+
+	*out = (struct finding){.count = 0};
 	token_store_enter(tokens);
-	wait_changed(tokens, READER_END_MS, has_ended);
-	gone = tokens->reader_gone;
-	tokens->abandoned = !gone;
-	if (!gone)
-		(void)pthread_detach(tokens->reader);
+	purse = token_store_purse(tokens, ident, TOKENS_READ);
+	if (purse != NULL)
+		finding_copy(out, &purse->now);
 	token_store_leave(tokens);
-	if (!gone)
-		return;
-	(void)pthread_join(tokens->reader, NULL);
-	token_store_destroy(tokens);
 }

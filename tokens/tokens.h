@@ -75,6 +75,8 @@ struct tokens_config {
 	const char *token_file;    /* explicit option, alone when given; NULL */
 	const char
 	    *agent; /* token agent's socket, absolute; NULL: $OIDC_SOCK */
+	const char *token_write_file; /* where the one for writing is, alone;
+					 NULL: no other than for reading */
 	const char *account;   /* of the agent, short name or https:// issuer;
 				NULL: the only one */
 	const char *base_path; /* server path that scope "/" means; NULL: "/" */
@@ -179,6 +181,8 @@ void tokens_report(struct tokens *tokens, const struct token *token,
  * What the program that called gets when a server has refused `token`
  * finally (after a second try with the source read again).
  *
+ * @param ident   whose request it was, for the line in the log; NULL: nobody
+ *                in particular.
  * @param status  401 or 403.
  * @return in this order: -EKEYEXPIRED when the token has ended by its own
  *         exp; -EKEYREJECTED when it does not verify; -EACCES when its
@@ -186,8 +190,9 @@ void tokens_report(struct tokens *tokens, const struct token *token,
  *         it; else by the status (RFC 6750, section 3.1; XRootD answers 403
  *         to everything). `err` gets the sentence with the remedy.
  */
-NODISCARD int tokens_verdict(struct tokens *tokens, const struct token *token,
-    const char *path, enum tokens_right right, int status, struct err *err);
+NODISCARD int tokens_verdict(struct tokens *tokens, const struct ident *ident,
+    const struct token *token, const char *path, enum tokens_right right,
+    int status, struct err *err);
 
 /**
  * The names directly below `path` that lead to what the token's scopes
@@ -205,10 +210,12 @@ unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
  *  "scope", "expires_at" (RFC 3339), "left_s" (a number), "problem" (with its
  *  remedy; also of a source that was passed over); null for what is not
  *  known. Never the token. */
-int tokens_describe(struct tokens *tokens, struct buf *out);
+int tokens_describe(
+    struct tokens *tokens, const struct ident *ident, struct buf *out);
 
 /** The same for a person: "token: valid for 12 min, from /run/..." lines. */
-int tokens_describe_text(struct tokens *tokens, struct buf *out);
+int tokens_describe_text(
+    struct tokens *tokens, const struct ident *ident, struct buf *out);
 
 /** Append where the token in use was found: a path, or "$BEARER_TOKEN".
  *  @retval -ENOKEY  none was found. */

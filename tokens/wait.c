@@ -58,6 +58,8 @@ uint64_t token_wait_look_due_ms(const struct wait_view *view)
 {
 	if (view->begun == 0)
 		return 0;
+	if (view->code == -ENOKEY)
+		return view->begun_ms + WAIT_FRESH_MS;
 	return view->begun_ms +
-	    (uint64_t)(view->code == -ENOKEY ? WAIT_FRESH_MS : WAIT_AGAIN_MS);
+	    (view->code == 0 ? view->again_ms : WAIT_AGAIN_MS);
 }

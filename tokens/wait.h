@@ -23,17 +23,21 @@
 
 enum {
 	WAIT_FRESH_MS = 500,  /* a look as old as this is as good as new */
-	WAIT_AGAIN_MS = 1000, /* between looks while somebody asks */
+	WAIT_AGAIN_MS = 1000, /* between looks at a place of our own */
+	/* Between looks at another process: each costs a fork. */
+	WAIT_AGAIN_CALLER_MS = 10000,
 	WAIT_STALL_MS = 2000, /* a look that takes longer hangs */
 };
 
 /** How things stand. Looks are numbered from 1. */
 struct wait_view {
 	int code;          /* 0: a good token; -ENOKEY; -EKEYEXPIRED */
-	uint64_t token_id; /* 0: none */
+	uint64_t token_id; /* the one in use; of several the one that was
+			      refused, if it is among them; 0: none */
 	uint64_t begun;    /* number of the last look that has begun */
 	uint64_t ended;    /* number of the last look that has ended */
 	uint64_t begun_ms; /* when the last one began */
+	unsigned again_ms; /* between looks while somebody asks */
 };
 
 /** One who asks. */

@@ -26,8 +26,10 @@
 static unsigned stops;
 static uint64_t silent_ms;
 
-int __wrap_tokens_describe(struct tokens *tokens, struct buf *out);
-int __wrap_tokens_describe_text(struct tokens *tokens, struct buf *out);
+int __wrap_tokens_describe(
+    struct tokens *tokens, const struct ident *ident, struct buf *out);
+int __wrap_tokens_describe_text(
+    struct tokens *tokens, const struct ident *ident, struct buf *out);
 int __wrap_fetch_describe(struct fetch *fetch, struct buf *out);
 int __wrap_fetch_describe_text(struct fetch *fetch, struct buf *out);
 uint64_t __wrap_fetch_silent_ms(struct fetch *fetch);
@@ -35,15 +37,19 @@ int __wrap_cache_describe(struct cache *cache, struct buf *out);
 int __wrap_cache_describe_text(struct cache *cache, struct buf *out);
 void __wrap_fs_stop(struct fs *fs);
 
-int __wrap_tokens_describe(struct tokens *tokens, struct buf *out)
+int __wrap_tokens_describe(
+    struct tokens *tokens, const struct ident *ident, struct buf *out)
 {
 	(void)tokens;
+	(void)ident;
 	return buf_printf(out, "{\"state\":\"valid\"}");
 }
 
-int __wrap_tokens_describe_text(struct tokens *tokens, struct buf *out)
+int __wrap_tokens_describe_text(
+    struct tokens *tokens, const struct ident *ident, struct buf *out)
 {
 	(void)tokens;
+	(void)ident;
 	return buf_printf(out, "token: fine"); /* no newline: added */
 }
 

@@ -57,14 +57,15 @@ static void start(bool shared, bool trusting, const char *text)
 	    .source_path = "/exp",
 	    .shared = shared,
 	    .trust = trusting ? &trust : NULL};
-	const struct store_source source = {.look = look};
+	const struct purse_source source = {.look = look};
 	struct err err = ERR_INIT;
 
 	now = (struct clock){.hand_driven = 1};
 	atomic_store(&now.monotonic_ms, 1000000);
 	atomic_store(&now.wall_s, START_S);
 	held = text != NULL ? make_parsed(text) : NULL;
-	assert_int_equal(token_store_new(&tokens, &config, &source, &err), 0);
+	assert_int_equal(
+	    token_store_new(&tokens, &config, &source, NULL, &err), 0);
 }
 
 static void stop(void)
@@ -110,7 +111,7 @@ static int verdict(const char *path, int status, const char *word)
 {
 	struct err err = ERR_INIT;
 	int code =
-	    tokens_verdict(tokens, held, path, TOKENS_READ, status, &err);
+	    tokens_verdict(tokens, NULL, held, path, TOKENS_READ, status, &err);
 
 	assert_int_equal(err.code, code);
 	if (strstr(err.text, word) == NULL)

@@ -20,6 +20,7 @@ enum { NOW_MS = 100000 };
 static struct wait_view view(int code, uint64_t age_ms)
 {
 	return (struct wait_view){.code = code,
+	    .again_ms = WAIT_AGAIN_MS,
 	    .token_id = code == -ENOKEY ? 0 : 7,
 	    .begun = 5,
 	    .ended = 5,

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokens/reach.c - see reach.h. */
+#include "tokens/reach.h"
+
+#include "base/path.h"
+#include "tokens/scope.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *base_of(const struct reach_root *root,
+    const struct token *token, const struct scope_list *list)
+{
+	if (token->claims.is_macaroon)
+		return "/"; /* its paths are the server's */
+	return root->base_path != NULL
+	    ? root->base_path
+	    : scope_guess_base(list, root->source_path);
+}
+
+static enum reach reach_in(const struct scope_list *list, const char *base,
+    enum tokens_right right, const char *path)
+{
+	if (list->count == 0 && list->bad_count == 0)
+		return REACH_UNSAID;
+	if (right != TOKENS_LOOK)
+		return scope_allows(list, base, right, path) ? REACH_COVERED
+		                                             : REACH_NOT;
+	if (scope_allows(list, base, TOKENS_READ, path))
+		return REACH_COVERED;
+	return scope_allows(list, base, TOKENS_CREATE, path) ||
+	        scope_allows(list, base, TOKENS_MODIFY, path)
+	    ? REACH_OTHER
+	    : REACH_NOT;
+}
+
+enum reach reach_of(const struct reach_root *root, const struct token *token,
+    const char *path, enum tokens_right right)
+{
+	struct scope_list list;
+	enum reach reach;
+
+	if (token->claims.scope == NULL ||
+	    scope_list_parse(&list, token->claims.scope) < 0)
+		return REACH_UNSAID;
+	reach = reach_in(&list, base_of(root, token, &list), right, path);
+	scope_list_fini(&list);
+	return reach;
+}
+
+/* The word that this right has in the vocabulary of a claim: the WLCG
+ * profile's when that is used, else that of SciTokens. */
+static const char *word_of(const char *claim, enum tokens_right right)
+{
+	bool wlcg = strstr(claim, "storage.") != NULL;
+
+	switch (right) {
+	case TOKENS_CREATE:
+		return wlcg ? "storage.create" : "write";
+	case TOKENS_MODIFY:
+		return wlcg ? "storage.modify" : "write";
+	case TOKENS_READ:
+	case TOKENS_LOOK:
+	default:
+		return wlcg ? "storage.read" : "read";
+	}
+}
+
+/* The path as a scope would name it; NULL: no scope can. */
+static const char *below(const char *path, const char *base)
+{
+	size_t n = strlen(base);
+
+	if (strcmp(base, "/") == 0)
+		return path;
+	if (!path_is_within(path, base))
+		return NULL;
+	return path[n] == '\0' ? "/" : path + n;
+}
+
+int reach_explain(const struct reach_root *root, const struct token *token,
+    const char *path, enum tokens_right right, struct err *err)
+{
+	const char *claim = token->claims.scope;
+	const char *wanted = NULL;
+	struct scope_list list;
+
+	if (scope_list_parse(&list, claim) == 0) {
+		wanted = below(path, base_of(root, token, &list));
+		scope_list_fini(&list);
+	}
+	if (wanted == NULL)
+		return err_set(err, -EACCES,
+		    "the token's scope '%.160s' does not cover this path, "
+		    "which lies outside of what its issuer can allow; get a "
+		    "token of another issuer",
+		    claim);
+	return err_set(err, -EACCES,
+	    "the token's scope '%.160s' does not cover this path; get a token "
+	    "that does: with '%s:%.160s', or a directory above",
+	    claim, word_of(claim, right), wanted);
+}
+
+unsigned reach_names(const struct reach_root *root, const struct token *token,
+    const char *path, void (*name)(void *arg, const char *name), void *arg)
+{
+	struct scope_list list;
+	unsigned count;
+
+	if (scope_list_parse(&list, token->claims.scope) < 0)
+		return 0;
+	count =
+	    scope_reach(&list, base_of(root, token, &list), path, name, arg);
+	scope_list_fini(&list);
+	return count;
+}
