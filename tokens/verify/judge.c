@@ -122,26 +122,36 @@ static int wrong(struct err *why)
 	        : "; get a new token of the issuer");
 }
 
-/* A key that the set has not: have it asked for, or know that it was. */
+/* A key that the set has not: have it asked for, or know that it was.
+ * -ESTALE: other keys have come meanwhile, and may have it. */
 static int note_miss(struct trust *trust, struct trust_source *source,
-    const struct jws *jws, struct err *why)
+    const struct judgement *judgement, const struct jws *jws, struct err *why)
 {
-	enum keys_absence absence;
+	enum keys_absence absence = KEYS_ASKED;
+	bool stale;
 
 	trust_enter(trust);
-	absence =
-	    keys_note_miss(&source->keys, jws->kid, clock_now_ms(trust->clock));
-	if (absence == KEYS_ASKED)
+	stale = source->generation != judgement->generation;
+	if (!stale)
+		absence = keys_note_miss(
+		    &source->keys, jws->kid, clock_now_ms(trust->clock));
+	if (source->keys.missed)
 		(void)pthread_cond_signal(&trust->wakes);
 	trust_leave(trust);
-	if (absence == KEYS_ABSENT)
+	if (stale) {
+		*why = (struct err)ERR_INIT;
+		return -ESTALE;
+	}
+	if (absence == KEYS_ABSENT) {
+		why->code = -EKEYREJECTED;
 		return wrong(why);
+	}
 	why->code = -EAGAIN;
 	return err_wrap(why, "the token cannot be verified yet");
 }
 
-/* The work: signature, then claims. The code is to be remembered unless it
- * is -EAGAIN or -ENOMEM, or says that a key is absent. */
+/* The work: signature, then claims. What concerns a key that is absent, or
+ * memory, is not to be remembered: its generation becomes 0. */
 static int work(struct trust *trust, struct trust_source *source,
     const struct token *token, struct judgement *out, struct err *why)
 {
@@ -152,8 +162,7 @@ static int work(struct trust *trust, struct trust_source *source,
 	if (code == 0) {
 		code = jwks_check(out->set, &jws, why);
 		if (code == -ENOKEY) {
-			why->code = -EKEYREJECTED;
-			code = note_miss(trust, source, &jws, why);
+			code = note_miss(trust, source, out, &jws, why);
 			out->generation = 0;
 			jws_fini(&jws);
 			return code;
@@ -237,9 +246,28 @@ static int prepare(struct trust *trust, struct trust_source *source,
 	return recall(token, source->generation, why);
 }
 
-int trust_judge(struct trust *trust, struct token *token, struct err *why)
+/* By the keys that are there now; -ESTALE: by now there are others. */
+static int judge_by_keys(struct trust *trust, struct trust_source *source,
+    struct token *token, struct err *why)
 {
 	struct judgement judgement = {.set = NULL};
+	int code;
+
+	trust_enter(trust);
+	code = prepare(trust, source, token, &judgement, why);
+	trust_leave(trust);
+	if (code == 1) {
+		judgement.code = work(trust, source, token, &judgement, why);
+		code = judgement.code;
+		if (judgement.generation != 0)
+			remember(trust, token, &judgement, why);
+	}
+	jwks_put(judgement.set);
+	return code;
+}
+
+int trust_judge(struct trust *trust, struct token *token, struct err *why)
+{
 	struct trust_source *source;
 	int code;
 
@@ -257,16 +285,10 @@ int trust_judge(struct trust *trust, struct token *token, struct err *why)
 	source = source_of(trust, &token->claims, why);
 	if (source == NULL)
 		return why->code;
-	trust_enter(trust);
-	code = prepare(trust, source, token, &judgement, why);
-	trust_leave(trust);
-	if (code == 1) {
-		judgement.code = work(trust, source, token, &judgement, why);
-		code = judgement.code;
-		if (judgement.generation != 0)
-			remember(trust, token, &judgement, why);
-	}
-	jwks_put(judgement.set);
+	/* Other keys come once a minute at most. */
+	do {
+		code = judge_by_keys(trust, source, token, why);
+	} while (code == -ESTALE);
 	return code;
 }
 

@@ -109,13 +109,19 @@ enum keys_absence keys_note_miss(
 	uint64_t sum = sum_of(kid);
 	struct keys_miss *miss = find_miss(keys, sum);
 
-	if (miss->name_sum != sum ||
-	    now_ms - miss->asked_ms >= KEYS_MISS_LIFE_MS)
+	if (miss->name_sum != sum) {
 		*miss = (struct keys_miss){.name_sum = sum,
 		    .asked_ms = now_ms,
 		    .after = keys->attempts};
-	else if (keys->answered > miss->after)
+	} else if (keys->answered > miss->after) {
+		/* The issuer may have it by now. Until it says so, what it
+		 * said last stands. */
+		if (now_ms - miss->asked_ms >= KEYS_MISS_LIFE_MS) {
+			miss->asked_ms = now_ms;
+			keys->missed = true;
+		}
 		return KEYS_ABSENT;
+	}
 	/* An attempt that began after the miss will answer for it; another
 	 * one would be asked for nothing. */
 	if (!keys->asking || keys->attempts == miss->after)

@@ -10,7 +10,8 @@
  *   expiry   after max-age, at least 2 and at most 4 days, 2 when silent.
  *            Until then the old keys serve, whatever happens to the issuer.
  *   unknown  a token that names a key which is not there has the keys asked
- *   key      for again, once for each name within 10 min.
+ *   key      for again, once for each name within 10 min. What the issuer
+ *            has answered stands until it answers again.
  *   failure  60 s, then twice as long each time; up to 10 min without keys,
  *            1 h with them.
  *   never    two requests within 60 s.
@@ -98,7 +99,7 @@ void keys_note_use(struct keys *keys);
 
 /** What is to be thought of a key name that the set has not. */
 enum keys_absence {
-	KEYS_ASKED,  /* they are being asked for again */
+	KEYS_ASKED,  /* they are being asked for, or soon will be */
 	KEYS_ABSENT, /* they were: the issuer has no such key */
 };
 

@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "tests/unit/oom.h"
+#include "tests/unit/tokens/fake_issuer.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
 #include "tokens/token.h"
@@ -24,7 +25,7 @@
 
 #include <cmocka.h>
 
-#define ISS "https://i.example"
+#define ISS FAKE_ISSUER
 #define AUD "https://store.example"
 
 enum {
@@ -59,75 +60,10 @@ static int free_keys(void **state)
 	return 0;
 }
 
-/* The issuer. */
-struct web {
-	pthread_mutex_t mutex;
-	pthread_cond_t released;
-	const char *text; /* of the key set; NULL: it is down */
-	unsigned fetches; /* of the key set, or failed attempts */
-	unsigned alien;   /* URLs that are not the issuer's */
-	bool hangs;
-	bool waiting; /* somebody hangs */
-};
-
-static int browse(void *arg, const char *url, struct buf *out,
-    struct tokens_document_facts *facts, struct err *err)
-{
-	struct web *web = arg;
-	const char *text;
-
-	(void)pthread_mutex_lock(&web->mutex);
-	web->waiting = web->hangs;
-	while (web->hangs)
-		(void)pthread_cond_wait(&web->released, &web->mutex);
-	text = web->text;
-	if (strncmp(url, ISS "/", strlen(ISS "/")) != 0)
-		web->alien++;
-	if (strcmp(url, ISS "/keys") == 0 ||
-	    (text == NULL && strstr(url, "openid") != NULL))
-		web->fetches++;
-	(void)pthread_mutex_unlock(&web->mutex);
-	facts->max_age_s = -1;
-	if (text == NULL)
-		return err_set(err, -EHOSTUNREACH, "the issuer is down");
-	if (strcmp(url, ISS "/keys") == 0)
-		return buf_append(out, text, strlen(text));
-	return buf_printf(
-	    out, "{\"issuer\":\"" ISS "\",\"jwks_uri\":\"" ISS "/keys\"}");
-}
-
-static unsigned fetches(struct web *web)
-{
-	unsigned count;
-
-	(void)pthread_mutex_lock(&web->mutex);
-	count = web->fetches;
-	assert_int_equal(web->alien, 0);
-	(void)pthread_mutex_unlock(&web->mutex);
-	return count;
-}
-
-static bool is_waiting(struct web *web)
-{
-	bool waiting;
-
-	(void)pthread_mutex_lock(&web->mutex);
-	waiting = web->waiting;
-	(void)pthread_mutex_unlock(&web->mutex);
-	return waiting;
-}
-
-static void serve(struct web *web, const char *text)
-{
-	(void)pthread_mutex_lock(&web->mutex);
-	web->text = text;
-	(void)pthread_mutex_unlock(&web->mutex);
-}
-
 /* All that a test needs. */
 struct bed {
 	struct clock clock;
-	struct web web;
+	struct fake_issuer web;
 	struct trust *trust;
 	char dir[256];
 	char key_dir[300];
@@ -143,7 +79,7 @@ static struct tokens_trust config_of(struct bed *bed)
 	    .issuer_count = 1,
 	    .audiences = audiences,
 	    .audience_count = 1,
-	    .document = browse,
+	    .document = fake_issuer_document,
 	    .arg = &bed->web};
 }
 
@@ -153,9 +89,7 @@ static void begin(struct bed *bed)
 	bed->clock.hand_driven = 1;
 	bed->clock.wall_s = START_S;
 	bed->clock.monotonic_ms = 1000;
-	(void)pthread_mutex_init(&bed->web.mutex, NULL);
-	(void)pthread_cond_init(&bed->web.released, NULL);
-	bed->web.text = jwks[0];
+	fake_issuer_init(&bed->web, jwks[0]);
 	make_directory(bed->dir);
 	(void)snprintf(bed->key_dir, sizeof(bed->key_dir), "%s/keys", bed->dir);
 	(void)snprintf(bed->file, sizeof(bed->file), "%s/jwks", bed->dir);
@@ -165,8 +99,7 @@ static void end(struct bed *bed)
 {
 	trust_free(bed->trust);
 	make_remove(bed->dir);
-	(void)pthread_cond_destroy(&bed->web.released);
-	(void)pthread_mutex_destroy(&bed->web.mutex);
+	fake_issuer_fini(&bed->web);
 }
 
 static void start(struct bed *bed, const struct tokens_trust *config)
@@ -233,9 +166,10 @@ static void judge_becomes(struct bed *bed, struct token *token, int wanted)
 
 static void fetches_become(struct bed *bed, unsigned wanted)
 {
-	for (unsigned i = 0; i < PATIENCE && fetches(&bed->web) < wanted; i++)
+	for (unsigned i = 0;
+	     i < PATIENCE && fake_issuer_fetches(&bed->web) < wanted; i++)
 		(void)usleep(10000);
-	assert_int_equal(fetches(&bed->web), wanted);
+	assert_int_equal(fake_issuer_fetches(&bed->web), wanted);
 }
 
 static void nothing_is_judged_where_nothing_is_configured(void **state)
@@ -275,7 +209,7 @@ static void a_token_of_the_issuer_is_good(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(judge(&bed, token), 0);
 	assert_string_equal(trust_profile(bed.trust, token), "WLCG 1.x");
-	assert_int_equal(fetches(&bed.web), 1);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 1);
 	token_put(token);
 	end(&bed);
 }
@@ -340,7 +274,7 @@ static void what_is_not_true_is_refused(void **state)
 		}
 		token_put(token);
 	}
-	assert_int_equal(fetches(&bed.web), 1);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 1);
 	end(&bed);
 }
 
@@ -361,7 +295,8 @@ static void another_issuer_is_never_asked(void **state)
 		pass(&bed, 20);
 	}
 	(void)usleep(50000);
-	assert_int_equal(fetches(&bed.web), 1); /* asserts none was alien */
+	assert_int_equal(
+	    fake_issuer_fetches(&bed.web), 1); /* asserts none was alien */
 	token_put(token);
 	end(&bed);
 }
@@ -442,13 +377,13 @@ static void an_issuer_that_is_down_is_waited_for(void **state)
 	pass(&bed, 59);
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(judge(&bed, token), -EAGAIN);
-	assert_int_equal(fetches(&bed.web), 1);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 1);
 	pass(&bed, 10);
 	fetches_become(&bed, 2);
-	serve(&bed.web, jwks[0]);
+	fake_issuer_serve(&bed.web, jwks[0]);
 	pass(&bed, KEYS_BACKOFF_BARE_MAX_MS / 1000 * 2);
 	judge_becomes(&bed, token, 0);
-	assert_int_equal(fetches(&bed.web), 3);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 3);
 	token_put(token);
 	end(&bed);
 }
@@ -469,12 +404,12 @@ static void keys_are_kept_between_mounts(void **state)
 	/* Fresh: nobody is asked. */
 	start(&bed, &config);
 	assert_int_equal(judge(&bed, token), 0);
-	assert_int_equal(fetches(&bed.web), 1);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 1);
 	trust_free(bed.trust);
 	bed.trust = NULL;
 	/* Stale, and the issuer is down: they serve. */
 	bed.clock.wall_s += 86400;
-	serve(&bed.web, NULL);
+	fake_issuer_serve(&bed.web, NULL);
 	start(&bed, &config);
 	assert_int_equal(judge(&bed, token), 0);
 	fetches_become(&bed, 2);
@@ -500,7 +435,7 @@ static void keys_expire_while_the_issuer_is_down(void **state)
 	start(&bed, &config);
 	token = make(&bed, 0, "a", 5 * 86400, OURS);
 	assert_int_equal(judge(&bed, token), 0);
-	serve(&bed.web, NULL);
+	fake_issuer_serve(&bed.web, NULL);
 	pass(&bed, KEYS_REFRESH_S);
 	fetches_become(&bed, 2);
 	assert_int_equal(judge(&bed, token), 0);
@@ -525,17 +460,17 @@ static void a_rotated_key_is_found_at_once(void **state)
 	old = make(&bed, 0, "a", 5000, OURS);
 	new = make(&bed, 1, "b", 5000, OURS);
 	assert_int_equal(judge(&bed, old), 0);
-	serve(&bed.web, jwks[1]);
+	fake_issuer_serve(&bed.web, jwks[1]);
 	pass(&bed, 60);
 	assert_int_equal(judge(&bed, new), -EAGAIN);
 	judge_becomes(&bed, new, 0);
-	assert_int_equal(fetches(&bed.web), 2);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 2);
 	/* What was good is not any more: its key has gone. It is asked for
 	 * once more, and then it is known. */
 	assert_int_equal(judge(&bed, old), -EAGAIN);
 	pass(&bed, 60);
 	judge_becomes(&bed, old, -EKEYREJECTED);
-	assert_int_equal(fetches(&bed.web), 3);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 3);
 	token_put(old);
 	token_put(new);
 	end(&bed);
@@ -553,14 +488,15 @@ static void an_unknown_key_costs_one_fetch(void **state)
 	token = make(&bed, 2, "made-up", 5000, OURS);
 	assert_int_equal(judge(&bed, token), -EAGAIN);
 	(void)usleep(50000);
-	assert_int_equal(fetches(&bed.web), 1); /* asked a moment ago */
+	assert_int_equal(
+	    fake_issuer_fetches(&bed.web), 1); /* asked a moment ago */
 	pass(&bed, 60);
 	judge_becomes(&bed, token, -EKEYREJECTED);
 	for (unsigned i = 0; i < 8; i++) {
 		pass(&bed, 60);
 		assert_int_equal(judge(&bed, token), -EKEYREJECTED);
 	}
-	assert_int_equal(fetches(&bed.web), 2);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 2);
 	token_put(token);
 	end(&bed);
 }
@@ -578,7 +514,7 @@ static void an_idle_mount_asks_nobody(void **state)
 		pass(&bed, KEYS_REFRESH_S);
 		(void)usleep(5000);
 	}
-	assert_int_equal(fetches(&bed.web), 1);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 1);
 	token = make(&bed, 0, "a", 5000, OURS);
 	assert_int_equal(judge(&bed, token), 0); /* with the old ones */
 	fetches_become(&bed, 2);
@@ -609,7 +545,7 @@ static void a_key_file_is_used_instead_of_the_issuer(void **state)
 	assert_int_equal(unlink(bed.file), 0);
 	pass(&bed, 600);
 	assert_int_equal(judge(&bed, new), 0);
-	assert_int_equal(fetches(&bed.web), 0);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 0);
 	token_put(old);
 	token_put(new);
 	end(&bed);
@@ -669,7 +605,7 @@ static void bad_configurations_are_refused(void **state)
 		assert_true(err.text[0] != '\0');
 		assert_null(bed.trust);
 	}
-	assert_int_equal(fetches(&bed.web), 0);
+	assert_int_equal(fake_issuer_fetches(&bed.web), 0);
 	end(&bed);
 }
 
@@ -689,15 +625,13 @@ static void a_document_that_hangs_stops_nobody(void **state)
 	    trust_new(&hanging.trust, &hanging.clock, &config, &err), 0);
 	token = make(&hanging, 0, "a", 100, OURS);
 	assert_int_equal(judge(&hanging, token), -EAGAIN);
-	for (unsigned i = 0; i < PATIENCE && !is_waiting(&hanging.web); i++)
+	for (unsigned i = 0;
+	     i < PATIENCE && !fake_issuer_is_waiting(&hanging.web); i++)
 		(void)usleep(10000);
-	assert_true(is_waiting(&hanging.web));
+	assert_true(fake_issuer_is_waiting(&hanging.web));
 	trust_free(hanging.trust); /* gives up after two seconds */
 	hanging.trust = NULL;
-	(void)pthread_mutex_lock(&hanging.web.mutex);
-	hanging.web.hangs = false;
-	(void)pthread_cond_broadcast(&hanging.web.released);
-	(void)pthread_mutex_unlock(&hanging.web.mutex);
+	fake_issuer_hang(&hanging.web, false);
 	fetches_become(&hanging, 1);
 	(void)usleep(100000); /* it frees what it holds */
 	token_put(token);
@@ -740,7 +674,7 @@ static void many_may_judge_at_once_while_keys_change(void **state)
 		                     &crowds[i % 2]),
 		    0);
 	for (unsigned i = 0; i < 6; i++) {
-		serve(&bed.web, jwks[i % 2]);
+		fake_issuer_serve(&bed.web, jwks[i % 2]);
 		pass(&bed, KEYS_REFRESH_MAX_S / 10);
 		(void)usleep(2000);
 	}
