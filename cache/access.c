@@ -46,7 +46,7 @@ int access_door(const struct cache *cache, const struct ident *ident,
 bool access_same(
     const struct cache *cache, const struct ident *a, const struct ident *b)
 {
-	return a->uid == b->uid && (!cache->config.shared || a->pid == b->pid);
+	return cache->config.shared ? ident_same(a, b) : a->uid == b->uid;
 }
 
 bool access_can_wait(int code)
@@ -62,6 +62,14 @@ bool access_is_refused(int code)
 bool access_is_of_token(int code)
 {
 	return access_can_wait(code) || access_is_refused(code);
+}
+
+void access_tell(const struct cache *cache, const struct ident *ident,
+    const char *server_path, enum cache_want want, int code)
+{
+	if (access_is_of_token(code) && cache->config.refused != NULL)
+		cache->config.refused(
+		    cache->config.arg, ident, server_path, want, code);
 }
 
 static void wait_put(struct access_wait *wait, int refs)

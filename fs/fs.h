@@ -22,6 +22,7 @@
 struct cache;
 struct clock;
 struct fs;
+struct ident;
 
 struct fs_config {
 	const struct clock *clock; /* borrowed */
@@ -36,7 +37,11 @@ struct fs_config {
 	bool allow_other; /* one mount for many users: the kernel's caches are
 			     common to them, so every name and attribute is
 			     asked for each time */
-	bool no_exec;     /* mount with noexec (nosuid and nodev always are) */
+	/* Tell which program asks, where that matters; never waits. NULL: it
+	 * does not. */
+	void (*identify)(void *arg, struct ident *ident);
+	void *identify_arg;
+	bool no_exec; /* mount with noexec (nosuid and nodev always are) */
 };
 
 enum { FS_MAX_BACKGROUND = 64 };

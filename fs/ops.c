@@ -39,9 +39,13 @@ struct fs *fs_of(fuse_req_t req)
 struct ident ident_of(fuse_req_t req)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(req);
-
-	return (struct ident){
+	const struct fs *fs = fuse_req_userdata(req);
+	struct ident ident = {
 	    .uid = context->uid, .gid = context->gid, .pid = context->pid};
+
+	if (fs->config.identify != NULL)
+		fs->config.identify(fs->config.identify_arg, &ident);
+	return ident;
 }
 
 /*

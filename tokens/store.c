@@ -63,6 +63,18 @@ void token_store_wake(struct tokens *tokens)
 
 /* Whose purse. */
 
+void tokens_identify(const struct tokens *tokens, struct ident *ident)
+{
+	struct caller caller;
+
+	ident->tgid = 0;
+	if (!tokens->shared || caller_of(&caller, ident) < 0)
+		return;
+	ident->tgid = caller.tgid;
+	ident->start_time_ticks = caller.start_ticks;
+	ident->env_start = caller.env_start;
+}
+
 static struct caller owner_of(const struct ident *ident)
 {
 	return (struct caller){.tgid = ident->tgid,

@@ -108,6 +108,16 @@ void tokens_free(struct tokens *tokens);
 DEFINE_FREEP(tokens, tokens_free)
 
 /**
+ * Find out which program asks, at the time when it does: a read of /proc.
+ * Nothing to do on a mount of one user.
+ *
+ * @param ident  its uid, gid and pid are given; the rest is filled. Where
+ *               that cannot be known tgid stays 0, and the caller is refused
+ *               with a sentence when a token is wanted.
+ */
+void tokens_identify(const struct tokens *tokens, struct ident *ident);
+
+/**
  * What a token is wanted for. `path` is the *server's* path, absolute and
  * normal (base/path.h).
  */

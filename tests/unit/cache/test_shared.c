@@ -44,8 +44,10 @@ static void says(unsigned uid, int code)
 
 static void be(unsigned uid)
 {
-	bed.ident =
-	    (struct ident){.uid = uid, .gid = uid, .pid = 1000 + (int)uid};
+	bed.ident = (struct ident){.uid = uid,
+	    .gid = uid,
+	    .pid = 1000 + (int)uid,
+	    .tgid = 1000 + (int)uid};
 }
 
 static int begin(void **state)
@@ -146,10 +148,10 @@ static void a_users_processes_are_told_apart(void **state)
 	(void)state;
 	says(1, -EAGAIN);
 	bed_lookup(&bed, "/a", &answer[0]);
-	bed.ident.pid++;
+	bed.ident.tgid++;
 	bed_lookup(&bed, "/a", &answer[1]);
 	asked(1, 1);
-	assert_int_not_equal(fake.stat[0].ident.pid, fake.stat[1].ident.pid);
+	assert_int_not_equal(fake.stat[0].ident.tgid, fake.stat[1].ident.tgid);
 	answer_file(0, 42);
 	came(&answer[0], 0);
 	assert_int_equal(answer[1].count, 0);
