@@ -3,10 +3,12 @@
  * bench/delay_proxy.c - a network that is far away: passes TCP connections
  * on and gives each byte a fixed time on its way, in each direction.
  *
- *   delay_proxy listen=PORT connect=PORT delay_us=20000
+ *   delay_proxy listen=PORT connect=PORT delay_us=20000 [rate=BYTES]
  *
  * Both ends are on 127.0.0.1. Bandwidth is not limited: what arrives at one
- * moment leaves at one moment, `delay_us` later. TCP's handshake with the
+ * moment leaves at one moment, `delay_us` later. With `rate` each connection
+ * carries so many bytes a second in each direction, as one does whose window
+ * is small for its distance; several together carry more. TCP's handshake with the
  * client is answered by the kernel at once; so that a new connection costs
  * its round trip, what the client sends first is taken as if it had been
  * sent one round trip after accept(2). No loss, no slow start of the far
@@ -30,6 +32,9 @@ enum {
 	/* In flight in one direction; 20 ms at 6 GB/s. */
 	IN_FLIGHT_BYTES_MAX = 128 * 1024 * 1024,
 };
+
+/* Seconds of a limited connection's rate that wait in the proxy. */
+static const double QUEUE_S = 0.01;
 
 /* Bytes that arrived together. */
 struct chunk {
@@ -62,6 +67,7 @@ struct connection {
 static struct connection connections[CONNECTIONS_MAX];
 static struct chunk *spare;
 static double delay_s;
+static double rate_bytes_s; /* of a connection; 0: no limit */
 
 static struct chunk *chunk_new(void)
 {
@@ -164,9 +170,22 @@ static void take_connection(int listener, uint16_t port)
 	connection->ways[1] = (struct pipe_way){.from = server, .to = client};
 }
 
+/* When the connection has carried enough of what it was given to take more;
+ * at once for one without a limit. */
+static double room_at(const struct pipe_way *way)
+{
+	return rate_bytes_s > 0 ? way->not_before - QUEUE_S : 0;
+}
+
+static bool has_room(const struct pipe_way *way)
+{
+	return way->in_flight_bytes < IN_FLIGHT_BYTES_MAX &&
+	    room_at(way) <= now_s();
+}
+
 static void receive(struct connection *connection, struct pipe_way *way)
 {
-	while (way->in_flight_bytes < IN_FLIGHT_BYTES_MAX) {
+	while (has_room(way)) {
 		struct chunk *chunk = chunk_new();
 		ssize_t n = recv(way->from, chunk->bytes, CHUNK_BYTES, 0);
 		double now = now_s();
@@ -181,6 +200,10 @@ static void receive(struct connection *connection, struct pipe_way *way)
 			way->ended = true;
 			way->end_due = now + delay_s;
 			return;
+		}
+		if (rate_bytes_s > 0) {
+			now += (double)n / rate_bytes_s;
+			way->not_before = now;
 		}
 		chunk->next = NULL;
 		chunk->due = now + delay_s;
@@ -236,8 +259,11 @@ static void ask(
 		double due = way->head != NULL ? way->head->due : way->end_due;
 		bool waits = way->head != NULL || (way->ended && !way->shut);
 
-		if (!way->ended && way->in_flight_bytes < IN_FLIGHT_BYTES_MAX)
+		if (!way->ended && has_room(way))
 			polls[i].events |= POLLIN;
+		else if (!way->ended && room_at(way) > now &&
+		    room_at(way) < *until)
+			*until = room_at(way);
 		if (waits && due <= now)
 			polls[1 - i].events |= POLLOUT; /* its buffer is full */
 		else if (waits && due < *until)
@@ -274,6 +300,7 @@ int main(int argc, char **argv)
 	int listener = listen_on((uint16_t)number(argc, argv, "listen", 0));
 
 	delay_s = (double)number(argc, argv, "delay_us", 20000) / 1e6;
+	rate_bytes_s = (double)number(argc, argv, "rate", 0);
 	for (;;) {
 		double until = now_s() + 3600;
 		struct timespec wait;

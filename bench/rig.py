@@ -98,6 +98,7 @@ class Origin(Nginx):
 
 class Rig:
     """@var delay_ms  round trip of the contenders' URLs
+    @var rate      bytes a second of one of their connections; 0: no limit
     @var files      count of small files, 100 a directory"""
 
     files = 20000
@@ -110,6 +111,7 @@ class Rig:
         self.build = build
         self.big_bytes = big_bytes
         self.delay_ms = 0
+        self.rate = 0
         self.proxies = {}
         self.rng = 0
         os.environ["BEARERFS"] = build + "/bearerfs"
@@ -194,15 +196,15 @@ class Rig:
         delay = self.delay_ms if delay_ms is None else delay_ms
         if delay == 0:
             return self.origin.port
-        if delay not in self.proxies:
+        if (delay, self.rate) not in self.proxies:
             port = free_port()
             proxy = Proc([self.tool("delay_proxy"), f"listen={port}",
                           f"connect={self.origin.port}",
-                          f"delay_us={delay * 500}"],
+                          f"delay_us={delay * 500}", f"rate={self.rate}"],
                          self.folder + "/proxy.log")
             wait_for(lambda: answers(port), "the delay proxy")
-            self.proxies[delay] = proxy, port
-        return self.proxies[delay][1]
+            self.proxies[delay, self.rate] = proxy, port
+        return self.proxies[delay, self.rate][1]
 
     def url(self, delay_ms=None, base=None):
         return (f"https://localhost:{self.port(delay_ms)}"

@@ -126,6 +126,26 @@ def seq(rig, contender):
     rig.reader("seq", size=rig.big_bytes, **big)
 
 
+def thin(rig, contender):
+    """The same where one connection carries little: several are needed."""
+    if contender.kind not in ("net", "mount") or not rig.delay_ms:
+        return
+    if contender.kind == "net":
+        rig.warm_origin("big.dat")
+        rig.port()
+        with Watch(rig, contender) as watch:
+            got = rig.curl_get("seq", url=rig.url() + "/big.dat", seed=1,
+                               size=rig.big_bytes, block=16 << 20, readers=8)
+        yield watch.row("thin sequential, 8", megabytes(got), "MB/s",
+                        got["bytes"])
+        return
+    cold_start(rig, contender, "big.dat")
+    with Watch(rig, contender) as watch:
+        got = rig.reader("seq", size=rig.big_bytes,
+                         path=contender.at("big.dat"), seed=1)
+    yield watch.row("thin sequential", megabytes(got), "MB/s", got["bytes"])
+
+
 def settle(contender):
     """Let a mount finish what it writes behind the reader's back: wait
     until it has used no processor time for half a second."""
@@ -356,8 +376,10 @@ def small(rig, contender):
                     got["bytes"])
 
 
-ALL = {"seq": seq, "rand4k": rand4k, "rand64k": rand64k,
+ALL = {"seq": seq, "thin": thin, "rand4k": rand4k, "rand64k": rand64k,
        "randwarm": randwarm, "first": first, "find": find, "tar": tar,
        "large": large, "small": small}
 # Those that are also run far away.
-FAR = {"seq", "rand64k", "find", "tar"}
+FAR = {"seq", "thin", "rand64k", "find", "tar"}
+# Bytes a second of one connection, in the scenarios that are about that.
+RATES = {"thin": 12500000}
