@@ -63,6 +63,11 @@ bool access_is_refused(int code);
  *  else's. */
 bool access_is_of_token(int code);
 
+/** This code goes to the program that asked: when it is of their token, say so
+ *  to whoever wants to know. */
+void access_tell(const struct cache *cache, const struct ident *ident,
+    const char *server_path, enum cache_want want, int code);
+
 /** Wait for a newer token; `answer` is called once, with 0 when there is one
  *  (the door is to be asked again), on any thread, perhaps before this
  *  returns. */

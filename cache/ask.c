@@ -108,6 +108,17 @@ static bool answer_made_up(struct cache *cache, const struct ident *ident,
 	return true;
 }
 
+void ask_refuse(struct asker *asker, int code, const struct meta_attr *attr)
+{
+	char server_path[PATH_BYTES_MAX];
+
+	if (cache_server_path(asker->cache, server_path, asker->path) == 0)
+		access_tell(
+		    asker->cache, &asker->ident, server_path, CACHE_LOOK, code);
+	ask_answer_code(&asker->to, code, attr);
+	free(asker);
+}
+
 static void admitted(void *arg, int code);
 
 /* Where the door is not open: wait, or ask the server, or tell. */
@@ -138,8 +149,7 @@ static void stay_outside(struct asker *asker, const char *server_path, int code,
 	} else if (may_ask) {
 		question_ask(asker);
 	} else {
-		ask_answer_code(&asker->to, code, NULL);
-		free(asker);
+		ask_refuse(asker, code, NULL);
 	}
 }
 
@@ -170,8 +180,7 @@ static void admitted(void *arg, int code)
 		judge(asker, true);
 		return;
 	}
-	ask_answer_code(&asker->to, code, NULL);
-	free(asker);
+	ask_refuse(asker, code, NULL);
 }
 
 void ask_again(struct asker *asker)

@@ -51,6 +51,11 @@ typedef void (*cache_await_fn)(void *arg, const struct ident *ident,
     const char *path, uint64_t deadline_ms,
     void (*answer)(void *answer_arg, int code), void *answer_arg);
 
+/** A caller is told `code`, which is of their token (-ENOKEY, -EKEYEXPIRED,
+ *  -EKEYREJECTED, -EACCES), of `path` (the server's). Called on any thread. */
+typedef void (*cache_refused_fn)(void *arg, const struct ident *ident,
+    const char *path, enum cache_want want, int code);
+
 /** The names below `path` (the server's) that the token's scopes lead to;
  *  as tokens_reach(). */
 typedef unsigned (*cache_reach_fn)(void *arg, const struct ident *ident,
@@ -76,7 +81,8 @@ struct cache_config {
 	cache_may_fn may;
 	cache_await_fn await;
 	cache_reach_fn reach;
-	void *arg; /* of the three above */
+	cache_refused_fn refused; /* NULL: nobody wants to know */
+	void *arg;                /* of the four above */
 };
 
 NODISCARD int cache_new(

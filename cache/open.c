@@ -57,6 +57,17 @@ struct opening {
 	char path[];
 };
 
+/* Who may see the file may not read it. */
+static void refuse(struct cache *cache, const struct ident *ident,
+    const char *path, const struct ask_to *to, int code)
+{
+	char server_path[PATH_BYTES_MAX];
+
+	if (cache_server_path(cache, server_path, path) == 0)
+		access_tell(cache, ident, server_path, CACHE_BYTES, code);
+	to->answer.open(to->arg, code, NULL, NULL);
+}
+
 static void proven(void *arg, int code)
 {
 	struct opening *opening = arg;
@@ -65,7 +76,8 @@ static void proven(void *arg, int code)
 		open_file(opening->cache, &opening->ident, opening->path,
 		    &opening->to, &opening->attr);
 	else
-		opening->to.answer.open(opening->to.arg, code, NULL, NULL);
+		refuse(opening->cache, &opening->ident, opening->path,
+		    &opening->to, code);
 	free(opening);
 }
 
@@ -113,7 +125,7 @@ void open_answer(struct cache *cache, const struct ident *ident,
 	else if (may_ask)
 		prove(cache, ident, path, server_path, to, attr);
 	else
-		to->answer.open(to->arg, code, NULL, NULL);
+		refuse(cache, ident, path, to, code);
 }
 
 void cache_open(struct cache *cache, const struct ident *ident,

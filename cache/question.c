@@ -123,11 +123,13 @@ static void stat_answered(
 	while ((asker = next_asker(&askers)) != NULL) {
 		if (!is_for(question, asker, code))
 			continue;
+		if (code < 0 && !answer_reach(question, asker, code)) {
+			ask_refuse(asker, code, &attr);
+			continue;
+		}
 		if (code == 0)
 			ask_answer_attr(cache, &asker->ident, asker->path,
 			    &asker->to, &attr);
-		else if (!answer_reach(question, asker, code))
-			ask_answer_code(&asker->to, code, &attr);
 		free(asker);
 	}
 	free(question);
@@ -186,11 +188,13 @@ static void list_done(void *arg, int code, const struct err *err)
 	while ((asker = next_asker(&askers)) != NULL) {
 		if (!is_for(question, asker, code))
 			continue;
+		if (code < 0 && !answer_reach(question, asker, code)) {
+			ask_refuse(asker, code, NULL);
+			continue;
+		}
 		if (code == 0)
 			asker->to.answer.list(
 			    asker->to.arg, 0, listing_get(question->listing));
-		else if (!answer_reach(question, asker, code))
-			ask_answer_code(&asker->to, code, NULL);
 		free(asker);
 	}
 	cache_listing_put(question->listing);
@@ -261,8 +265,7 @@ void question_ask(struct asker *asker)
 		list_push(&question->askers, &asker->place);
 	meta_leave(meta);
 	if (question == NULL) {
-		ask_answer_code(&asker->to, -ENOMEM, NULL);
-		free(asker);
+		ask_refuse(asker, -ENOMEM, NULL);
 	} else if (fresh != NULL) {
 		send_question(fresh);
 	}

@@ -35,6 +35,9 @@ struct asker {
 /** Join the question in flight, or send a new one. Takes the asker over. */
 void question_ask(struct asker *asker);
 
+/** ask.c: answer one with an errno (as ask_answer_code()) and free them. */
+void ask_refuse(struct asker *asker, int code, const struct meta_attr *attr);
+
 /** ask.c: begin again, and do not join the question of anybody else. */
 void ask_again(struct asker *asker);
 

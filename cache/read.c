@@ -222,6 +222,8 @@ void read_answer(struct read *read)
 	struct iovec vectors[READ_BLOCKS_MAX];
 
 	if (read->code < 0) {
+		access_tell(read->object->cache, &read->ident,
+		    read->object->server_path, CACHE_BYTES, read->code);
 		read->answer(read->arg, read->code, NULL, 0);
 		return;
 	}

@@ -24,12 +24,20 @@ static void read_ask_free(struct read_ask *ask)
 	free(ask);
 }
 
+/* No bytes: none were asked for, or the code says why not. */
+static void give_none(const struct read_ask *ask, int code)
+{
+	access_tell(ask->object->cache, &ask->ident, ask->object->server_path,
+	    CACHE_BYTES, code);
+	ask->answer(ask->arg, code, NULL, 0);
+}
+
 static void proven(void *arg, int code)
 {
 	struct read_ask *ask = arg;
 
 	if (code < 0 || ask->size_bytes == 0)
-		ask->answer(ask->arg, code, NULL, 0);
+		give_none(ask, code);
 	else
 		read_start(ask);
 	read_ask_free(ask);
@@ -119,7 +127,7 @@ static void enter(struct read_ask *ask, int code)
 		if (copy != NULL)
 			admitted(copy, 0);
 	} else if (code < 0 || ask->size_bytes == 0) {
-		ask->answer(ask->arg, code, NULL, 0);
+		give_none(ask, code);
 	} else {
 		read_start(ask);
 	}

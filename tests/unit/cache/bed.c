@@ -62,6 +62,18 @@ static unsigned reach(void *arg, const struct ident *ident, const char *path,
 	return bed->reach_count;
 }
 
+static void refused(void *arg, const struct ident *ident, const char *path,
+    enum cache_want want, int code)
+{
+	struct bed *bed = arg;
+
+	bed->refused =
+	    (struct bed_refusal){.uid = ident->uid, .want = want, .code = code};
+	(void)snprintf(
+	    bed->refused.path, sizeof(bed->refused.path), "%s", path);
+	bed->refused_count++;
+}
+
 static int start(struct bed *bed, const struct cache_limits *limits,
     const char *dir, bool immutable)
 {
@@ -81,6 +93,7 @@ static int start(struct bed *bed, const struct cache_limits *limits,
 	    .may = may,
 	    .await = await,
 	    .reach = reach,
+	    .refused = refused,
 	    .arg = bed,
 	};
 

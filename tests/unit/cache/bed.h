@@ -29,6 +29,14 @@ struct bed_await {
 	bool done;
 };
 
+/* What a caller was told of their token. */
+struct bed_refusal {
+	uid_t uid;
+	char path[64];
+	enum cache_want want;
+	int code;
+};
+
 struct bed {
 	struct clock clock;
 	struct cache *cache;
@@ -42,8 +50,10 @@ struct bed {
 	unsigned await_count;
 	const char *reach[4]; /* names below every path */
 	unsigned reach_count;
-	uid_t reach_uid; /* for this user alone; 0: for all */
-	char dir[64];    /* "" : memory only */
+	uid_t reach_uid;            /* for this user alone; 0: for all */
+	struct bed_refusal refused; /* the last one */
+	unsigned refused_count;
+	char dir[64]; /* "" : memory only */
 };
 
 /** Make a cache. `disk`: with a directory of its own under /tmp. */
