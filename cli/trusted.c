@@ -2,11 +2,17 @@
 /* cli/trusted.c - see trusted.h. */
 #include "cli/trusted.h"
 
+#include "base/path.h"
+#include "fetch/pelican.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/options.h"
+
+static_assert(PELICAN_ISSUERS_MAX <= TRUSTED_NAMES_MAX, "they fit");
 
 /* Take a list with ';' between apart: how many, or an error. */
 static int split(const char *names[TRUSTED_NAMES_MAX], char **copy,
@@ -37,7 +43,8 @@ int trusted_init(struct trusted *out, const struct options *options,
 	int issuers;
 	int audiences = 0;
 
-	*out = (struct trusted){.trust = {.jwks_file = options->jwks}};
+	*out = (struct trusted){.trust = {.jwks_file = options->jwks},
+	    .base_path = options->base_path};
 	issuers =
 	    split(out->issuers, &out->texts[0], "issuer", options->issuer, err);
 	if (issuers >= 0)
@@ -53,6 +60,77 @@ int trusted_init(struct trusted *out, const struct options *options,
 	out->trust.audience_count = (unsigned)audiences;
 	out->trust.any_audience = any_audience && audiences == 0;
 	return 0;
+}
+
+/* Whether the director tells how to get a token of each of them: those are
+ * whom its base path is about. */
+static bool covers(const struct pelican_generation *generation,
+    const char *const *issuers, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		bool found = false;
+
+		for (unsigned j = 0; j < generation->issuers.count; j++)
+			found = found ||
+			    strcmp(issuers[i], generation->issuers.names[j]) ==
+			        0;
+		if (!found)
+			return false;
+	}
+	return count > 0;
+}
+
+/* The base path that the director names; NULL: none, more than one, or one
+ * that has nothing to do with the namespace. */
+static const char *told_base(const struct pelican_facts *facts)
+{
+	const char *path = facts->generation.base_paths[0];
+
+	if (facts->generation.base_path_count != 1 ||
+	    (!path_is_within(facts->namespace_path, path) &&
+	        !path_is_within(path, facts->namespace_path)))
+		return NULL;
+	return path;
+}
+
+enum trusted_by trusted_ask_federation(
+    struct trusted *trusted, const struct pelican_facts *facts, struct err *why)
+{
+	struct tokens_trust *trust = &trusted->trust;
+	const struct pelican_issuers *issuers = facts->issuers.count > 0
+	    ? &facts->issuers
+	    : &facts->generation.issuers;
+	bool by_options = trust->issuer_count > 0 || trust->jwks_file != NULL;
+	bool base_open = strcmp(trusted->base_path, "/") == 0;
+	const char *base = told_base(facts);
+	bool base_known;
+
+	if (!by_options) {
+		for (unsigned i = 0; i < issuers->count; i++)
+			trusted->issuers[i] = issuers->names[i];
+		trust->issuer_count = issuers->count;
+	}
+	base_known = !base_open ||
+	    (base != NULL &&
+	        covers(
+	            &facts->generation, trust->issuers, trust->issuer_count));
+	if (base_open && (base_known || !by_options))
+		trusted->base_path =
+		    base != NULL ? base : facts->namespace_path;
+	if (by_options)
+		return TRUSTED_BY_OPTIONS;
+	if (trust->issuer_count > 0 && facts->token_required && base_known)
+		return TRUSTED_BY_FEDERATION;
+	(void)err_set(why, -ENOENT,
+	    "tokens are not verified here: for '%.200s' %s",
+	    facts->namespace_path,
+	    !facts->token_required ? "none is needed"
+	        : trust->issuer_count == 0
+	        ? "the director names no issuer; set issuer and base_path"
+	        : "the director does not tell what the scopes of each issuer "
+	          "mean; set base_path");
+	trust->issuer_count = 0;
+	return TRUSTED_BY_NOBODY;
 }
 
 void trusted_fini(struct trusted *trusted)

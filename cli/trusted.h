@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/trusted.h - whom the client itself believes, out of the options
- * issuer, jwks and audience.
+ * cli/trusted.h - whom the client itself believes, and how far: out of the
+ * options issuer, jwks, audience and base_path, and out of what a federation
+ * says where these are silent.
  *
  * Threads: any; a struct trusted belongs to one at a time.
  */
@@ -13,6 +14,7 @@
 #include "tokens/tokens.h"
 
 struct options;
+struct pelican_facts;
 
 enum { TRUSTED_NAMES_MAX = 64 };
 
@@ -21,6 +23,7 @@ struct trusted {
 	char *texts[2];            /* owned: issuer, audience */
 	const char *issuers[TRUSTED_NAMES_MAX];
 	const char *audiences[TRUSTED_NAMES_MAX];
+	const char *base_path; /* what the scope "/" of a token means */
 };
 
 /**
@@ -35,6 +38,32 @@ struct trusted {
  */
 NODISCARD int trusted_init(struct trusted *out, const struct options *options,
     bool any_audience, struct err *err);
+
+/** By whose word tokens are verified. */
+enum trusted_by {
+	TRUSTED_BY_OPTIONS,
+	TRUSTED_BY_FEDERATION,
+	TRUSTED_BY_NOBODY, /* not here: the servers prove tokens */
+};
+
+/**
+ * Let a federation fill in what the options leave open: issuers, and the base
+ * path (whose default "/" counts as open).
+ *
+ * Issuers are taken from it when it is clear what the scopes of each of them
+ * mean: the director names one base path, on the way to the namespace or in
+ * it, for all issuers that it accepts (or the option names one). With a
+ * guess in its place a good token would be refused here, or one believed
+ * beyond its reach. Without issuers the base path is still the best guess
+ * (the one that is named, else the namespace): good for names, never for
+ * grants.
+ *
+ * @param trusted  made by trusted_init().
+ * @param facts    borrowed for the life of `trusted`.
+ * @param why      for TRUSTED_BY_NOBODY the reason.
+ */
+enum trusted_by trusted_ask_federation(struct trusted *trusted,
+    const struct pelican_facts *facts, struct err *why);
 
 void trusted_fini(struct trusted *trusted);
 

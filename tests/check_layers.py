@@ -21,7 +21,7 @@ MAY_CALL = {
     "cli": ["base", "tokens", "fetch", "cache", "fs"],
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
-          "fetch": {"fetch.h", "sink.h", "document.h"},
+          "fetch": {"fetch.h", "sink.h", "document.h", "pelican.h"},
           "cache/store": {"store.h"}, "cache": {"cache.h"}, "fs": {"fs.h"}}
 # A third-party library is private to the folders named here.
 HOME = {"fuse": {"fs"}, "curl/": {"fetch"},
