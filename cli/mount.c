@@ -111,6 +111,11 @@ static unsigned reach(void *arg, const struct ident *ident, const char *path,
 	return tokens_reach(mount->tokens, ident, path, name, name_arg);
 }
 
+static void identify(void *arg, struct ident *ident)
+{
+	tokens_identify(arg, ident);
+}
+
 /* Where lines go from now on. The terminal is for `bearerfs: ...` lines; a
  * mount in the foreground logs there too. */
 static int begin_log(const struct mount *mount, struct err *err)
@@ -133,16 +138,18 @@ static int make_tokens(struct mount *mount, struct err *err)
 	const struct tokens_config config = {
 	    .clock = clock_system(),
 	    .token_file = options->token_file,
+	    .token_write_file = options->token_write_file,
 	    .agent = options->agent,
 	    .account = options->account,
 	    .base_path = options->base_path,
 	    .source_path = mount->plan->source.path,
 	    .forbidden_tree = mount->plan->mountpoint,
 	    .uid = geteuid(),
+	    .shared = options->allow_other,
 	    .trust = &trusted.trust,
 	};
-	/* The cache is the user's own: the origin judges the audience. */
-	int code = trusted_init(&trusted, options, true, err);
+	/* Where the cache is the user's own the origin judges the audience. */
+	int code = trusted_init(&trusted, options, !options->allow_other, err);
 
 	if (code < 0)
 		return code;
@@ -153,6 +160,9 @@ static int make_tokens(struct mount *mount, struct err *err)
 	documents_prepare(
 	    options->ca_file, mount->plan->ca_dir, mount->plan->timeout_ms);
 	trusted.trust.document = documents_get;
+	/* The processes that look at callers have nothing of root's. */
+	if (options->allow_other)
+		harden_forget();
 	code = tokens_new(&mount->tokens, &config, err);
 	trusted_fini(&trusted);
 	/* It has been read; nobody else needs it. */
@@ -194,6 +204,7 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .timeout_ms = plan->timeout_ms,
 	    .reads_waiting_max = READS_WAITING_MAX,
 	    .immutable = options->immutable,
+	    .shared = options->allow_other,
 	    .may = may_have,
 	    .await = await_read,
 	    .reach = reach,
@@ -217,6 +228,9 @@ static int make_fs(struct mount *mount, struct err *err)
 	    .gid = options->gid >= 0 ? (gid_t)options->gid : getegid(),
 	    .umask = (mode_t)options->umask,
 	    .read_only = true,
+	    .allow_other = options->allow_other,
+	    .identify = options->allow_other ? identify : NULL,
+	    .identify_arg = mount->tokens,
 	    .no_exec = options->noexec,
 	};
 
@@ -251,35 +265,48 @@ static void make_control(struct mount *mount)
 	}
 }
 
+/* Look at the source with the token of whoever mounts it. Where many share the
+ * mount there is none yet. */
+static int look_at_source(struct mount *mount, enum start_verdict *verdict,
+    struct err *line, struct err *err)
+{
+	const struct plan *plan = mount->plan;
+	struct start_facts facts;
+	int code;
+
+	*verdict = START_GO;
+	if (plan->options->allow_other)
+		return 0;
+	code = start_look(&facts, mount->tokens, mount->fetch, &mount->ident,
+	    plan->source.path, mount->signal_fd);
+	if (code == -ECANCELED)
+		return err_set(err, code, "mount: stopped by a signal");
+	if (code < 0)
+		return err_set(err, code, "mount: %s", err_message(code));
+	*verdict = start_judge(
+	    &facts, plan->options->source, plan->options->check, line);
+	if (*verdict == START_REFUSE) {
+		*err = *line;
+		return line->code;
+	}
+	return 0;
+}
+
 /* Everything up to the mount itself. At most one warning about the source is
  * said, and one each about cache and time when the user's wish could not be
  * followed. */
 static int make_layers(struct mount *mount, struct err *err)
 {
-	const struct plan *plan = mount->plan;
-	struct start_facts facts;
 	struct err line = ERR_INIT;
-	enum start_verdict verdict;
+	enum start_verdict verdict = START_GO;
 	int code = make_tokens(mount, err);
 
 	if (code == 0)
 		code = make_fetch(mount, err);
 	if (code == 0)
-		code = start_look(&facts, mount->tokens, mount->fetch,
-		    &mount->ident, plan->source.path, mount->signal_fd);
-	if (code == -ECANCELED)
-		return err_set(err, code, "mount: stopped by a signal");
-	if (code < 0)
-		return err->code != 0
-		    ? code
-		    : err_set(err, code, "mount: %s", err_message(code));
-	verdict = start_judge(
-	    &facts, plan->options->source, plan->options->check, &line);
-	if (verdict == START_REFUSE) {
-		*err = line;
-		return line.code;
-	}
-	code = make_cache(mount, err);
+		code = look_at_source(mount, &verdict, &line, err);
+	if (code == 0)
+		code = make_cache(mount, err);
 	if (code == 0)
 		code = make_fs(mount, err);
 	if (code < 0)

@@ -16,6 +16,8 @@
 OPTION(ro, FLAG, 0, 0, "", "yes", "read only; writing fails with EROFS")
 OPTION(token_file, PATH, 0, 0, "FILE", "",
     "where the token is (default: discovered, see TOKENS)")
+OPTION(token_write_file, PATH, 0, 0, "FILE", "",
+    "where the token for writing is (default: the same)")
 OPTION(agent, PATH, 0, 0, "SOCKET", "",
     "the token agent's socket (default: $OIDC_SOCK)")
 OPTION(account, LIST, 0, 0, "NAME", "",
@@ -45,6 +47,8 @@ OPTION(negative_ttl, TIME, 0, 30ULL * 86400000, "TIME", "5s",
     "how long the absence of a name is believed")
 OPTION(immutable, FLAG, 0, 0, "", "no",
     "files under SOURCE never change once published")
+OPTION(allow_other, FLAG, 0, 0, "", "no",
+    "one mount for all users, each under their own token; needs root")
 OPTION(noexec, FLAG, 0, 0, "", "no", "programs on the mount cannot be run")
 OPTION(check, FLAG, 0, 0, "", "no",
     "refuse to start unless the source answers to the token")

@@ -107,6 +107,34 @@ int plan_trust(
 	return 0;
 }
 
+/* One mount for many users. */
+static int decide_sharing(struct plan *plan, struct err *err)
+{
+	const struct options *options = plan->options;
+
+	if (!options->allow_other)
+		return 0;
+	if (geteuid() != 0)
+		return err_set(err, -EPERM,
+		    "option allow_other: only root may look for the tokens of "
+		    "other users; mount as root, or without it for yourself");
+	if (options->token_file != NULL || options->token_write_file != NULL)
+		return err_set(err, -EINVAL,
+		    "option %s: with allow_other each user has a token of "
+		    "their own; leave it out",
+		    options->token_file != NULL ? "token_file"
+		                                : "token_write_file");
+	if (options->check)
+		return err_set(err, -EINVAL,
+		    "option check: with allow_other there is no token yet when "
+		    "the mount starts; leave it out");
+	if (!plan->source.tls)
+		return err_set(err, -EINVAL,
+		    "option allow_other: a source that begins with http:// "
+		    "never gets a token; use https://");
+	return 0;
+}
+
 static int decide_places(
     struct plan *plan, const char *mountpoint, struct err *err)
 {
@@ -120,6 +148,9 @@ static int decide_places(
 	if (code == 0 && options->token_file != NULL)
 		code = places_refuse_own(
 		    "token file", options->token_file, plan->mountpoint, err);
+	if (code == 0 && options->token_write_file != NULL)
+		code = places_refuse_own("token file",
+		    options->token_write_file, plan->mountpoint, err);
 	if (code == 0 && options->agent != NULL)
 		code = places_refuse_own(
 		    "agent", options->agent, plan->mountpoint, err);
@@ -140,6 +171,8 @@ int plan_new(struct plan **out, const struct options *options,
 	plan->options = options;
 	code = fetch_source_parse(
 	    &plan->source, options->source, options->insecure_http, err);
+	if (code == 0)
+		code = decide_sharing(plan, err);
 	if (code == 0)
 		code = decide_hosts(plan, err);
 	if (code == 0)

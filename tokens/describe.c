@@ -47,29 +47,69 @@ static void put_end(struct buf *out, const struct token *token, uint64_t now_s)
 	    out, ",\"left_s\":%" PRIu64, end > now_s ? end - now_s : 0);
 }
 
-int tokens_describe(
-    struct tokens *tokens, const struct ident *ident, struct buf *out)
+/* What a token says of itself, without the brace that ends it. */
+static void put_token(
+    struct buf *out, const struct token *token, uint64_t now_s)
 {
 	static const struct jwt_claims silent;
-	const struct jwt_claims *claims = &silent;
-	struct finding now;
-	const struct token *token;
-	uint64_t now_s = clock_wall_s(tokens->clock);
+	const struct jwt_claims *claims =
+	    token != NULL ? &token->claims : &silent;
 
-	token_store_copy(tokens, ident, &now);
-	token = finding_first(&now);
-	if (token != NULL)
-		claims = &token->claims;
 	(void)buf_printf(out, "{\"state\":\"%s\"", state_of(token, now_s));
 	put_field(out, "source", token != NULL ? token_source(token) : NULL);
 	put_field(out, "issuer", claims->issuer);
 	put_field(out, "subject", claims->subject);
 	put_field(out, "scope", claims->scope);
 	put_end(out, token, now_s);
+}
+
+/* A finding: its first token, what is wrong, and the tokens behind it. */
+static void put_finding(
+    struct buf *out, const struct finding *now, uint64_t now_s)
+{
+	put_token(out, finding_first(now), now_s);
 	put_field(
-	    out, "problem", now.problem.code != 0 ? now.problem.text : NULL);
-	(void)buf_printf(out, "}");
+	    out, "problem", now->problem.code != 0 ? now->problem.text : NULL);
+	(void)buf_printf(out, ",\"others\":[");
+	for (unsigned i = 1; i < now->count; i++) {
+		(void)buf_printf(out, i > 1 ? "," : "");
+		put_token(out, now->tokens[i], now_s);
+		(void)buf_printf(out, "}");
+	}
+	(void)buf_printf(out, "]");
+}
+
+/* The token for writing, where that has a place of its own. */
+static bool copy_writing(struct tokens *tokens, struct finding *out)
+{
+	bool apart;
+
+	token_store_enter(tokens);
+	apart = tokens->writing != NULL;
+	if (apart)
+		finding_copy(out, &tokens->writing->now);
+	token_store_leave(tokens);
+	return apart;
+}
+
+int tokens_describe(
+    struct tokens *tokens, const struct ident *ident, struct buf *out)
+{
+	struct finding now;
+	uint64_t now_s = clock_wall_s(tokens->clock);
+
+	token_store_copy(tokens, ident, &now);
+	put_finding(out, &now, now_s);
 	finding_fini(&now);
+	(void)buf_printf(out, ",\"writing\":");
+	if (copy_writing(tokens, &now)) {
+		put_finding(out, &now, now_s);
+		(void)buf_printf(out, "}");
+		finding_fini(&now);
+	} else {
+		(void)buf_printf(out, "null");
+	}
+	(void)buf_printf(out, "}");
 	return buf_code(out);
 }
 
@@ -130,26 +170,38 @@ static void put_state(
 	(void)buf_append(out, "\n", 1);
 }
 
-int tokens_describe_text(
-    struct tokens *tokens, const struct ident *ident, struct buf *out)
+static void put_finding_text(
+    struct buf *out, const struct finding *now, uint64_t now_s)
 {
-	struct finding now;
-	const struct token *token;
-
-	token_store_copy(tokens, ident, &now);
-	token = finding_first(&now);
-	if (token == NULL) {
+	if (now->count == 0)
 		(void)buf_printf(out, "token: none\n");
-	} else {
-		put_state(out, token, clock_wall_s(tokens->clock));
+	for (unsigned i = 0; i < now->count; i++) {
+		const struct token *token = now->tokens[i];
+
+		put_state(out, token, now_s);
 		put_text(out, "from", token_source(token));
 		put_text(out, "issuer", token->claims.issuer);
 		put_text(out, "subject", token->claims.subject);
 		put_text(out, "scope", token->claims.scope);
 	}
-	if (now.problem.code != 0)
-		put_text(out, "problem", now.problem.text);
+	if (now->problem.code != 0)
+		put_text(out, "problem", now->problem.text);
+}
+
+int tokens_describe_text(
+    struct tokens *tokens, const struct ident *ident, struct buf *out)
+{
+	struct finding now;
+	uint64_t now_s = clock_wall_s(tokens->clock);
+
+	token_store_copy(tokens, ident, &now);
+	put_finding_text(out, &now, now_s);
 	finding_fini(&now);
+	if (copy_writing(tokens, &now)) {
+		(void)buf_printf(out, "for writing, ");
+		put_finding_text(out, &now, now_s);
+		finding_fini(&now);
+	}
 	return buf_code(out);
 }
 

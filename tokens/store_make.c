@@ -150,7 +150,12 @@ static void wait_changed(struct tokens *tokens, unsigned wait_ms,
 
 static bool has_looked(const struct tokens *tokens) UNCHECKED
 {
-	return tokens->own->looks_ended > 0;
+	for (const struct purse *purse = tokens->own; purse != NULL;
+	     purse = purse->next) {
+		if (purse->looks_ended == 0)
+			return false;
+	}
+	return true;
 }
 
 static bool has_ended(const struct tokens *tokens) UNCHECKED

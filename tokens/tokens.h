@@ -218,8 +218,10 @@ unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
 /** Append a JSON object on the token in use to `out`: "state" (valid,
  *  missing, expired, not_yet_valid), "source", "issuer", "subject",
  *  "scope", "expires_at" (RFC 3339), "left_s" (a number), "problem" (with its
- *  remedy; also of a source that was passed over); null for what is not
- *  known. Never the token. */
+ *  remedy; also of a source that was passed over), "others" (an array, where
+ *  a job holds several: the same of the rest, without "problem"), "writing"
+ *  (the same of a token for writing alone); null for what is not known. Never
+ *  the token. On a mount of many users it is that of the one who asks. */
 int tokens_describe(
     struct tokens *tokens, const struct ident *ident, struct buf *out);
 

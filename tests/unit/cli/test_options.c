@@ -171,11 +171,17 @@ static void unknown_names_bring_the_nearest_one(void **state)
 	assert_non_null(strstr(why("quantum=1", -ENOENT), "--help"));
 }
 
-/* One mount for many users has rules of its own, which are not there. */
-static void allow_other_is_not_taken(void **state)
+static void allow_other_is_taken(void **state)
 {
 	(void)state;
-	(void)why("allow_other", -ENOENT);
+	assert_false(options.allow_other);
+	assert_int_equal(parse("allow_other"), 0);
+	assert_true(options.allow_other);
+}
+
+static void what_is_not_there_yet_is_not_taken(void **state)
+{
+	(void)state;
 	(void)why("write=back", -ENOENT);
 }
 
@@ -279,7 +285,8 @@ int main(void)
 	    CASE(bad_values_are_refused_with_what_to_write),
 	    CASE(a_hostile_value_stands_escaped_in_the_error),
 	    CASE(unknown_names_bring_the_nearest_one),
-	    CASE(allow_other_is_not_taken),
+	    CASE(allow_other_is_taken),
+	    CASE(what_is_not_there_yet_is_not_taken),
 	    CASE(writing_is_refused_in_plain_words),
 	    CASE(sloppy_passes_over_unknown_names_and_not_over_bad_values),
 	    CASE(lengths_have_limits),

@@ -769,7 +769,8 @@ static void the_token_is_described_without_its_text(void **state)
 	    "{\"state\":\"not_yet_valid\",\"source\":\"the place\","
 	    "\"issuer\":\"https://i\",\"subject\":\"a\\\"\\u001b[1m\","
 	    "\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
-	    "\"left_s\":1000,\"problem\":null}",
+	    "\"left_s\":1000,\"problem\":null,"
+	    "\"others\":[],\"writing\":null}",
 	    "token: not valid before 2065-01-24T05:20:10Z\n"
 	    "  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
 	    "  scope: read:/\n",
@@ -779,7 +780,8 @@ static void the_token_is_described_without_its_text(void **state)
 	    "{\"state\":\"valid\",\"source\":\"the place\","
 	    "\"issuer\":\"https://i\",\"subject\":\"a\\\"\\u001b[1m\","
 	    "\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
-	    "\"left_s\":990,\"problem\":null}",
+	    "\"left_s\":990,\"problem\":null,"
+	    "\"others\":[],\"writing\":null}",
 	    "token: valid for 16 min\n"
 	    "  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
 	    "  scope: read:/\n",
@@ -789,7 +791,8 @@ static void the_token_is_described_without_its_text(void **state)
 	    "{\"state\":\"expired\",\"source\":\"the place\","
 	    "\"issuer\":\"https://i\",\"subject\":\"a\\\"\\u001b[1m\","
 	    "\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
-	    "\"left_s\":0,\"problem\":null}",
+	    "\"left_s\":0,\"problem\":null,"
+	    "\"others\":[],\"writing\":null}",
 	    "token: ended at 2065-01-24T05:36:40Z\n"
 	    "  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
 	    "  scope: read:/\n",
@@ -806,7 +809,8 @@ static void what_a_token_does_not_say_is_null(void **state)
 	assert_described(
 	    "{\"state\":\"valid\",\"source\":\"the place\",\"issuer\":null,"
 	    "\"subject\":null,\"scope\":null,\"expires_at\":null,"
-	    "\"left_s\":null,\"problem\":null}",
+	    "\"left_s\":null,\"problem\":null,"
+	    "\"others\":[],\"writing\":null}",
 	    "token: in use; it does not say when it ends\n"
 	    "  from: the place\n",
 	    0);
@@ -820,7 +824,8 @@ static void what_a_token_does_not_say_is_null(void **state)
 	assert_described(
 	    "{\"state\":\"missing\",\"source\":null,\"issuer\":null,"
 	    "\"subject\":null,\"scope\":null,\"expires_at\":null,"
-	    "\"left_s\":null,\"problem\":\"the place is empty\"}",
+	    "\"left_s\":null,\"problem\":\"the place is empty\","
+	    "\"others\":[],\"writing\":null}",
 	    "token: none\n  problem: the place is empty\n", -ENOKEY);
 	assert_int_equal(tokens_source(tokens, &out), -ENOKEY);
 	buf_fini(&out);

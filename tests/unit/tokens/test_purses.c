@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokens/purses.h: a purse for each program that asks, never shared, never
+ * more than there may be, and never dropped while somebody needs it.
+ */
+#include "tests/unit/oom.h"
+#include "tests/unit/tokens/make.h"
+#include "tokens/purses.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct purses *purses;
+
+static int set_up(void **state)
+{
+	(void)state;
+	purses = purses_new();
+	return purses == NULL;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	purses_free(purses);
+	return 0;
+}
+
+static struct caller caller(uid_t uid, pid_t tgid)
+{
+	return (struct caller){.tgid = tgid,
+	    .start_ticks = 5,
+	    .env_start = 4096,
+	    .uid = uid,
+	    .gid = uid};
+}
+
+/* There is no other thread, and so no lock. */
+
+static struct purse *make(const struct caller *owner, uint64_t now_ms) UNCHECKED
+{
+	return purses_make(purses, owner, now_ms);
+}
+
+static struct purse *find(const struct caller *owner) UNCHECKED
+{
+	return purses_find(purses, owner);
+}
+
+static void tidy(uint64_t now_ms) UNCHECKED
+{
+	purses_tidy(purses, now_ms);
+}
+
+static unsigned count(void) UNCHECKED
+{
+	unsigned n = 0;
+
+	for (const struct purse *purse = purses_first(purses); purse != NULL;
+	     purse = purse->next)
+		n++;
+	return n;
+}
+
+static void each_program_has_its_own(void **state)
+{
+	struct caller one = caller(1001, 7);
+	struct purse *purse = make(&one, 0);
+
+	(void)state;
+	assert_non_null(purse);
+	assert_ptr_equal(make(&one, 1), purse);
+	assert_ptr_equal(find(&one), purse);
+	for (unsigned i = 0; i < 5; i++) {
+		struct caller other = one;
+
+		other.tgid += i == 0;
+		other.start_ticks += i == 1; /* the number is used again */
+		other.env_start += i == 2;   /* exec */
+		other.uid += i == 3;         /* setuid */
+		other.gid += i == 4;
+		assert_null(find(&other));
+		assert_ptr_not_equal(make(&other, 0), purse);
+	}
+	assert_int_equal(count(), 6);
+}
+
+static void the_idlest_makes_room(void **state)
+{
+	struct caller oldest = caller(1000, 1);
+	struct caller next = caller(1000, 2);
+	struct caller more = caller(3000, 1);
+
+	(void)state;
+	/* Four users have all that there is. */
+	for (unsigned i = 0; i < PURSES_MAX; i++) {
+		struct caller one = caller(
+		    1000 + i / PURSES_USER_MAX, 1 + (pid_t)i % PURSES_USER_MAX);
+
+		assert_non_null(make(&one, i));
+	}
+	assert_int_equal(count(), PURSES_MAX);
+	assert_non_null(make(&more, PURSES_MAX));
+	assert_int_equal(count(), PURSES_MAX);
+	assert_null(find(&oldest));
+	assert_non_null(find(&next));
+}
+
+static void a_user_makes_room_for_themselves(void **state)
+{
+	struct caller other = caller(2000, 1);
+	struct caller own = caller(1000, 1);
+
+	(void)state;
+	assert_non_null(make(&other, 0)); /* the idlest */
+	for (unsigned i = 0; i < 3 * PURSES_USER_MAX; i++) {
+		struct caller one = caller(1000, 1 + (pid_t)i);
+
+		assert_non_null(make(&one, 1 + i));
+	}
+	assert_int_equal(count(), 1 + PURSES_USER_MAX);
+	assert_non_null(find(&other));
+	assert_null(find(&own));
+}
+
+static void who_waits_or_is_looked_at_stays(void **state) UNCHECKED
+{
+	struct store_query query = {.next = NULL};
+	struct caller none = caller(1000, 100000);
+	struct caller first = caller(1000, 1);
+	struct caller last = caller(1000, PURSES_USER_MAX);
+
+	(void)state;
+	for (unsigned i = 0; i < PURSES_USER_MAX; i++) {
+		struct caller one = caller(1000, 1 + (pid_t)i);
+		struct purse *purse = make(&one, i);
+
+		assert_non_null(purse);
+		if (i % 2 == 0)
+			purse->looking = true;
+		else
+			purse->queries = &query;
+	}
+	assert_null(make(&none, 1));
+	tidy(PURSES_IDLE_MS + PURSES_USER_MAX);
+	assert_int_equal(count(), PURSES_USER_MAX);
+	find(&first)->looking = false;
+	assert_non_null(make(&none, 1));
+	assert_null(find(&first));
+	assert_non_null(find(&last));
+	for (struct purse *purse = purses_first(purses); purse != NULL;
+	     purse = purse->next)
+		purse->queries = NULL;
+}
+
+static void the_idle_are_dropped_in_time(void **state)
+{
+	struct caller one = caller(1000, 1);
+	struct caller two = caller(1000, 2);
+
+	(void)state;
+	assert_non_null(make(&one, 1000));
+	assert_non_null(make(&two, 2000));
+	tidy(999 + PURSES_IDLE_MS);
+	assert_int_equal(count(), 2);
+	tidy(1000 + PURSES_IDLE_MS);
+	assert_null(find(&one));
+	assert_non_null(find(&two));
+}
+
+static void a_text_is_one_token_for_one_user(void **state) UNCHECKED
+{
+	struct caller one = caller(1000, 1);
+	struct caller two = caller(1000, 2);
+	struct purse *purse = make(&one, 0);
+	struct token *again = make_parsed("the-same-text");
+	struct token *other = make_parsed("another-text");
+
+	(void)state;
+	assert_non_null(make(&two, 0));
+	assert_null(purses_same_token(purses, 1000, again));
+	finding_add(&purse->now, make_parsed("another"));
+	finding_add(&purse->now, make_parsed("the-same-text"));
+	assert_ptr_equal(
+	    purses_same_token(purses, 1000, again), purse->now.tokens[1]);
+	assert_null(purses_same_token(purses, 1000, other));
+	assert_null(purses_same_token(purses, 1001, again));
+	token_put(again);
+	token_put(other);
+}
+
+static int make_all(void *arg) UNCHECKED
+{
+	struct purses *all = purses_new();
+	struct caller one = caller(1000, 1);
+	int code;
+
+	(void)arg;
+	if (all == NULL)
+		return -ENOMEM;
+	code = purses_make(all, &one, 0) != NULL ? 0 : -ENOMEM;
+	purses_free(all);
+	return code;
+}
+
+static void survives_every_failed_allocation(void **state)
+{
+	(void)state;
+	assert_int_equal(oom_each(make_all, NULL), 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(each_program_has_its_own),
+	    TEST(the_idlest_makes_room),
+	    TEST(a_user_makes_room_for_themselves),
+	    TEST(who_waits_or_is_looked_at_stays),
+	    TEST(the_idle_are_dropped_in_time),
+	    TEST(a_text_is_one_token_for_one_user),
+	    TEST(survives_every_failed_allocation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
