@@ -2,12 +2,12 @@
 /*
  * fetch/fetch.h - talking to servers: attributes, listings, ranges.
  *
- * With sink.h the only header of this folder that others may include. One
- * thread, the fetch loop, is the only caller of libcurl; every function here
- * posts to it and returns at once, and every callback is called on it, so a
- * callback must not wait. Each call is answered exactly once, also when the
- * loop is stopped. (Without memory, and after fetch_stop(), the callback is
- * called before the question returns, on the thread that asked.)
+ * With sink.h, document.h and pelican.h what others may include of this
+ * folder. One thread, the fetch loop, is the only caller of curl_multi; every
+ * function here posts to it and returns at once, and every callback is called
+ * on it, so a callback must not wait. Each call is answered exactly once, also
+ * when the loop is stopped. (Without memory, and after fetch_stop(), the
+ * callback is called before the question returns, on the thread that asked.)
  *
  * A call goes on over refused tokens (the source is read again once),
  * redirects, lost connections and busy servers until its deadline; what it
@@ -114,6 +114,11 @@ typedef void (*fetch_stat_fn)(
  *  `deadline_ms` is monotonic; 0: now + timeout. */
 void fetch_stat(struct fetch *fetch, const struct ident *ident,
     const char *path, uint64_t deadline_ms, fetch_stat_fn answer, void *arg);
+
+/** The same without a token: for what any answer tells, the server's time
+ *  say; it may well be a refusal. */
+void fetch_stat_bare(struct fetch *fetch, const char *path,
+    uint64_t deadline_ms, fetch_stat_fn answer, void *arg);
 
 /** Receives a listing. */
 struct fetch_lister {

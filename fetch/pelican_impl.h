@@ -30,7 +30,7 @@ void pelican_free_texts(char **texts, unsigned *count);
  * The URL that `text` means, seen from `base_url`: owned, https, without
  * fragment, user and authz=.
  *
- * @param base_url  NULL: only an absolute URL is taken.
+ * @param base_url  NULL: the text is a whole URL.
  * @retval 0
  * @retval -EPROTONOSUPPORT  not https.
  * @retval -EBADMSG          no URL, or one that is too long.

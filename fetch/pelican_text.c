@@ -73,10 +73,7 @@ int pelican_url(
 	whole = pelican_copy(text, size_bytes);
 	if (whole == NULL)
 		return -ENOMEM;
-	if (base_url == NULL && strncasecmp(whole, "https://", 8) != 0)
-		code = -EPROTONOSUPPORT;
-	else
-		code = resolve(out, base_url != NULL ? base_url : whole, whole);
+	code = resolve(out, base_url != NULL ? base_url : whole, whole);
 	free(whole);
 	return code;
 }
