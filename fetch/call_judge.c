@@ -68,6 +68,8 @@ struct verdict call_verdict_of(
 	return verdict;
 }
 
+enum { MULTI_STATUS = 207 }; /* RFC 4918, section 13 */
+
 /* Only the origin's own answers tell of the origin. */
 static bool from_origin(const struct call *call)
 {
@@ -78,6 +80,16 @@ bool call_is_astray(const struct call *call)
 {
 	return call->target.size_bytes > 0 && call->fetch->source.tls &&
 	    !call->target_may;
+}
+
+/* The server has answered this token for this path. */
+static void prove(struct call *call, int status)
+{
+	if (call->token == NULL || call->proven)
+		return;
+	call->proven = true;
+	tokens_report(call->fetch->tokens, call->token, call->path,
+	    call->kind->right, status);
 }
 
 void call_head(struct request *request)
@@ -93,11 +105,9 @@ void call_head(struct request *request)
 		    call, -EINVAL, "this server cannot carry a '?' in a name");
 		return;
 	}
-	if (response->status < 300 && call->token != NULL && !call->proven) {
-		call->proven = true;
-		tokens_report(fetch->tokens, call->token, call->path,
-		    call->kind->right, response->status);
-	}
+	/* What a 207 grants stands in its body: see call_finished(). */
+	if (response->status < 300 && response->status != MULTI_STATUS)
+		prove(call, response->status);
 	request->verdict = call->kind->head(call, response);
 }
 
@@ -247,6 +257,9 @@ void call_finished(struct request *request, CURLcode result)
 
 	if (verdict.kind == VERDICT_REDIRECT)
 		verdict = follow(call);
+	if (verdict.kind == VERDICT_DONE && verdict.code == 0 &&
+	    request->response.status == MULTI_STATUS)
+		prove(call, MULTI_STATUS);
 	account(call, &verdict);
 	call->wait_asked = request->response.wait_asked;
 	call->wait_asked_s = request->response.wait_asked_s;

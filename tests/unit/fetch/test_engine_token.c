@@ -3,6 +3,9 @@
  * The token's way over TLS: it reaches the origin, nobody else, and a refusal
  * is worth one more look at its source.
  */
+#include "base/ident.h"
+#include "tokens/tokens.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +34,7 @@ struct script {
 	const char *refusal;  /* a status line's end */
 	const char *redirect; /* Location for every request; NULL: none */
 	bool page;            /* answer everything with a page */
+	const char *document; /* of a 207, instead; NULL: none */
 	atomic_uint gets;
 	atomic_uint with_token;    /* any Authorization at all */
 	atomic_uint with_authz;    /* ...or authz= in the URL */
@@ -66,6 +70,13 @@ static bool on_request(
 		server_say(peer,
 		    "HTTP/1.1 %s\r\nDate: %s\r\nContent-Length: 0\r\n\r\n",
 		    script->refusal, epoch);
+		return true;
+	}
+	if (script->document != NULL) {
+		server_say(peer,
+		    "HTTP/1.1 207 Multi-Status\r\nDate: %s\r\nContent-Type: "
+		    "application/xml\r\nContent-Length: %zu\r\n\r\n%s",
+		    epoch, strlen(script->document), script->document);
 		return true;
 	}
 	if (script->page) {
@@ -204,6 +215,47 @@ static void a_token_refused_twice_is_the_answer(void **state)
 	assert_int_equal(run_range(&run), -EACCES);
 	assert_int_equal(atomic_load(&run.script.gets), 2);
 	run_end(&run);
+}
+
+/* A 207 may be about anything, for the file too: what it grants is known at
+ * its end. */
+static void attributes_prove_a_token_when_they_are_whole(void **state)
+{
+#define HEAD                                                                  \
+	"<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\"><D:response>" \
+	"<D:href>/f</D:href><D:propstat><D:status>HTTP/1.1 200 OK"            \
+	"</D:status><D:prop><D:getcontentlength>5</D:getcontentlength>"       \
+	"<D:resourcetype/></D:prop></D:propstat></D:response>"
+	static const struct {
+		const char *document;
+		int door;
+	} rows[] = {
+	    {HEAD "</D:multi", -EACCES},
+	    {"<D:multistatus xmlns:D=\"DAV:\"/>", -EACCES},
+	    {HEAD "</D:multistatus>", 0},
+	};
+	static const struct ident nobody = {.uid = 0};
+	struct run run;
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	run.script.refusal = "403 Forbidden";
+	rig_stat(&run.rig, "/f", &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -EACCES);
+	run.script.refusal = NULL;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		run.script.document = rows[i].document;
+		answer_fini(&run.answer);
+		answer_init(&run.answer, 0, 0);
+		rig_stat(&run.rig, "/f", &run.answer);
+		assert_int_equal(
+		    answer_wait(&run.answer) == 0, rows[i].door == 0);
+		assert_int_equal(tokens_may(run.rig.tokens, &nobody, "/f",
+		                     TOKENS_LOOK, NULL),
+		    rows[i].door);
+	}
+	run_end(&run);
+#undef HEAD
 }
 
 /* From 127.0.0.1 to 127.0.0.2: the same machine, another host. */
@@ -401,6 +453,7 @@ int main(void)
 	    cmocka_unit_test(
 	        a_refused_token_is_read_again_and_the_new_one_used),
 	    cmocka_unit_test(a_token_refused_twice_is_the_answer),
+	    cmocka_unit_test(attributes_prove_a_token_when_they_are_whole),
 	    cmocka_unit_test(a_redirect_does_not_take_the_token_elsewhere),
 	    cmocka_unit_test(redirect_hosts_may_be_given_the_token),
 	    cmocka_unit_test(a_redirect_host_that_wants_a_token_is_named),
