@@ -5,9 +5,10 @@
  * What a caller names as its token may be a FIFO, a file system that is dead,
  * this very mount; its /proc may fault on memory that it serves itself. So
  * one small process is forked before there is any thread, and it forks one
- * more for each look. That one has the caller's ids, its view of the file
- * system (view.h) and nothing else, and 2 s. One that cannot be killed (it waits in the kernel) counts against its
- * user's share until it is gone, and costs nobody else anything.
+ * more for each look. That one has the caller's ids, its view of files
+ * (view.h) and nothing else, and 2 s. One that cannot be killed (it waits in
+ * the kernel) counts against its user's share until it is gone, and costs
+ * nobody else anything.
  *
  *   this process   queue, shares, answers (looker.c)
  *   the forker     forks, kills at the deadline, tells (looker_forker.c)
@@ -39,6 +40,7 @@ enum {
 };
 
 struct looker;
+struct mounts;
 
 /** What a look has to go by, in its own process: that sees the file system
  *  as the caller does, and stands in the directory where its descriptors have
@@ -49,7 +51,8 @@ struct looker_scene {
 	 * may its environment be believed to be its user's. */
 	bool one_identity;
 	int environ_fd; /* -1: several identities, or it is not to be read */
-	int answer_fd;  /* write here, at most LOOKER_ANSWER_BYTES_MAX */
+	const struct mounts *mounts; /* in this view */
+	int answer_fd; /* write here, at most LOOKER_ANSWER_BYTES_MAX */
 };
 
 /**

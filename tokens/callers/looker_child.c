@@ -3,6 +3,7 @@
  * looker.h. */
 #include "tokens/callers/looker_impl.h"
 #include "tokens/callers/view.h"
+#include "tokens/find/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,10 +126,22 @@ static int stand_in_fds(int self_fd)
 	return code;
 }
 
-static int enter(struct view *view)
+static int read_mounts(struct mounts *out, int proc_fd)
+{
+	int fd = openat(proc_fd, "mountinfo", O_RDONLY | O_CLOEXEC);
+	int code;
+
+	if (fd < 0)
+		return -ESRCH;
+	code = mounts_read(out, fd);
+	(void)close(fd);
+	return code;
+}
+
+static int enter(struct view *view, const struct mounts *mounts)
 {
 	int self_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int code = view_enter(view);
+	int code = view_enter(view, mounts);
 
 	if (self_fd < 0)
 		return -EIO;
@@ -138,16 +151,20 @@ static int enter(struct view *view)
 static int look_at(
     struct looker_scene *scene, int proc_fd, looker_look_fn look, void *arg)
 {
+	struct mounts mounts = {.count = 0};
 	struct view view;
 	int code;
 
+	scene->mounts = &mounts;
 	scene->one_identity = has_one_identity(scene->caller, proc_fd);
 	code = open_caller(scene, proc_fd, &view);
 	/* What was opened is this program's, if it is still the caller. */
 	if (code == 0)
 		code = check_caller(scene->caller, proc_fd);
 	if (code == 0)
-		code = enter(&view);
+		code = read_mounts(&mounts, proc_fd);
+	if (code == 0)
+		code = enter(&view, &mounts);
 	if (code == 0)
 		code = become(scene->caller);
 	if (code == 0)

@@ -2,11 +2,14 @@
 /* tokens/callers/view.c - see view.h. */
 #include "tokens/callers/view.h"
 
+#include "tokens/find/mounts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int code_of(int error)
@@ -65,13 +68,25 @@ int view_open(struct view *out, int proc_fd)
 	return code;
 }
 
-int view_enter(struct view *view)
+/* Going to a directory asks its file system whether one may. */
+static bool lies_on(int fd, const struct mounts *mounts)
+{
+	struct statx found;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &found) <
+	    0 ||
+	    mounts_have(
+	        mounts, makedev(found.stx_dev_major, found.stx_dev_minor));
+}
+
+int view_enter(struct view *view, const struct mounts *mounts)
 {
 	bool entered = view->namespace_fd < 0 ||
 	    setns(view->namespace_fd, CLONE_NEWNS) == 0;
 
 	if (entered && !is_our_root(view->root_fd))
-		entered = fchdir(view->root_fd) == 0 && chroot(".") == 0;
+		entered = !lies_on(view->root_fd, mounts) &&
+		    fchdir(view->root_fd) == 0 && chroot(".") == 0;
 	if (view->namespace_fd >= 0)
 		(void)close(view->namespace_fd);
 	(void)close(view->root_fd);

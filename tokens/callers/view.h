@@ -15,6 +15,8 @@
 
 #include "base/attr.h"
 
+struct mounts;
+
 /** Where a caller stands; descriptors, -1: this process stands there too. */
 struct view {
 	int namespace_fd; /* its mount namespace */
@@ -36,10 +38,12 @@ NODISCARD int view_open(struct view *out, int proc_fd);
 /**
  * Go there, for good; closes what view_open() has opened.
  *
+ * @param mounts   of that view: none of them is touched.
  * @retval 0       the root directory is the caller's.
  * @retval -EXDEV  not possible: CAP_SYS_ADMIN and CAP_SYS_CHROOT are needed,
- *                 over the caller's namespace too.
+ *                 over the caller's namespace too; or the directory lies on
+ *                 one of the mounts.
  */
-NODISCARD int view_enter(struct view *view);
+NODISCARD int view_enter(struct view *view, const struct mounts *mounts);
 
 #endif

@@ -3,12 +3,14 @@
 #include "tokens/find/file.h"
 
 #include "base/stats.h"
+#include "tokens/find/mounts.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int fail(struct err *err, const char *path, int code)
@@ -100,8 +102,32 @@ static int take_part(struct walk *walk)
 	return taken;
 }
 
-/* One part of the path: never touched before it is known to lie outside the
- * forbidden tree. */
+static int refuse_place(const char *path, struct err *err)
+{
+	return err_set(err, -EPERM,
+	    "'%s' lies on the mount that needs the token; keep it elsewhere",
+	    path);
+}
+
+/* Whether a path is the root of a mount where nothing may lie. Asked like
+ * this a FUSE file system is sent no request; below a root it would be. */
+static int check_device(
+    const char *path, const struct mounts *mounts, struct err *err)
+{
+	struct statx found;
+
+	if (statx(AT_FDCWD, path,
+	        AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0,
+	        &found) < 0)
+		return fail(err, path, -errno);
+	if (mounts_have(
+	        mounts, makedev(found.stx_dev_major, found.stx_dev_minor)))
+		return refuse_place(path, err);
+	return 0;
+}
+
+/* One part of the path: never touched before it is known to lie where it
+ * may. */
 static int step(
     struct walk *walk, const struct file_rules *rules, struct err *err)
 {
@@ -112,12 +138,14 @@ static int step(
 		return 0;
 	if (code < 0)
 		return too_long(err);
+	code = 0;
 	if (rules->forbidden_tree != NULL &&
 	    path_is_within(walk->done, rules->forbidden_tree))
-		return err_set(err, -EPERM,
-		    "'%s' lies on the mount that needs the token; keep it "
-		    "elsewhere",
-		    walk->done);
+		return refuse_place(walk->done, err);
+	if (rules->mounts != NULL)
+		code = check_device(walk->done, rules->mounts, err);
+	if (code < 0)
+		return code;
 	if (lstat(walk->done, &found) < 0)
 		return fail(err, walk->done, -errno);
 	if (!S_ISLNK(found.st_mode))

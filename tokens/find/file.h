@@ -4,9 +4,10 @@
  *
  * A path from the environment may name anything: a FIFO, a device, a file of
  * 2 GiB, somebody else's file, a file on the very mount that needs the token.
- * So symbolic links are resolved by hand, and nothing below the mount point
- * is ever touched; what is not a regular file is not opened; what others can
- * read or own is refused with the cure in the text.
+ * So symbolic links are resolved by hand, and nothing below the mount point,
+ * or on another mount of that kind, is ever touched; what is not a regular
+ * file is not opened; what others can read or own is refused with the cure in
+ * the text.
  *
  * May stall on a dead network file system: only the store's reader calls it.
  *
@@ -35,10 +36,13 @@ enum {
 	FILE_SETTLED_S = 2,
 };
 
+struct mounts;
+
 /** Whose files are read, and where none may lie. */
 struct file_rules {
 	uid_t uid;
-	const char *forbidden_tree; /* real path; NULL: none */
+	const char *forbidden_tree;  /* real path; NULL: none */
+	const struct mounts *mounts; /* none lies on one of these; NULL: any */
 };
 
 /** What tells one state of a file from another. */

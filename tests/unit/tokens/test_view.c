@@ -3,6 +3,7 @@
  * sees what its caller sees, and nothing else. Needs root. */
 #include "tests/unit/tokens/caller_bed.h"
 #include "tests/unit/tokens/make.h"
+#include "tests/unit/tokens/mount_bed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -261,6 +263,32 @@ static void a_view_gives_no_right(void **state)
 	assert_int_equal(look(&who).code, -EACCES);
 }
 
+static bool have_a_root_on_a_mount(void *arg)
+{
+	return arg != NULL && chroot(dir) == 0;
+}
+
+static void a_root_on_such_a_mount_is_not_asked(void **state)
+{
+	struct bed_who who = in(have_a_root_on_a_mount, ACT_TOP, "mount");
+	struct mount_bed bed;
+	struct bed_process process;
+	pid_t letter;
+	int status;
+
+	(void)state;
+	mount_bed_start(&bed, dir, "fuse.bearerfs");
+	letter = mount_bed_let_in(&bed);
+	process = bed_start(&who);
+	assert_int_not_equal(process.pid, 0);
+	assert_int_equal(waitpid(letter, &status, 0), letter);
+	assert_int_equal(status, 0);
+	assert_int_equal(bed_look(looker, &process).code, -EXDEV);
+	assert_int_equal(mount_bed_requests(&bed), 0);
+	bed_end(&process);
+	mount_bed_end(&bed);
+}
+
 /* Without a right of root's while the looker starts. */
 static void start_without(unsigned capability)
 {
@@ -367,6 +395,7 @@ int main(void)
 	    TEST(a_user_namespace_is_entered_as_its_user),
 	    TEST(two_mounts_of_one_directory_are_told_apart),
 	    TEST(a_view_gives_no_right),
+	    TEST(a_root_on_such_a_mount_is_not_asked),
 	    TEST(a_view_that_cannot_be_entered_is_told),
 	    TEST(an_environment_is_read_if_it_is_its_users),
 	    TEST(root_has_an_environment_too),
@@ -375,8 +404,8 @@ int main(void)
 	    TEST(it_stands_among_its_descriptors),
 	};
 
-	if (geteuid() != 0) {
-		(void)puts("not root: cannot take on the ids of users");
+	if (geteuid() != 0 || !mount_bed_private()) {
+		(void)puts("not root: cannot be other users, nor mount");
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
