@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/utf8.h"
 
 #include <assert.h>
@@ -71,20 +72,6 @@ int log_level_parse(const char *word, enum log_level *out)
 	return -EINVAL;
 }
 
-static void write_all(int fd, const char *line, size_t size_bytes)
-{
-	while (size_bytes > 0) {
-		ssize_t n = write(fd, line, size_bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return; /* nowhere left to complain */
-		line += n;
-		size_bytes -= (size_t)n;
-	}
-}
-
 static void emit(enum log_level level, const char *line, size_t size_bytes)
 {
 	static const int priorities[] = {
@@ -97,16 +84,17 @@ static void emit(enum log_level level, const char *line, size_t size_bytes)
 		(void)snprintf(
 		    slot, LOG_LINE_BYTES, "%.*s", (int)(size_bytes - 1), line);
 	}
+	/* Where lines cannot be written there is nowhere to complain. */
 	switch (sink_now) {
 	case LOG_TO_SYSLOG:
 		syslog(priorities[level], "%.*s", (int)(size_bytes - 1), line);
 		break;
 	case LOG_TO_FILE:
-		write_all(file, line, size_bytes);
+		(void)io_write_all(file, line, size_bytes);
 		break;
 	case LOG_TO_STDERR:
 	default:
-		write_all(STDERR_FILENO, line, size_bytes);
+		(void)io_write_all(STDERR_FILENO, line, size_bytes);
 		break;
 	}
 	(void)pthread_mutex_unlock(&mutex);

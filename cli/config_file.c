@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/config_file.c - where the configuration files lie and how they are
  * read; see config.h. */
+#include "base/io.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -19,26 +20,6 @@
 
 #define SYSTEM_FILE "/etc/bearerfs.conf"
 
-/* All bytes of a file up to the limit and one more, so that a larger one is
- * seen; a count or -errno. */
-static ssize_t read_all(int fd, char *bytes, size_t room_bytes)
-{
-	size_t used = 0;
-
-	while (used < room_bytes) {
-		ssize_t n = read(fd, bytes + used, room_bytes - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	return (ssize_t)used;
-}
-
 static int read_open_file(
     struct config *config, const char *file, int fd, struct err *err)
 {
@@ -52,7 +33,8 @@ static int read_open_file(
 	text = malloc(CONFIG_BYTES_MAX + 1);
 	if (text == NULL)
 		return err_set(err, -ENOMEM, "%s: out of memory", file);
-	size_bytes = read_all(fd, text, CONFIG_BYTES_MAX + 1);
+	/* One byte more than allowed tells a file that is too large. */
+	size_bytes = io_read_all(fd, text, CONFIG_BYTES_MAX + 1);
 	if (size_bytes < 0)
 		code = err_set(err, (int)size_bytes, "%s: cannot be read: %s",
 		    file, err_message((int)size_bytes));

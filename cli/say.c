@@ -2,28 +2,14 @@
 /* cli/say.c - see say.h. */
 #include "cli/say.h"
 
-#include <errno.h>
+#include "base/io.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { SAY_BYTES = 2048 };
-
-static int write_all(int fd, const char *bytes, size_t size_bytes)
-{
-	while (size_bytes > 0) {
-		ssize_t n = write(fd, bytes, size_bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		bytes += n;
-		size_bytes -= (size_t)n;
-	}
-	return 0;
-}
 
 PRINTF_LIKE(1, 0)
 static void write_line(const char *format, va_list args)
@@ -46,7 +32,7 @@ static void write_line(const char *format, va_list args)
 	}
 	line[used++] = '\n';
 	/* There is nowhere to say that stderr cannot be written. */
-	(void)write_all(STDERR_FILENO, line, used);
+	(void)io_write_all(STDERR_FILENO, line, used);
 }
 
 void say(const char *format, ...)
@@ -70,5 +56,5 @@ int say_exit(int status, const char *format, ...)
 
 int say_out(const char *text)
 {
-	return write_all(STDOUT_FILENO, text, strlen(text));
+	return io_write_all(STDOUT_FILENO, text, strlen(text));
 }

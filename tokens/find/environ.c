@@ -2,13 +2,13 @@
 /* tokens/find/environ.c - see environ.h. */
 #include "tokens/find/environ.h"
 
+#include "base/io.h"
 #include "base/secret.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void environ_fini(struct environ_block *block)
 {
@@ -18,36 +18,22 @@ void environ_fini(struct environ_block *block)
 	*block = (struct environ_block){.bytes = NULL};
 }
 
-/* To the end; one byte more than allowed tells a block that is too large. */
-static int read_all(struct environ_block *block, int fd)
-{
-	while (block->size_bytes <= ENVIRON_BYTES_MAX) {
-		ssize_t n = read(fd, block->bytes + block->size_bytes,
-		    ENVIRON_BYTES_MAX + 1 - block->size_bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
-		block->size_bytes += (size_t)n;
-	}
-	return -EMSGSIZE;
-}
-
 int environ_read(struct environ_block *out, int fd)
 {
-	int code;
+	ssize_t n;
 
-	/* All the room at once: one that grows leaves copies behind. */
+	/* All the room at once: one that grows leaves copies behind. The last
+	 * byte tells a block that is too large. */
 	*out = (struct environ_block){.bytes = malloc(ENVIRON_BYTES_MAX + 1)};
 	if (out->bytes == NULL)
 		return -ENOMEM;
-	code = read_all(out, fd);
-	if (code < 0)
-		environ_fini(out);
-	return code;
+	n = io_read_all(fd, out->bytes, ENVIRON_BYTES_MAX + 1);
+	if (n >= 0 && n <= ENVIRON_BYTES_MAX) {
+		out->size_bytes = (size_t)n;
+		return 0;
+	}
+	environ_fini(out);
+	return n < 0 ? (int)n : -EMSGSIZE;
 }
 
 const char *environ_get(const struct environ_block *block, const char *name)

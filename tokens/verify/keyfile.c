@@ -3,6 +3,7 @@
 #include "tokens/verify/keyfile.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "tokens/verify/issuer.h"
 
@@ -67,21 +68,6 @@ static int open_dir(const char *dir, struct err *err)
 	return fd;
 }
 
-static int write_all(int fd, const char *bytes, size_t size_bytes)
-{
-	while (size_bytes > 0) {
-		ssize_t n = write(fd, bytes, size_bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		bytes += n;
-		size_bytes -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Under a new name, then renamed; nobody else writes in this directory. */
 static int replace(int dir, const char *name, const struct buf *content)
 {
@@ -96,7 +82,7 @@ static int replace(int dir, const char *name, const struct buf *content)
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	code = write_all(fd, content->bytes, content->size_bytes);
+	code = io_write_all(fd, content->bytes, content->size_bytes);
 	if (close(fd) < 0 && code == 0)
 		code = -errno;
 	if (code == 0 && renameat(dir, fresh, dir, name) < 0)
