@@ -3,6 +3,7 @@
 #include "cache/core.h"
 
 #include "base/clock.h"
+#include "fetch/fetch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,6 +14,13 @@ void todo_init(struct todo *todo)
 	list_init(&todo->answers);
 	list_init(&todo->runs);
 	list_init(&todo->closes);
+	todo->hurry_count = 0;
+}
+
+void todo_hurry(struct todo *todo, uint64_t number)
+{
+	if (todo->hurry_count < TODO_HURRY_MAX)
+		todo->hurry[todo->hurry_count++] = number;
 }
 
 UNCHECKED void cache_enter(struct cache *cache)
@@ -27,7 +35,8 @@ UNCHECKED void cache_exit(struct cache *cache)
 
 /* Without the lock: answer, look for bytes, close. Finished reads are left
  * in `answered`. */
-static void do_todo(struct todo *todo, struct list *answered)
+static void do_todo(
+    const struct cache *cache, struct todo *todo, struct list *answered)
 {
 	struct list *item;
 
@@ -35,6 +44,9 @@ static void do_todo(struct todo *todo, struct list *answered)
 		read_answer(CONTAINER_OF(item, struct read, place));
 		list_push(answered, item);
 	}
+	for (unsigned i = 0; i < todo->hurry_count; i++)
+		fetch_hurry(cache->config.fetch, todo->hurry[i]);
+	todo->hurry_count = 0;
 	while ((item = list_pop(&todo->runs)) != NULL)
 		run_go(CONTAINER_OF(item, struct run, place));
 	while ((item = list_pop(&todo->closes)) != NULL)
@@ -44,7 +56,7 @@ static void do_todo(struct todo *todo, struct list *answered)
 static bool is_done(const struct todo *todo)
 {
 	return list_is_empty(&todo->answers) && list_is_empty(&todo->runs) &&
-	    list_is_empty(&todo->closes);
+	    list_is_empty(&todo->closes) && todo->hurry_count == 0;
 }
 
 void cache_leave(struct cache *cache, struct todo *todo)
@@ -60,7 +72,7 @@ void cache_leave(struct cache *cache, struct todo *todo)
 		cache_exit(cache);
 		if (is_done(todo))
 			return;
-		do_todo(todo, &answered);
+		do_todo(cache, todo, &answered);
 		if (list_is_empty(&answered))
 			return;
 		cache_enter(cache);

@@ -339,6 +339,8 @@ void run_issue(struct run *run)
 	number = fetch_range(cache->config.fetch, &range, &sink);
 	cache_enter(cache);
 	run->number = number;
+	if (run->demand)
+		run_hurry(run, &todo);
 	cancel = run->cancel;
 	if (--run->refs == 0)
 		run_free(run, &todo);

@@ -67,8 +67,9 @@ struct run {
 	unsigned refs;   /* whoever issues it, and the fetch */
 	uint64_t number; /* for fetch_cancel(); 0 until known */
 	bool cancel;
-	bool polite; /* issued as read-ahead: a reader may ask again */
-	bool early;  /* bytes may be used before the range has ended */
+	bool polite;  /* issued as read-ahead: a reader may ask again */
+	bool hurried; /* but a reader waits for it now */
+	bool early;   /* bytes may be used before the range has ended */
 	bool begun;
 	uint64_t next_bytes;  /* offset that comes next */
 	uint64_t until_bytes; /* end of the range */
@@ -125,6 +126,9 @@ struct run *run_split(struct run *run, unsigned from, unsigned count)
 
 /** Fetch it. Takes the run over. */
 void run_issue(struct run *run);
+
+/** A reader waits for a run that was made for read-ahead. */
+void run_hurry(struct run *run, struct todo *todo) REQUIRES(cache_lock);
 
 /** A block's bytes are complete and right. */
 void run_block_ready(struct run *run, unsigned i, struct todo *todo)

@@ -234,7 +234,8 @@ static void send_question(struct question *question)
 	struct fetch *fetch = question->cache->config.fetch;
 
 	if (question->list)
-		fetch_list(fetch, &question->ident, question->server_path, 0,
+		(void)fetch_list(fetch, &question->ident, question->server_path,
+		    true,
 		    &(struct fetch_lister){
 		        .entry = list_entry,
 		        .restart = list_restart,

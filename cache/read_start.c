@@ -93,23 +93,23 @@ static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
 }
 
 /* A block on its way is wanted by a reader now. */
-static void demand_block(struct cache *cache, struct block *block)
-    REQUIRES(cache_lock);
-static void demand_block(struct cache *cache, struct block *block)
+static void demand_block(struct cache *cache, struct block *block,
+    struct todo *todo) REQUIRES(cache_lock);
+static void demand_block(
+    struct cache *cache, struct block *block, struct todo *todo)
 {
 	if (!block->ahead)
 		return;
 	block->ahead = false;
 	cache->rates.ahead_blocks--;
-	if (block->run != NULL && !block->run->demand) {
-		block->run->demand = true;
-		disk_hurry(cache, &block->run->job);
-	}
+	if (block->run != NULL)
+		run_hurry(block->run, todo);
 }
 
-static void await_block(struct cache *cache, struct read *read, unsigned i)
-    REQUIRES(cache_lock);
-static void await_block(struct cache *cache, struct read *read, unsigned i)
+static void await_block(struct cache *cache, struct read *read, unsigned i,
+    struct todo *todo) REQUIRES(cache_lock);
+static void await_block(
+    struct cache *cache, struct read *read, unsigned i, struct todo *todo)
 {
 	struct block *block = read->blocks[i];
 	uint32_t from;
@@ -120,7 +120,7 @@ static void await_block(struct cache *cache, struct read *read, unsigned i)
 		return;
 	}
 	read_part(read, block->index, &from, &until);
-	demand_block(cache, block);
+	demand_block(cache, block, todo);
 	if (until <= block->arrived_bytes) {
 		stats_add(STATS_cache_memory_hits, 1);
 		return;
@@ -139,7 +139,7 @@ static int ask_for_blocks(
 	int code;
 
 	for (unsigned i = 0; i < read->count; i++)
-		await_block(builder->cache, read, i);
+		await_block(builder->cache, read, i, builder->todo);
 	for (unsigned i = 0; i < read->count; i++)
 		if (made[i])
 			runs_add(builder, read->blocks[i], true);

@@ -134,6 +134,18 @@ struct run *run_split(struct run *run, unsigned from, unsigned count)
 	return part;
 }
 
+void run_hurry(struct run *run, struct todo *todo)
+{
+	if (!run->demand)
+		disk_hurry(run->cache, &run->job);
+	run->demand = true;
+	/* One whose number is not known yet is hurried by its issuer. */
+	if (!run->polite || run->hurried || run->number == 0)
+		return;
+	run->hurried = true;
+	todo_hurry(todo, run->number);
+}
+
 /* The block has no run any more. */
 static struct block *take_out(struct run *run, unsigned i) REQUIRES(cache_lock);
 static struct block *take_out(struct run *run, unsigned i)

@@ -50,6 +50,7 @@ struct call *call_new(struct fetch *fetch, const struct call_kind *kind,
 	if (ask->ident != NULL)
 		call->ident = *ask->ident;
 	call->demand = ask->demand;
+	call->bare = ask->bare;
 	call->deadline_ms = ask->deadline_ms;
 	if (call->deadline_ms == 0 || call->deadline_ms > longest_ms)
 		call->deadline_ms = longest_ms;
@@ -173,7 +174,7 @@ void call_answer(struct call *call, int code)
 /* Whether the next attempt carries a token. */
 static bool needs_token(const struct call *call)
 {
-	return call->fetch->source.tls &&
+	return !call->bare && call->fetch->source.tls &&
 	    (call->target.size_bytes == 0 || call->target_may);
 }
 
@@ -254,18 +255,42 @@ void call_dispatch(struct fetch *fetch)
 	}
 }
 
-void call_cancel(struct fetch *fetch, uint64_t number)
+static struct call *find_call(const struct fetch *fetch, uint64_t number)
 {
 	struct call *call;
 
 	TAILQ_FOREACH(call, &fetch->calls, all_link)
 	{
-		if (call->number != number)
-			continue;
-		(void)err_set(&call->err, -ECANCELED, "no longer wanted");
-		call_answer(call, -ECANCELED);
-		return;
+		if (call->number == number)
+			return call;
 	}
+	return NULL;
+}
+
+void call_hurry(struct fetch *fetch, uint64_t number)
+{
+	struct call *call = find_call(fetch, number);
+
+	if (call == NULL || call->demand)
+		return;
+	if (call->state == CALL_QUEUED) {
+		unqueue(call);
+		call->demand = true;
+		call_queue(call, false);
+	} else if (call->state == CALL_ACTIVE) {
+		origin_hurried(&fetch->origin);
+	}
+	call->demand = true;
+}
+
+void call_cancel(struct fetch *fetch, uint64_t number)
+{
+	struct call *call = find_call(fetch, number);
+
+	if (call == NULL)
+		return;
+	(void)err_set(&call->err, -ECANCELED, "no longer wanted");
+	call_answer(call, -ECANCELED);
 }
 
 void call_cancel_all(struct fetch *fetch)

@@ -105,6 +105,7 @@ struct call {
 	uint64_t number;
 	uint64_t deadline_ms;
 	bool demand;
+	bool bare; /* it carries no token */
 	struct ident ident;
 	const char *path; /* in the same allocation */
 
@@ -138,6 +139,7 @@ struct call_ask {
 	const char *path;          /* copied */
 	uint64_t deadline_ms;      /* 0: the longest */
 	bool demand;
+	bool bare; /* without a token */
 };
 
 /** A call, zeroed behind its common part; NULL when out of memory. Any
@@ -177,6 +179,9 @@ void call_drop_request(struct call *call) REQUIRES(fetch_thread);
 
 /** When the next delayed call resumes; UINT64_MAX: none waits. */
 uint64_t call_next_ms(const struct fetch *fetch) REQUIRES(fetch_thread);
+
+/** Somebody waits now for the call with that number, if there is one. */
+void call_hurry(struct fetch *fetch, uint64_t number) REQUIRES(fetch_thread);
 
 /** Answer the call with that number, if there is one. */
 void call_cancel(struct fetch *fetch, uint64_t number) REQUIRES(fetch_thread);

@@ -157,31 +157,47 @@ bool fetch_version_equal(
 	return true;
 }
 
-/* A number to cancel, on its way to the loop. */
-struct cancel {
+/* What to do about a call, on its way to the loop. */
+struct note {
 	struct post post;
 	uint64_t number;
+	bool cancel;
 };
 
-static void deliver_cancel(struct post *post, struct fetch *fetch)
+static void deliver_note(struct post *post, struct fetch *fetch)
 {
-	struct cancel *cancel = CONTAINER_OF(post, struct cancel, post);
+	struct note *note = CONTAINER_OF(post, struct note, post);
 
 	fetch_assert_thread(fetch);
-	call_cancel(fetch, cancel->number);
-	free(cancel);
+	if (note->cancel)
+		call_cancel(fetch, note->number);
+	else
+		call_hurry(fetch, note->number);
+	free(note);
+}
+
+static void send_note(struct fetch *fetch, uint64_t number, bool cancel)
+{
+	struct note *note = malloc(sizeof(*note));
+
+	/* A call that is not ended ends by itself, one that is not hurried
+	 * has its turn. */
+	if (note == NULL)
+		return;
+	*note = (struct note){
+	    .post.deliver = deliver_note, .number = number, .cancel = cancel};
+	if (!mailbox_send(fetch->mailbox, &note->post))
+		free(note);
+}
+
+void fetch_hurry(struct fetch *fetch, uint64_t number)
+{
+	send_note(fetch, number, false);
 }
 
 void fetch_cancel(struct fetch *fetch, uint64_t number)
 {
-	struct cancel *cancel = malloc(sizeof(*cancel));
-
-	if (cancel == NULL)
-		return; /* the range then ends by itself */
-	*cancel =
-	    (struct cancel){.post.deliver = deliver_cancel, .number = number};
-	if (!mailbox_send(fetch->mailbox, &cancel->post))
-		free(cancel);
+	send_note(fetch, number, true);
 }
 
 bool fetch_validates_bytes(struct fetch *fetch)

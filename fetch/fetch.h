@@ -135,9 +135,11 @@ struct fetch_lister {
 };
 
 /** List a directory (not the directory itself). The lister is copied. An
- *  index page may name a child twice. -ENOTDIR: `path` is a file. */
-void fetch_list(struct fetch *fetch, const struct ident *ident,
-    const char *path, uint64_t deadline_ms, const struct fetch_lister *lister);
+ *  index page may name a child twice. -ENOTDIR: `path` is a file.
+ *  `demand`: somebody waits for it; false: it is asked for ahead.
+ *  @return a number for fetch_hurry(); never 0. */
+uint64_t fetch_list(struct fetch *fetch, const struct ident *ident,
+    const char *path, bool demand, const struct fetch_lister *lister);
 
 /** A closed range of one version of a file. */
 struct fetch_range {
@@ -162,6 +164,10 @@ struct fetch_range {
  */
 uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *range,
     const struct fetch_sink *sink);
+
+/** Somebody waits now for what was asked for ahead: it goes before what is
+ *  still asked for ahead. One that has ended meanwhile is no error. */
+void fetch_hurry(struct fetch *fetch, uint64_t number);
 
 /** End a range early: its done() comes with -ECANCELED unless it has come
  *  already. */

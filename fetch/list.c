@@ -232,21 +232,18 @@ static const struct call_kind list_kind = {
     .fini = fini,
 };
 
-void fetch_list(struct fetch *fetch, const struct ident *ident,
-    const char *path, uint64_t deadline_ms, const struct fetch_lister *lister)
+uint64_t fetch_list(struct fetch *fetch, const struct ident *ident,
+    const char *path, bool demand, const struct fetch_lister *lister)
 {
-	struct call_ask what = {.ident = ident,
-	    .path = path,
-	    .deadline_ms = deadline_ms,
-	    .demand = true};
+	struct call_ask what = {.ident = ident, .path = path, .demand = demand};
 	struct call *call = call_new(fetch, &list_kind, &what);
 	struct err err;
 
 	if (call == NULL) {
 		(void)err_set(&err, -ENOMEM, "out of memory");
 		lister->done(lister->arg, -ENOMEM, &err);
-		return;
+		return UINT64_MAX;
 	}
 	list_of(call)->lister = *lister;
-	(void)call_post(call);
+	return call_post(call);
 }

@@ -65,6 +65,12 @@ void origin_ended(struct origin *origin, bool demand)
 	}
 }
 
+void origin_hurried(struct origin *origin)
+{
+	assert(origin->ahead_active > 0);
+	origin->ahead_active--;
+}
+
 void origin_asked(struct origin *origin, uint64_t now_ms)
 {
 	if (atomic_load(&origin->waiting) == 0)

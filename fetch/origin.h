@@ -58,6 +58,9 @@ bool origin_may_start(
 void origin_began(struct origin *origin, bool demand);
 void origin_ended(struct origin *origin, bool demand);
 
+/** One that went out as read-ahead is waited for now. */
+void origin_hurried(struct origin *origin);
+
 /** A call asks it for the first time, also when nothing answers there;
  *  origin_unasked() must follow. */
 void origin_asked(struct origin *origin, uint64_t now_ms);

@@ -165,19 +165,36 @@ void fetch_stat(struct fetch *fetch, const struct ident *ident,
 		fake_answer_stat(fake.stat_count - 1, -ECANCELED, NULL);
 }
 
-void fetch_list(struct fetch *fetch, const struct ident *ident,
-    const char *path, uint64_t deadline_ms, const struct fetch_lister *lister)
+/* Numbers of listings, apart from those of ranges. */
+enum { LISTS = 1000000 };
+
+uint64_t fetch_list(struct fetch *fetch, const struct ident *ident,
+    const char *path, bool demand, const struct fetch_lister *lister)
 {
 	struct fake_list *list;
+	unsigned number;
 
 	(void)fetch;
-	(void)deadline_ms;
 	(void)pthread_mutex_lock(&mutex);
 	assert(fake.list_count < 64);
-	list = &fake.list[fake.list_count++];
+	number = fake.list_count++;
+	list = &fake.list[number];
+	list->demand = demand;
 	(void)snprintf(list->path, sizeof(list->path), "%s", path);
 	list->ident = *ident;
 	list->lister = *lister;
+	(void)pthread_mutex_unlock(&mutex);
+	return LISTS + number;
+}
+
+void fetch_hurry(struct fetch *fetch, uint64_t number)
+{
+	(void)fetch;
+	(void)pthread_mutex_lock(&mutex);
+	if (number >= LISTS)
+		fake.list[number - LISTS].hurried = true;
+	else
+		fake.range[number - 1].hurried = true;
 	(void)pthread_mutex_unlock(&mutex);
 }
 

@@ -32,6 +32,7 @@ struct fake_range {
 	bool demand;
 	bool done;
 	bool cancelled;
+	bool hurried;
 	struct fetch_sink sink;
 	uint64_t sent_bytes;
 };
@@ -48,6 +49,8 @@ struct fake_list {
 	struct ident ident;
 	char path[256];
 	struct fetch_lister lister;
+	bool demand;
+	bool hurried;
 	bool done;
 };
 

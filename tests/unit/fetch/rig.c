@@ -125,6 +125,11 @@ void rig_stat(struct rig *rig, const char *path, struct answer *answer)
 	fetch_stat(rig->fetch, &nobody, path, 0, on_stat, answer);
 }
 
+void rig_stat_bare(struct rig *rig, const char *path, struct answer *answer)
+{
+	fetch_stat_bare(rig->fetch, path, 0, on_stat, answer);
+}
+
 static int on_entry(void *arg, const char *name, const struct fetch_stat *stat)
 {
 	struct answer *answer = arg;
@@ -160,7 +165,7 @@ void rig_list(struct rig *rig, const char *path, struct answer *answer)
 	    .done = on_list_done,
 	    .arg = answer};
 
-	fetch_list(rig->fetch, &nobody, path, 0, &lister);
+	(void)fetch_list(rig->fetch, &nobody, path, true, &lister);
 }
 
 static void on_quota(void *arg, int code, const struct fetch_quota *quota)

@@ -102,7 +102,7 @@ static void run_end(struct run *run)
 	server_free(run->server);
 }
 
-static void ask(
+static uint64_t ask(
     struct run *run, struct answer *answer, uint64_t offset, bool demand)
 {
 	struct fetch_range range = {.path = "/f",
@@ -112,7 +112,7 @@ static void ask(
 	    .demand = demand};
 
 	answer_init(answer, offset, 1);
-	(void)rig_range(&run->rig, &range, answer);
+	return rig_range(&run->rig, &range, answer);
 }
 
 /* Wait, a minute at most, until `done` says so. */
@@ -138,6 +138,11 @@ static bool ahead_is_full(const struct script *script)
 	return script->inside >= ORIGIN_AHEAD_MAX;
 }
 
+static bool one_more_than_full(const struct script *script)
+{
+	return script->inside >= ORIGIN_AHEAD_MAX + 2;
+}
+
 static bool demand_came(const struct script *script)
 {
 	return script->demand_came;
@@ -158,9 +163,9 @@ static void a_reader_that_waits_goes_before_read_ahead(void **state)
 	(void)state;
 	run_begin(&run);
 	for (unsigned i = 0; i < AHEAD; i++)
-		ask(&run, &answers[i], i, false);
+		(void)ask(&run, &answers[i], i, false);
 	wait_until(&run, ahead_is_full);
-	ask(&run, &demand, DEMAND_OFFSET, true);
+	(void)ask(&run, &demand, DEMAND_OFFSET, true);
 	/* Nothing has been answered, and yet it is asked for. */
 	wait_until(&run, demand_came);
 	set_open(&run);
@@ -176,6 +181,42 @@ static void a_reader_that_waits_goes_before_read_ahead(void **state)
 	    run.script.inside_max, ORIGIN_AHEAD_MAX, ORIGIN_AHEAD_MAX + 1);
 }
 
+static void read_ahead_that_is_waited_for_goes_first(void **state)
+{
+	enum { AHEAD = 40 };
+	struct answer answers[AHEAD];
+	struct answer wanted;
+	struct run run;
+	uint64_t first;
+	uint64_t number;
+
+	(void)state;
+	run_begin(&run);
+	first = ask(&run, &answers[0], 0, false);
+	for (unsigned i = 1; i < AHEAD; i++)
+		(void)ask(&run, &answers[i], i, false);
+	number = ask(&run, &wanted, DEMAND_OFFSET, false);
+	wait_until(&run, ahead_is_full);
+	fetch_hurry(run.rig.fetch, number);
+	wait_until(&run, demand_came);
+	/* One that is on its way leaves its place to another; one more time,
+	 * and one that there is not, change nothing. */
+	fetch_hurry(run.rig.fetch, first);
+	fetch_hurry(run.rig.fetch, first);
+	fetch_hurry(run.rig.fetch, number + 1000);
+	wait_until(&run, one_more_than_full);
+	set_open(&run);
+	assert_int_equal(answer_wait(&wanted), 0);
+	assert_true(answer_is_right(&wanted));
+	answer_fini(&wanted);
+	for (unsigned i = 0; i < AHEAD; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		answer_fini(&answers[i]);
+	}
+	run_end(&run);
+	assert_int_equal(run.script.inside_max, ORIGIN_AHEAD_MAX + 2);
+}
+
 static void a_server_is_asked_for_so_much_at_once(void **state)
 {
 	enum { RANGES = 60 };
@@ -185,7 +226,7 @@ static void a_server_is_asked_for_so_much_at_once(void **state)
 	(void)state;
 	run_begin(&run);
 	for (unsigned i = 0; i < RANGES; i++)
-		ask(&run, &answers[i], i, i % 4 != 0);
+		(void)ask(&run, &answers[i], i, i % 4 != 0);
 	wait_until(&run, all_is_full);
 	set_open(&run);
 	for (unsigned i = 0; i < RANGES; i++) {
@@ -208,12 +249,12 @@ static void a_server_that_asks_for_peace_gets_it(void **state)
 	run_begin(&run);
 	run.script.open = true;
 	run.script.busy = 1;
-	ask(&run, &first, 0, true);
+	(void)ask(&run, &first, 0, true);
 	assert_int_equal(answer_wait(&first), 0);
 	/* The refusal, then the answer: nothing in between. */
 	assert_int_equal(atomic_load(&run.script.requests), 2);
 	for (unsigned i = 0; i < RANGES; i++)
-		ask(&run, &answers[i], i, true);
+		(void)ask(&run, &answers[i], i, true);
 	for (unsigned i = 0; i < RANGES; i++) {
 		assert_int_equal(answer_wait(&answers[i]), 0);
 		answer_fini(&answers[i]);
@@ -232,7 +273,7 @@ static void silence_is_counted_while_somebody_waits(void **state)
 	(void)state;
 	run_begin(&run);
 	assert_int_equal(fetch_silent_ms(run.rig.fetch), 0);
-	ask(&run, &answer, 0, true);
+	(void)ask(&run, &answer, 0, true);
 	for (unsigned i = 0; i < 30000 && silent_ms < 5; i++) {
 		silent_ms = fetch_silent_ms(run.rig.fetch);
 		(void)nanosleep(&pause, NULL);
@@ -287,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_reader_that_waits_goes_before_read_ahead),
+	    cmocka_unit_test(read_ahead_that_is_waited_for_goes_first),
 	    cmocka_unit_test(a_server_is_asked_for_so_much_at_once),
 	    cmocka_unit_test(a_server_that_asks_for_peace_gets_it),
 	    cmocka_unit_test(silence_is_counted_while_somebody_waits),
