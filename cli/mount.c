@@ -111,6 +111,15 @@ static unsigned reach(void *arg, const struct ident *ident, const char *path,
 	return tokens_reach(mount->tokens, ident, path, name, name_arg);
 }
 
+static void refused(void *arg, const struct ident *ident, const char *path,
+    enum cache_want want, int code)
+{
+	const struct mount *mount = arg;
+
+	tokens_refused(mount->tokens, ident, path,
+	    want == CACHE_BYTES ? TOKENS_READ : TOKENS_LOOK, code);
+}
+
 static void identify(void *arg, struct ident *ident)
 {
 	tokens_identify(arg, ident);
@@ -208,6 +217,7 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .may = may_have,
 	    .await = await_read,
 	    .reach = reach,
+	    .refused = refused,
 	    .arg = mount,
 	};
 

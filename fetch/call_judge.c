@@ -300,7 +300,7 @@ static void refused(struct call *call, int status)
 		call_queue(call, true);
 		return;
 	}
-	code = tokens_verdict(fetch->tokens, &call->ident, token, call->path,
+	code = tokens_verdict(fetch->tokens, token, call->path,
 	    call->kind->right, status, &call->err);
 	call_answer(call, code);
 }

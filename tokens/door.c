@@ -8,24 +8,24 @@
  */
 #include "base/clock.h"
 #include "tokens/pick.h"
-#include "tokens/refuse.h"
 #include "tokens/store.h"
 #include "tokens/verify/trust.h"
 
 #include <errno.h>
 
 /* What servers said of a token whose signature and scopes do not decide. */
-static int by_servers(const struct tokens *tokens, const struct proof_key *key,
-    bool proof, bool *ask) REQUIRES(tokens_lock);
-static int by_servers(const struct tokens *tokens, const struct proof_key *key,
-    bool proof, bool *ask)
+static int by_servers(struct tokens *tokens, const struct token *token,
+    const struct proof_key *key, bool proof, bool *ask, struct err *why)
+    REQUIRES(tokens_lock);
+static int by_servers(struct tokens *tokens, const struct token *token,
+    const struct proof_key *key, bool proof, bool *ask, struct err *why)
 {
 	int status = proof_refusal(tokens->proofs, key);
 
-	if (status != 0) {
-		*ask = true;
-		return refuse_code(status);
-	}
+	*ask = status != 0;
+	if (status != 0)
+		return tokens_verdict(
+		    tokens, token, key->path, key->right, status, why);
 	if (!proof ||
 	    proof_granted(tokens->proofs, key, clock_now_ms(tokens->clock)))
 		return 0;
@@ -41,48 +41,51 @@ static int judge(struct tokens *tokens, struct token *token, const char *path,
 {
 	const struct proof_key key = {
 	    .token_id = token->id, .right = right, .path = path};
+	bool proof = tokens->shared;
 	int code = trust_judge(tokens->trust, token, why);
 
 	if (code == -EKEYEXPIRED || code == -EKEYREJECTED)
 		return code;
 	*why = (struct err)ERR_INIT;
-	if (code != 0)
-		return by_servers(tokens, &key,
-		    tokens->shared || trust_is_configured(tokens->trust), ask);
+	if (code != 0) {
+		proof = proof || trust_is_configured(tokens->trust);
+		return by_servers(tokens, token, &key, proof, ask, why);
+	}
 	switch (reach_of(&tokens->root, token, path, right)) {
 	case REACH_NOT:
 		return reach_explain(&tokens->root, token, path, right, why);
 	case REACH_COVERED:
-		*ask = proof_refusal(tokens->proofs, &key) != 0;
-		return *ask ? -EKEYREJECTED : 0;
+		proof = false;
+		break;
 	case REACH_UNSAID:
 	case REACH_OTHER:
 	default:
-		return by_servers(tokens, &key, tokens->shared, ask);
+		break;
 	}
+	return by_servers(tokens, token, &key, proof, ask, why);
 }
 
-/* The door, and why it is shut where that is known here. */
+/* The door, and why it is shut. */
 static int door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask, struct err *why)
 {
-	struct err unused = ERR_INIT;
+	uint64_t now_s = clock_wall_s(tokens->clock);
 	struct purse *purse;
-	struct token *token = NULL;
+	struct token *token;
 	int code = -ENOKEY;
 
 	token_store_enter(tokens);
-	/* Who has no purse is told why when they wait for a token. */
-	purse = token_store_open_purse(tokens, ident, right, &unused);
+	purse = token_store_open_purse(tokens, ident, right, why);
 	if (purse != NULL) {
 		token_store_use(tokens, purse);
 		token = pick(tokens, &purse->now, path, right);
+		if (token != NULL)
+			code = token_phase_at(token, now_s) == TOKEN_GOOD
+			    ? judge(tokens, token, path, right, ask, why)
+			    : -EKEYEXPIRED;
+		if ((code == -ENOKEY || code == -EKEYEXPIRED) && why->code == 0)
+			purse_explain(&purse->now, code, now_s, why);
 	}
-	if (token != NULL)
-		code = token_phase_at(token, clock_wall_s(tokens->clock)) ==
-		        TOKEN_GOOD
-		    ? judge(tokens, token, path, right, ask, why)
-		    : -EKEYEXPIRED;
 	token_store_leave(tokens);
 	return code;
 }
@@ -90,12 +93,10 @@ static int door(struct tokens *tokens, const struct ident *ident,
 int tokens_door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask)
 {
-	struct err why = ERR_INIT;
+	struct err unused = ERR_INIT;
 	bool asks = false;
-	int code = door(tokens, ident, path, right, &asks, &why);
+	int code = door(tokens, ident, path, right, &asks, &unused);
 
-	if (why.code != 0)
-		refuse_tell(tokens, ident, path, &why);
 	if (ask != NULL)
 		*ask = asks;
 	return code;

@@ -28,6 +28,7 @@ void token_store_destroy(struct tokens *tokens) UNCHECKED
 	looker_free(tokens->looker);
 	trust_free(tokens->trust);
 	proof_free(tokens->proofs);
+	refusals_fini(&tokens->refusals);
 	if (tokens->wake_fd >= 0)
 		(void)close(tokens->wake_fd);
 	free((char *)(uintptr_t)tokens->root.base_path);

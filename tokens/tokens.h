@@ -176,8 +176,8 @@ void tokens_want(struct tokens *tokens, const struct tokens_query *query,
 NODISCARD int tokens_door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask);
 
-/** The same without `ask` and without a line in the log; `why` (NULL is
- *  allowed) gets the sentence when verification or scope says no. */
+/** The same without `ask`; `why` (NULL is allowed) gets the sentence, with its
+ *  remedy, of every no but -EAGAIN. */
 NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, struct err *why);
 
@@ -191,8 +191,6 @@ void tokens_report(struct tokens *tokens, const struct token *token,
  * What the program that called gets when a server has refused `token`
  * finally (after a second try with the source read again).
  *
- * @param ident   whose request it was, for the line in the log; NULL: nobody
- *                in particular.
  * @param status  401 or 403.
  * @return in this order: -EKEYEXPIRED when the token has ended by its own
  *         exp; -EKEYREJECTED when it does not verify; -EACCES when its
@@ -200,9 +198,36 @@ void tokens_report(struct tokens *tokens, const struct token *token,
  *         it; else by the status (RFC 6750, section 3.1; XRootD answers 403
  *         to everything). `err` gets the sentence with the remedy.
  */
-NODISCARD int tokens_verdict(struct tokens *tokens, const struct ident *ident,
-    const struct token *token, const char *path, enum tokens_right right,
-    int status, struct err *err);
+NODISCARD int tokens_verdict(struct tokens *tokens, const struct token *token,
+    const char *path, enum tokens_right right, int status, struct err *err);
+
+/** What a program was refused. */
+struct tokens_refusal {
+	uid_t uid;
+	pid_t pid; /* the last one's; 0: not known */
+	enum tokens_right right;
+	const char *path; /* the server's */
+	struct err why;   /* the errno it got, and the sentence */
+	uint64_t first_s; /* seconds since 1970 */
+	uint64_t last_s;
+	uint64_t count;
+};
+
+/** A program has got `code`, which is of its token (-ENOKEY, -EKEYEXPIRED,
+ *  -EKEYREJECTED, -EACCES): keep that and tell the log, each once. */
+void tokens_refused(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, int code);
+
+/**
+ * The last refusals, the latest first.
+ *
+ * @param uid   whose; NULL: everybody's.
+ * @param path  of which path; NULL: whatever is kept.
+ * @return an array with all it points to in one piece, for free(3); NULL
+ *         when there are none, or without memory.
+ */
+NODISCARD struct tokens_refusal *tokens_refusals(
+    struct tokens *tokens, const uid_t *uid, const char *path, unsigned *count);
 
 /**
  * The names directly below `path` that lead to what the token's scopes

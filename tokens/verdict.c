@@ -4,7 +4,6 @@
  * and what it means for the program that called.
  */
 #include "base/clock.h"
-#include "tokens/refuse.h"
 #include "tokens/store.h"
 #include "tokens/verify/trust.h"
 
@@ -40,6 +39,12 @@ void tokens_report(struct tokens *tokens, const struct token *token,
 	token_store_leave(tokens);
 }
 
+/* XRootD answers 403 to everything, others tell the two apart. */
+static int code_of_status(int status)
+{
+	return status == 401 ? -EKEYREJECTED : -EACCES;
+}
+
 static const char *word_of(enum tokens_right right)
 {
 	switch (right) {
@@ -70,7 +75,7 @@ static int verdict_code(struct tokens *tokens, const struct token *token,
 		return -EACCES;
 	if (code == 0 && reach == REACH_COVERED)
 		return -EKEYREJECTED;
-	return refuse_code(status);
+	return code_of_status(status);
 }
 
 static int say_outside(struct tokens *tokens, const struct token *token,
@@ -84,7 +89,7 @@ static int say_outside(struct tokens *tokens, const struct token *token,
 	    word_of(right), path, status, outside.text);
 }
 
-static int verdict(struct tokens *tokens, const struct token *token,
+int tokens_verdict(struct tokens *tokens, const struct token *token,
     const char *path, enum tokens_right right, int status, struct err *err)
 {
 	enum reach reach = reach_of(&tokens->root, token, path, right);
@@ -118,14 +123,4 @@ static int verdict(struct tokens *tokens, const struct token *token,
 	    "token whose scope covers it, of the issuer that the server "
 	    "trusts",
 	    word_of(right), path, status);
-}
-
-int tokens_verdict(struct tokens *tokens, const struct ident *ident,
-    const struct token *token, const char *path, enum tokens_right right,
-    int status, struct err *err)
-{
-	int code = verdict(tokens, token, path, right, status, err);
-
-	refuse_tell(tokens, ident, path, err);
-	return code;
 }

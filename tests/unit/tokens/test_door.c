@@ -111,7 +111,7 @@ static int verdict(const char *path, int status, const char *word)
 {
 	struct err err = ERR_INIT;
 	int code =
-	    tokens_verdict(tokens, NULL, held, path, TOKENS_READ, status, &err);
+	    tokens_verdict(tokens, held, path, TOKENS_READ, status, &err);
 
 	assert_int_equal(err.code, code);
 	if (strstr(err.text, word) == NULL)

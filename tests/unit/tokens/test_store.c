@@ -667,7 +667,7 @@ static void a_refusal_is_told_with_its_reason(void **state)
 		if (rows[i].claims != NULL)
 			make_jwt(text, rows[i].claims);
 		token = make_parsed(text);
-		assert_int_equal(tokens_verdict(tokens, NULL, token, "/exp/a/x",
+		assert_int_equal(tokens_verdict(tokens, token, "/exp/a/x",
 		                     TOKENS_READ, rows[i].status, &err),
 		    rows[i].code);
 		assert_int_equal(err.code, rows[i].code);
