@@ -123,6 +123,23 @@ int buf_json(struct buf *buf, const char *text)
 	return buf->code;
 }
 
+int buf_visible(struct buf *buf, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	while (*p != '\0') {
+		size_t n = utf8_size_bytes(p);
+		/* U+0080 to U+009F are control characters too. */
+		bool plain = n > 0 && *p >= 0x20 && *p != 0x7f &&
+		    !(*p == 0xc2 && p[1] < 0xa0);
+
+		(void)buf_append(
+		    buf, plain ? (const char *)p : "?", plain ? n : 1);
+		p += n > 0 ? n : 1;
+	}
+	return buf->code;
+}
+
 const char *buf_text(const struct buf *buf)
 {
 	return buf->bytes != NULL ? buf->bytes : "";

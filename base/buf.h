@@ -50,6 +50,10 @@ int buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
  */
 int buf_json(struct buf *buf, const char *text);
 
+/** Append a text from outside for a terminal: control characters, which might
+ *  command it, and bytes that are not UTF-8 become '?'. */
+int buf_visible(struct buf *buf, const char *text);
+
 /** The content as text, "" when empty; borrowed until the next append. */
 const char *buf_text(const struct buf *buf);
 

@@ -60,6 +60,23 @@ static void refuses_a_size_that_would_overflow(void **state)
 	buf_fini(&buf);
 }
 
+static void no_text_commands_a_terminal(void **state)
+{
+	static const char text[] = "a/\xc3\xa9\xe2\x82\xac \x1b[1m\n\t\x7f "
+	                           "\xc2\x9b\xc2\xa0 \x9b\xff\xc3";
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, 100);
+	assert_int_equal(buf_visible(&buf, text), 0);
+	assert_string_equal(
+	    buf_text(&buf), "a/\xc3\xa9\xe2\x82\xac ?[1m??? ?\xc2\xa0 ???");
+	buf_fini(&buf);
+	buf_init(&buf, 2);
+	assert_int_equal(buf_visible(&buf, "abc"), -EMSGSIZE);
+	buf_fini(&buf);
+}
+
 static void writes_json_strings_that_any_parser_takes(void **state)
 {
 	static const struct {
@@ -117,6 +134,7 @@ int main(void)
 	    cmocka_unit_test(remembers_the_first_failure),
 	    cmocka_unit_test(refuses_a_size_that_would_overflow),
 	    cmocka_unit_test(writes_json_strings_that_any_parser_takes),
+	    cmocka_unit_test(no_text_commands_a_terminal),
 	    cmocka_unit_test(survives_every_failed_allocation),
 	};
 
