@@ -25,6 +25,8 @@ struct purse *purse_new(void) UNCHECKED
 
 	if (purse == NULL)
 		return NULL;
+	purse->fresh_ms = WAIT_FRESH_MS;
+	purse->stall_ms = WAIT_STALL_MS;
 	purse->again_ms = WAIT_AGAIN_MS;
 	purse->renew_due_s = UINT64_MAX;
 	purse->told_code = NOTHING_TOLD;
@@ -73,6 +75,8 @@ struct wait_view purse_view(
 	    .begun = purse->looks_begun,
 	    .ended = purse->looks_ended,
 	    .begun_ms = purse->look_begun_ms,
+	    .fresh_ms = purse->fresh_ms,
+	    .stall_ms = purse->stall_ms,
 	    .again_ms = purse->again_ms};
 }
 

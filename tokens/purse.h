@@ -51,7 +51,9 @@ struct purse {
 	/* Set once. */
 	struct caller owner;        /* of a mount of many users; else silent */
 	struct purse_source source; /* of a mount of one user; else silent */
-	unsigned again_ms;          /* between looks while somebody asks */
+	unsigned fresh_ms; /* a look as old as this is as good as new */
+	unsigned stall_ms; /* a look that takes longer hangs */
+	unsigned again_ms; /* between looks while somebody asks */
 
 	struct finding now GUARDED_BY(tokens_lock); /* what is in use */
 	uint64_t used_ms GUARDED_BY(tokens_lock);

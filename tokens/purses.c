@@ -132,6 +132,8 @@ struct purse *purses_make(
 	if (purse == NULL)
 		return NULL;
 	purse->owner = *owner;
+	purse->fresh_ms = WAIT_FRESH_CALLER_MS;
+	purse->stall_ms = WAIT_STALL_CALLER_MS;
 	purse->again_ms = WAIT_AGAIN_CALLER_MS;
 	purse->used_ms = now_ms;
 	purse->next = purses->first;

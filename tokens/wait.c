@@ -13,8 +13,10 @@ static bool asks_again(const struct wait *wait, const struct wait_view *view)
 void token_wait_enqueue(
     struct wait *wait, const struct wait_view *view, uint64_t now_ms)
 {
-	bool fresh = view->begun > 0 && now_ms - view->begun_ms < WAIT_FRESH_MS;
+	bool fresh =
+	    view->begun > 0 && now_ms - view->begun_ms < view->fresh_ms;
 
+	wait->stall_ms = view->stall_ms;
 	/* After a refusal only a look that begins later can have seen what
 	 * has come since; else a fresh one will do. */
 	if (!fresh || asks_again(wait, view))
@@ -27,7 +29,7 @@ bool token_wait_over(
     const struct wait *wait, const struct wait_view *view, uint64_t now_ms)
 {
 	bool looked = view->ended >= wait->look ||
-	    now_ms - wait->asked_ms >= WAIT_STALL_MS;
+	    now_ms - wait->asked_ms >= wait->stall_ms;
 
 	if (view->code == 0)
 		return looked || !asks_again(wait, view);
@@ -38,7 +40,7 @@ bool token_wait_over(
 
 uint64_t token_wait_wake_ms(const struct wait *wait, uint64_t now_ms)
 {
-	uint64_t stall_ms = wait->asked_ms + WAIT_STALL_MS;
+	uint64_t stall_ms = wait->asked_ms + wait->stall_ms;
 	uint64_t wake_ms = UINT64_MAX;
 
 	if (stall_ms > now_ms)
@@ -59,7 +61,7 @@ uint64_t token_wait_look_due_ms(const struct wait_view *view)
 	if (view->begun == 0)
 		return 0;
 	if (view->code == -ENOKEY)
-		return view->begun_ms + WAIT_FRESH_MS;
+		return view->begun_ms + view->fresh_ms;
 	return view->begun_ms +
 	    (view->code == 0 ? view->again_ms : WAIT_AGAIN_MS);
 }

@@ -7,11 +7,11 @@
  *   a good token        answered at once; after a refusal, once the source
  *                       has been read again
  *   no token            answered once there was a fresh look (one look each
- *                       WAIT_FRESH_MS serves any number of askers)
+ *                       view.fresh_ms serves any number of askers)
  *   ended or too early  answered at the asker's deadline, unless a good one
  *                       comes before
  *
- * A look that does not end within WAIT_STALL_MS is not waited for.
+ * A look that does not end within view.stall_ms is not waited for.
  *
  * Threads: the caller's lock.
  */
@@ -24,9 +24,12 @@
 enum {
 	WAIT_FRESH_MS = 500,  /* a look as old as this is as good as new */
 	WAIT_AGAIN_MS = 1000, /* between looks at a place of our own */
-	/* Between looks at another process: each costs a fork. */
+	/* The same for looks at another process: each costs a fork. */
+	WAIT_FRESH_CALLER_MS = 2000,
 	WAIT_AGAIN_CALLER_MS = 10000,
 	WAIT_STALL_MS = 2000, /* a look that takes longer hangs */
+	/* Those are ended after 2 s, and say what hung. */
+	WAIT_STALL_CALLER_MS = 3000,
 };
 
 /** How things stand. Looks are numbered from 1. */
@@ -37,6 +40,8 @@ struct wait_view {
 	uint64_t begun;    /* number of the last look that has begun */
 	uint64_t ended;    /* number of the last look that has ended */
 	uint64_t begun_ms; /* when the last one began */
+	unsigned fresh_ms; /* a look as old as this is as good as new */
+	unsigned stall_ms; /* a look that takes longer hangs */
 	unsigned again_ms; /* between looks while somebody asks */
 };
 
@@ -45,10 +50,11 @@ struct wait {
 	uint64_t asked_ms;
 	uint64_t deadline_ms;
 	uint64_t refused_id; /* 0: none */
+	unsigned stall_ms;   /* and how long it is waited for */
 	uint64_t look;       /* the look that has to have ended */
 };
 
-/** Begin to wait: sets wait->look; the other members are set. */
+/** Begin to wait: sets wait->look and stall_ms; the other members are set. */
 void token_wait_enqueue(
     struct wait *wait, const struct wait_view *view, uint64_t now_ms);
 

@@ -20,6 +20,8 @@ enum { NOW_MS = 100000 };
 static struct wait_view view(int code, uint64_t age_ms)
 {
 	return (struct wait_view){.code = code,
+	    .fresh_ms = WAIT_FRESH_MS,
+	    .stall_ms = WAIT_STALL_MS,
 	    .again_ms = WAIT_AGAIN_MS,
 	    .token_id = code == -ENOKEY ? 0 : 7,
 	    .begun = 5,
@@ -251,6 +253,24 @@ static void renewal_is_tried_again_until_the_end(void **state)
 	token_put(token);
 }
 
+static void a_look_at_a_process_is_asked_for_more_seldom(void **state)
+{
+	struct wait_view now = view(0, 0);
+
+	(void)state;
+	now.fresh_ms = WAIT_FRESH_CALLER_MS;
+	now.again_ms = WAIT_AGAIN_CALLER_MS;
+	assert_int_equal(
+	    token_wait_look_due_ms(&now), now.begun_ms + WAIT_AGAIN_CALLER_MS);
+	/* Without a token sooner, and while one that ended is waited for. */
+	now.code = -ENOKEY;
+	assert_int_equal(
+	    token_wait_look_due_ms(&now), now.begun_ms + WAIT_FRESH_CALLER_MS);
+	now.code = -EKEYEXPIRED;
+	assert_int_equal(
+	    token_wait_look_due_ms(&now), now.begun_ms + WAIT_AGAIN_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +282,7 @@ int main(void)
 	        an_ended_token_waits_for_a_newer_one_until_the_deadline),
 	    cmocka_unit_test(every_wait_ends),
 	    cmocka_unit_test(looks_are_a_second_apart_while_somebody_asks),
+	    cmocka_unit_test(a_look_at_a_process_is_asked_for_more_seldom),
 	    cmocka_unit_test(the_margin_follows_the_life),
 	    cmocka_unit_test(renewal_is_due_before_the_end_with_jitter),
 	    cmocka_unit_test(renewal_is_tried_again_until_the_end),
