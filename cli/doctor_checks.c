@@ -17,14 +17,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "cli/documents.h"
 #include "cli/env.h"
-#include "cli/harden.h"
 #include "cli/options.h"
+#include "cli/own_tokens.h"
 #include "cli/places.h"
 #include "cli/plan.h"
 #include "cli/start.h"
-#include "cli/trusted.h"
 
 enum { KEYS_WAIT_MS = 10000, KEYS_LOOK_MS = 50 };
 
@@ -155,30 +153,14 @@ static void take_token(
 
 static int make_tokens(struct doctor *doctor, struct err *err)
 {
-	const struct options *options = doctor->options;
-	struct trusted trusted;
-	const struct tokens_config config = {
-	    .clock = clock_system(),
-	    .token_file = options->token_file,
-	    .agent = options->agent,
-	    .account = options->account,
-	    .base_path = options->base_path,
+	const struct own_tokens_config config = {
 	    .source_path = doctor->source.path,
-	    .uid = geteuid(),
-	    .trust = &trusted.trust,
+	    .verify = true,
+	    .ca_dir = doctor->ca_dir,
+	    .timeout_ms = (uint32_t)doctor->options->timeout,
 	};
-	int code = trusted_init(&trusted, options, true, err);
 
-	if (code < 0)
-		return code;
-	documents_prepare(
-	    options->ca_file, doctor->ca_dir, (uint32_t)options->timeout);
-	trusted.trust.document = documents_get;
-	code = tokens_new(&doctor->tokens, &config, err);
-	trusted_fini(&trusted);
-	harden_forget();
-	documents_open();
-	return code;
+	return own_tokens_new(&doctor->tokens, doctor->options, &config, err);
 }
 
 static bool check_token(struct doctor *doctor)

@@ -3,7 +3,6 @@
  * cli/token.c - `bearerfs token show|path|verify`: which token a mount would use,
  * what it says of itself, and where it lies. Never the token.
  */
-#include "base/clock.h"
 #include "base/log.h"
 #include "fetch/fetch.h"
 #include "tokens/tokens.h"
@@ -15,8 +14,8 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
-#include "cli/harden.h"
 #include "cli/options.h"
+#include "cli/own_tokens.h"
 #include "cli/say.h"
 #include "cli/token_verify.h"
 
@@ -65,23 +64,14 @@ static int look(const struct options *options,
 {
 	AUTO(tokens) tokens = NULL;
 	struct fetch_source source = {.path = "/"};
-	struct tokens_config config = {
-	    .clock = clock_system(),
-	    .token_file = options->token_file,
-	    .agent = options->agent,
-	    .account = options->account,
-	    .base_path = options->base_path,
-	    .source_path = source.path,
-	    .uid = geteuid(),
-	};
+	const struct own_tokens_config config = {.source_path = source.path};
 	int code = 0;
 
 	if (options->source != NULL)
 		code = fetch_source_parse(
 		    &source, options->source, options->insecure_http, err);
 	if (code == 0)
-		code = tokens_new(&tokens, &config, err);
-	harden_forget();
+		code = own_tokens_new(&tokens, options, &config, err);
 	if (code < 0)
 		return say_exit(STATUS_FAILED, "%s", err->text);
 	return print(tokens, arguments);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/own_tokens.c - see own_tokens.h. */
+#include "cli/own_tokens.h"
+
+#include "base/clock.h"
+#include "tokens/tokens.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/documents.h"
+#include "cli/harden.h"
+#include "cli/options.h"
+#include "cli/trusted.h"
+
+/* Issuers' keys lie beside the blocks. */
+#define KEY_DIR "/keys"
+
+int own_tokens_new(struct tokens **out, const struct options *options,
+    const struct own_tokens_config *config, struct err *err)
+{
+	char key_dir[PATH_MAX + sizeof(KEY_DIR)];
+	struct trusted trusted;
+	struct tokens_config tokens = {
+	    .clock = clock_system(),
+	    .token_file = options->token_file,
+	    .token_write_file = options->token_write_file,
+	    .agent = options->agent,
+	    .account = options->account,
+	    .source_path = config->source_path,
+	    .forbidden_tree = config->mountpoint,
+	    .uid = geteuid(),
+	    .shared = config->shared,
+	    .trust = config->verify ? &trusted.trust : NULL,
+	};
+	/* Where the cache is the user's own the origin judges the audience. */
+	int code = trusted_init(&trusted, options, !config->shared, err);
+
+	if (code < 0)
+		return code;
+	tokens.base_path = trusted.base_path;
+	if (config->cache_dir != NULL && config->cache_dir[0] != '\0') {
+		(void)snprintf(
+		    key_dir, sizeof(key_dir), "%s" KEY_DIR, config->cache_dir);
+		trusted.trust.key_dir = key_dir;
+	}
+	documents_prepare(options->ca_file, config->ca_dir, config->timeout_ms);
+	trusted.trust.document = documents_get;
+	/* The processes that look at callers have nothing of root's. */
+	if (config->shared)
+		harden_forget();
+	code = tokens_new(out, &tokens, err);
+	trusted_fini(&trusted);
+	/* It has been read; nobody else needs it. */
+	harden_forget();
+	documents_open();
+	return code;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/own_tokens.h - the token store of this process, out of its options:
+ * for a mount and for the commands that look at what a mount would use.
+ *
+ * Threads: main thread, before any that reads the environment.
+ */
+#ifndef CLI_OWN_TOKENS_H
+#define CLI_OWN_TOKENS_H
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options;
+struct tokens;
+
+/** What the options do not say. */
+struct own_tokens_config {
+	const char *source_path; /* server path of the mount's root */
+	const char *mountpoint;  /* a token file below it is refused; NULL */
+	const char *cache_dir;   /* issuers' keys are kept beside the blocks;
+				    NULL or "": nowhere */
+	bool shared;             /* one mount for many users */
+	bool verify;             /* against the options' issuers and keys */
+	const char *ca_dir;      /* for fetching keys; NULL: none */
+	uint32_t timeout_ms;
+};
+
+/**
+ * Make it. The environment has been read then and the token in it is wiped.
+ *
+ * @retval 0, or what tokens_new() gave, with its sentence.
+ */
+NODISCARD int own_tokens_new(struct tokens **out, const struct options *options,
+    const struct own_tokens_config *config, struct err *err);
+
+#endif
