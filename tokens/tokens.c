@@ -23,7 +23,7 @@ static int source_of(struct purse_source *out,
     const struct tokens_config *config, struct err *err)
 {
 	struct discover *discover = NULL;
-	int code = discover_new(&discover, config, err);
+	int code = discover_new(&discover, config, NULL, err);
 
 	*out = (struct purse_source){
 	    .look = look_around, .free = discover_done, .arg = discover};

@@ -29,17 +29,31 @@
 #include <stdint.h>
 
 struct discover;
+struct environ_block;
+struct mounts;
+
+/** For whom it is looked, when not for this process itself: which sees files
+ *  as the caller does then, and stands in its own /proc/self/fd. */
+struct discover_caller {
+	const struct environ_block *environment; /* may be empty */
+	const struct mounts *mounts;             /* none of them is touched */
+};
 
 /**
  * Read the environment and the configuration.
  *
+ * @param caller    NULL: this process, as it is now; else borrowed for the
+ *                  discover's life. Paths that its variables name must be
+ *                  absolute.
  * @retval 0        made.
- * @retval -EINVAL  the configured token file is no absolute path, or too
- *                  long.
+ * @retval -EINVAL  what the configuration names is of no use: the token file
+ *                  is no absolute path, or too long; an account, and no agent
+ *                  is known.
  * @retval -ENOMEM  out of memory.
  */
-NODISCARD int discover_new(
-    struct discover **out, const struct tokens_config *config, struct err *err);
+NODISCARD int discover_new(struct discover **out,
+    const struct tokens_config *config, const struct discover_caller *caller,
+    struct err *err);
 
 void discover_free(struct discover *discover);
 DEFINE_FREEP(discover, discover_free)

@@ -79,7 +79,7 @@ static void begin(void)
 {
 	discover_free(discover);
 	discover = NULL;
-	assert_int_equal(discover_new(&discover, &config, &err), 0);
+	assert_int_equal(discover_new(&discover, &config, NULL, &err), 0);
 }
 
 static void look(bool force)
@@ -173,11 +173,11 @@ static void an_account_wants_an_agent(void **state)
 {
 	(void)state;
 	config.account = "tb";
-	assert_int_equal(discover_new(&discover, &config, &err), -EINVAL);
+	assert_int_equal(discover_new(&discover, &config, NULL, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "OIDC_SOCK"));
 	config.account = "a b";
 	config.agent = fake.path;
-	assert_int_equal(discover_new(&discover, &config, &err), -EINVAL);
+	assert_int_equal(discover_new(&discover, &config, NULL, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "account"));
 }
 
@@ -288,7 +288,7 @@ static int make_once(void *arg)
 	struct discover *made = NULL;
 	struct finding got;
 	struct err why = ERR_INIT;
-	int code = discover_new(&made, arg, &why);
+	int code = discover_new(&made, arg, NULL, &why);
 
 	if (code < 0)
 		return code;

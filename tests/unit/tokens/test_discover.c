@@ -70,7 +70,7 @@ static void begin(const char *token_file)
 
 	discover_free(discover);
 	discover = NULL;
-	assert_int_equal(discover_new(&discover, &config, &err), 0);
+	assert_int_equal(discover_new(&discover, &config, NULL, &err), 0);
 }
 
 static void look(uint64_t now_s)
@@ -194,12 +194,12 @@ static void an_unusable_option_is_an_error(void **state)
 
 	(void)state;
 	assert_non_null(path);
-	assert_int_equal(discover_new(&discover, &config, &err), -EINVAL);
+	assert_int_equal(discover_new(&discover, &config, NULL, &err), -EINVAL);
 	memset(path, 'a', PATH_BYTES_MAX);
 	path[0] = '/';
 	path[PATH_BYTES_MAX] = '\0';
 	config.token_file = path;
-	assert_int_equal(discover_new(&discover, &config, &err), -EINVAL);
+	assert_int_equal(discover_new(&discover, &config, NULL, &err), -EINVAL);
 	free(path);
 }
 
@@ -624,7 +624,7 @@ static int make_once(void *arg)
 	const struct tokens_config *config = arg;
 	struct err err = ERR_INIT;
 	struct discover *made = NULL;
-	int code = discover_new(&made, config, &err);
+	int code = discover_new(&made, config, NULL, &err);
 
 	assert_int_equal(code == 0, made != NULL);
 	discover_free(made);
