@@ -39,13 +39,17 @@ int discover_new(struct discover **out, const struct tokens_config *config,
 	return 0;
 }
 
-/* Where the search stands: the first source whose token is good now, else the
- * best that is not, and the first trouble worth telling. */
+/* Where the search stands. */
 struct search {
+	/* Whose tokens are good now, and the tokens. */
+	unsigned good_count;
+	struct source *good[FINDING_TOKENS_MAX];
+	struct token *tokens[FINDING_TOKENS_MAX];
+	/* As long as there is none: the best that is not good now. */
 	struct source *best;
 	struct token *token;
 	enum token_phase phase;
-	struct err *problem;
+	struct err *problem; /* the first one worth telling */
 };
 
 /* Consider one source; true when its token is good now. */
@@ -63,13 +67,18 @@ static bool consider(
 	if (token == NULL)
 		return false;
 	phase = token_phase_at(token, now_s);
-	if (search->best == NULL || phase == TOKEN_GOOD ||
+	if (phase == TOKEN_GOOD) {
+		search->good[search->good_count] = source;
+		search->tokens[search->good_count++] = token;
+		return true;
+	}
+	if (search->best == NULL ||
 	    (search->phase == TOKEN_ENDED && phase == TOKEN_EARLY)) {
 		search->best = source;
 		search->token = token;
 		search->phase = phase;
 	}
-	return phase == TOKEN_GOOD;
+	return false;
 }
 
 static bool look_at(
@@ -79,15 +88,26 @@ static bool look_at(
 	return consider(search, source, discover->look.now_s);
 }
 
-/* Look at some of the places, in order; true when the search has ended. */
-static bool search_range(struct discover *discover, unsigned from, unsigned to,
-    struct search *search)
+/* Until one has a good token. */
+static void search_fixed(struct discover *discover, struct search *search)
 {
-	for (unsigned i = from; i < to; i++) {
-		if (look_at(discover, discover->places.sources[i], search))
-			return true;
+	const struct places *places = &discover->places;
+
+	for (unsigned i = 0; i < places->fixed_count; i++) {
+		if (look_at(discover, places->sources[i], search))
+			return;
 	}
-	return false;
+}
+
+/* All good ones: which of them is for a path is not known here. */
+static void search_condor(struct discover *discover, struct search *search)
+{
+	struct places *places = &discover->places;
+
+	places_list_condor(places);
+	for (unsigned i = places->fixed_count;
+	     i < places->count && search->good_count < FINDING_TOKENS_MAX; i++)
+		(void)look_at(discover, places->sources[i], search);
 }
 
 /* The agent costs its issuer a question. When the token that is to be used
@@ -114,21 +134,39 @@ static void search_agent(struct discover *discover, struct search *search)
 
 static void search_all(struct discover *discover, struct search *search)
 {
-	struct places *places = &discover->places;
-
-	if (search_range(discover, 0, places->fixed_count, search))
+	search_fixed(discover, search);
+	if (search->good_count > 0)
 		return;
-	places_list_condor(places);
-	if (!search_range(discover, places->fixed_count, places->count, search))
+	search_condor(discover, search);
+	if (search->good_count == 0)
 		search_agent(discover, search);
 	if (search->problem->code == 0)
-		*search->problem = places->condor_problem;
+		*search->problem = discover->places.condor_problem;
+}
+
+/* Its token that is in the finding; NULL: none. */
+static struct token *token_of(
+    const struct search *search, const struct source *source)
+{
+	for (unsigned i = 0; i < search->good_count; i++) {
+		if (search->good[i] == source)
+			return search->tokens[i];
+	}
+	return search->good_count == 0 && source == search->best ? search->token
+	                                                         : NULL;
 }
 
 static void choose(struct source *source, const struct search *search)
 {
-	token_source_choose(
-	    source, source == search->best ? search->token : NULL);
+	token_source_choose(source, token_of(search, source));
+}
+
+static void report(const struct search *search, struct finding *out)
+{
+	for (unsigned i = 0; i < search->good_count; i++)
+		finding_add(out, token_get(search->tokens[i]));
+	if (search->good_count == 0 && search->best != NULL)
+		finding_add(out, token_get(search->token));
 }
 
 void discover_look(
@@ -141,12 +179,11 @@ void discover_look(
 	discover->look.now_s = now_s;
 	discover->look.force = force;
 	search_all(discover, &search);
+	report(&search, out);
 	for (unsigned i = 0; i < places->count; i++)
 		choose(places->sources[i], &search);
 	if (places->agent != NULL)
 		choose(places->agent, &search);
-	if (search.best == NULL)
+	if (out->count == 0)
 		places_tell_none(places, &out->problem);
-	else
-		finding_add(out, token_get(search.token));
 }

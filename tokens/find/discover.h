@@ -6,11 +6,12 @@
  *   BEARER_TOKEN, BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u$UID,
  *   /tmp/bt_u$UID, then the .use files of $_CONDOR_CREDS.
  *
- * The first token that is good now is taken. What is missing or empty is
- * passed over silently; what is refused, garbled, ended or not yet valid is
- * passed over with one line when that begins. While the file of the token in
- * use is missing or unusable, its last token serves until its own end: files
- * are replaced in ways that make them vanish for a moment.
+ * The first token that is good now is taken, and of HTCondor's files all that
+ * are: which of them is for a path is decided elsewhere. What is missing or
+ * empty is passed over silently; what is refused, garbled, ended or not yet
+ * valid is passed over with one line when that begins. While the file of a
+ * token in use is missing or unusable, its last token serves until its own
+ * end: files are replaced in ways that make them vanish for a moment.
  *
  * Lifecycle: _new, any number of _look, _free, on one thread at a time (the
  * store's reader). A look may stall on a dead file system.

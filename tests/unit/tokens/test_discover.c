@@ -546,10 +546,123 @@ static void condors_directory_may_change_and_vanish(void **state)
 	assert_subject("a");
 	/* Then the next that has not ended, by the order. */
 	look(NOW + 50);
+	assert_subject("b");
+	look(NOW + 100);
 	assert_subject("c");
 	put(in_dir("creds/scitokens.use"), "s", NOW + 300);
-	look(NOW + 51);
+	look(NOW + 101);
 	assert_subject("s");
+}
+
+/* Their subjects, one letter each, in their order. */
+static void assert_subjects(const char *letters)
+{
+	char got[FINDING_TOKENS_MAX + 1] = "";
+
+	for (unsigned i = 0; i < found.count; i++) {
+		got[i] = found.tokens[i]->claims.subject[0];
+		got[i + 1] = '\0';
+	}
+	assert_string_equal(got, letters);
+}
+
+static void all_of_condors_good_tokens_are_found(void **state)
+{
+	char early[MAKE_BYTES];
+	char claims[128];
+
+	(void)state;
+	if (own_token_in_tmp())
+		skip();
+	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
+	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
+	put(in_dir("creds/z.use"), "z", NOW + 100);
+	put(in_dir("creds/b.use"), "b", NOW); /* has ended */
+	put(in_dir("creds/a.use"), "a", NOW + 200);
+	put(in_dir("creds/scitokens.use"), "s", NOW + 300);
+	(void)snprintf(claims, sizeof(claims), "{\"sub\":\"e\",\"nbf\":%llu}",
+	    (unsigned long long)NOW + 10);
+	make_jwt(early, claims);
+	make_replaced(in_dir("creds/e.use"), early, 0600);
+	make_replaced(in_dir("creds/g.use"), "gar bage", 0600);
+	begin(NULL);
+	look(NOW);
+	assert_subjects("saz");
+	assert_string_equal(
+	    token_source(found.tokens[1]), in_dir("creds/a.use"));
+	assert_int_equal(found.problem.code, -EKEYEXPIRED);
+	look(NOW + 10);
+	assert_subjects("saez");
+	look(NOW + 100);
+	assert_subjects("sae");
+	/* An earlier place has one: it is alone. */
+	(void)setenv("BEARER_TOKEN_FILE", in_dir("file"), 1);
+	put(in_dir("file"), "f", NOW + 300);
+	begin(NULL);
+	look(NOW + 100);
+	assert_subjects("f");
+}
+
+static void each_of_them_is_kept_against_bad_times(void **state)
+{
+	struct token *kept[3];
+
+	(void)state;
+	if (own_token_in_tmp())
+		skip();
+	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
+	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
+	put(in_dir("creds/a.use"), "a", NOW + 50);
+	put(in_dir("creds/b.use"), "b", NOW + 100);
+	put(in_dir("creds/c.use"), "c", NOW + 150);
+	begin(NULL);
+	look(NOW);
+	assert_subjects("abc");
+	for (unsigned i = 0; i < 3; i++)
+		kept[i] = found.tokens[i];
+	assert_int_equal(unlink(in_dir("creds/a.use")), 0);
+	make_replaced(in_dir("creds/b.use"), "", 0600);
+	make_replaced(in_dir("creds/c.use"), "gar bage", 0600);
+	look(NOW + 1);
+	assert_subjects("abc");
+	for (unsigned i = 0; i < 3; i++)
+		assert_ptr_equal(found.tokens[i], kept[i]);
+	make_remove(in_dir("creds"));
+	look(NOW + 50);
+	assert_subjects("bc");
+	look(NOW + 100);
+	assert_subjects("c");
+	/* Of what has ended, the one that was good last. */
+	look(NOW + 150);
+	assert_subjects("c");
+	assert_int_equal(found.problem.code, -ENOENT);
+}
+
+static void no_more_of_them_than_a_finding_holds(void **state)
+{
+	char name[64];
+
+	(void)state;
+	if (own_token_in_tmp())
+		skip();
+	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
+	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
+	begin(NULL);
+	for (char c = 'a'; c < 'a' + FINDING_TOKENS_MAX + 3; c++) {
+		(void)snprintf(name, sizeof(name), "creds/%c.use", c);
+		put(in_dir(name), (char[]){c, '\0'}, NOW + 100);
+	}
+	look(NOW);
+	assert_subjects("abcdefghijklmnop");
+	/* All of them are kept beside all that come. */
+	make_remove(in_dir("creds"));
+	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
+	for (unsigned i = 0; i < CONDOR_FILES_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "creds/0%02u.use", i);
+		put(in_dir(name), "0", NOW + 200);
+	}
+	look(NOW + 1);
+	assert_subjects("0000000000000000");
 }
 
 static void condors_files_are_bounded(void **state)
@@ -692,6 +805,9 @@ int main(void)
 	    TEST(unchanged_files_are_not_read),
 	    TEST(condors_files_come_in_their_order),
 	    TEST(condors_directory_may_change_and_vanish),
+	    TEST(all_of_condors_good_tokens_are_found),
+	    TEST(each_of_them_is_kept_against_bad_times),
+	    TEST(no_more_of_them_than_a_finding_holds),
 	    TEST(condors_files_are_bounded),
 	    TEST(the_environment_is_read_once),
 	    TEST(making_survives_every_failed_allocation),
