@@ -3,6 +3,9 @@
  * cli/describe.h - the state of a running mount, as JSON with stable names
  * (bearerfs(1), STATUS) and as text for a person.
  *
+ * Of a mount that many users share, each but its owner is told of their own
+ * token and refusals alone: no other user's paths, names or counts.
+ *
  * Never a token. Everything is read from memory: nothing here waits.
  *
  * Threads: control thread.
@@ -18,15 +21,18 @@
 #include <stdint.h>
 
 struct cache;
-struct control_request;
 struct fetch;
 struct fs;
+struct ident;
 struct tokens;
 
 struct describe {
 	const char *source;
 	const char *mountpoint;
-	uint64_t started_s; /* wall clock */
+	const char *origin;      /* "https://host:port" */
+	const char *source_path; /* the server's, of the root */
+	bool shared;             /* by many users */
+	uint64_t started_s;      /* wall clock */
 	uint32_t timeout_ms;
 	struct fs *fs;
 	struct cache *cache;
@@ -34,15 +40,27 @@ struct describe {
 	struct tokens *tokens;
 };
 
+/** Who is told. */
+struct describe_to {
+	const struct ident *ident; /* whose token and refusals */
+	bool all; /* and everything else: the mount's owner, and root */
+};
+
 /** Append one JSON object. @retval 0 or buf_code(). */
-NODISCARD int describe_json(const struct describe *mount, struct buf *out);
+NODISCARD int describe_json(const struct describe *mount,
+    const struct describe_to *to, struct buf *out);
 
 /** Append some lines for a person. @retval 0 or buf_code(). */
-NODISCARD int describe_text(const struct describe *mount, struct buf *out);
+NODISCARD int describe_text(const struct describe *mount,
+    const struct describe_to *to, struct buf *out);
 
-/** Answer a request of the control socket: "status", "status json", "stop";
- *  `arg` is a struct describe. A control_answer_fn. */
-int describe_answer(void *arg, struct control_request *request, struct buf *out,
-    struct err *err);
+/** "3 d 4 h", "5 min": two units at most. */
+void describe_duration(struct buf *out, uint64_t seconds);
+
+/** "17 bytes", "1.5 GiB". */
+void describe_bytes(struct buf *out, uint64_t bytes);
+
+/** End the text with a newline, whatever was written. */
+void describe_end_line(struct buf *out);
 
 #endif

@@ -19,26 +19,21 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/answer.h"
 #include "cli/control.h"
 #include "cli/daemon.h"
 #include "cli/describe.h"
-#include "cli/documents.h"
-#include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/options.h"
+#include "cli/own_tokens.h"
 #include "cli/plan.h"
 #include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/start.h"
-#include "cli/trusted.h"
-
-/* Issuers' keys lie beside the blocks. */
-#define KEY_DIR "/keys"
 
 /* READs that may wait for a silent server: a quarter of what the kernel
  * sends in the background stays free for files that are here. */
@@ -141,43 +136,18 @@ static int begin_log(const struct mount *mount, struct err *err)
 
 static int make_tokens(struct mount *mount, struct err *err)
 {
-	const struct options *options = mount->plan->options;
-	char key_dir[PATH_MAX + sizeof(KEY_DIR)];
-	struct trusted trusted;
-	const struct tokens_config config = {
-	    .clock = clock_system(),
-	    .token_file = options->token_file,
-	    .token_write_file = options->token_write_file,
-	    .agent = options->agent,
-	    .account = options->account,
-	    .base_path = options->base_path,
-	    .source_path = mount->plan->source.path,
-	    .forbidden_tree = mount->plan->mountpoint,
-	    .uid = geteuid(),
-	    .shared = options->allow_other,
-	    .trust = &trusted.trust,
+	const struct plan *plan = mount->plan;
+	const struct own_tokens_config config = {
+	    .source_path = plan->source.path,
+	    .mountpoint = plan->mountpoint,
+	    .cache_dir = plan->cache_dir,
+	    .shared = plan->options->allow_other,
+	    .verify = true,
+	    .ca_dir = plan->ca_dir,
+	    .timeout_ms = plan->timeout_ms,
 	};
-	/* Where the cache is the user's own the origin judges the audience. */
-	int code = trusted_init(&trusted, options, !options->allow_other, err);
 
-	if (code < 0)
-		return code;
-	(void)snprintf(
-	    key_dir, sizeof(key_dir), "%s" KEY_DIR, mount->plan->cache_dir);
-	if (mount->plan->cache_dir[0] != '\0')
-		trusted.trust.key_dir = key_dir;
-	documents_prepare(
-	    options->ca_file, mount->plan->ca_dir, mount->plan->timeout_ms);
-	trusted.trust.document = documents_get;
-	/* The processes that look at callers have nothing of root's. */
-	if (options->allow_other)
-		harden_forget();
-	code = tokens_new(&mount->tokens, &config, err);
-	trusted_fini(&trusted);
-	/* It has been read; nobody else needs it. */
-	harden_forget();
-	documents_open();
-	return code;
+	return own_tokens_new(&mount->tokens, plan->options, &config, err);
 }
 
 static int make_fetch(struct mount *mount, struct err *err)
@@ -189,8 +159,8 @@ static int make_fetch(struct mount *mount, struct err *err)
 	    .source = &plan->source,
 	    .ca_file = plan->options->ca_file,
 	    .ca_dir = plan->ca_dir,
-	    .redirect_hosts = plan->hosts,
-	    .redirect_host_count = plan->host_count,
+	    .redirect_hosts = plan->hosts.names,
+	    .redirect_host_count = plan->hosts.count,
 	    .timeout_ms = plan->timeout_ms,
 	};
 
@@ -260,7 +230,9 @@ static void make_control(struct mount *mount)
 		    &(struct control_config){
 		        .major = entry.major,
 		        .minor = entry.minor,
-		        .answer = describe_answer,
+		        .shared = mount->describe.shared,
+		        .answer = answer_request,
+		        .forget = answer_forget,
 		        .arg = &mount->describe,
 		    },
 		    &err);
@@ -413,6 +385,9 @@ int mount_run(const struct plan *plan, struct daemon *daemon)
 		say_warnings(plan);
 		mount.describe.source = plan->options->source;
 		mount.describe.mountpoint = plan->mountpoint;
+		mount.describe.origin = plan->source.origin;
+		mount.describe.source_path = plan->source.path;
+		mount.describe.shared = plan->options->allow_other;
 		mount.describe.timeout_ms = plan->timeout_ms;
 		code = make_layers(&mount, &err);
 	}

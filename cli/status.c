@@ -14,17 +14,20 @@
 #include "cli/mounts.h"
 #include "cli/say.h"
 
+enum {
+	STATUS_BYTES_MAX = 64 * 1024 * 1024,
+	SEEN_MAX = 256, /* mounts; those beyond may be shown twice */
+};
+
 struct status {
 	bool json;
-	const char *path; /* NULL: all of this user's mounts */
+	const char *path; /* NULL: all that this user may ask about */
 	struct buf out;
 	unsigned count; /* mounts shown */
 	int worst;      /* exit status */
 	unsigned seen_count;
-	unsigned seen[CONTROL_CLIENTS_MAX * 32]; /* minors: bind mounts */
+	unsigned seen[SEEN_MAX]; /* minors: bind mounts */
 };
-
-enum { STATUS_BYTES_MAX = 64 * 1024 * 1024 };
 
 static const struct arguments_form form = {
     .command = "status",
@@ -33,6 +36,12 @@ static const struct arguments_form form = {
     .positions_max = 1,
     .positions = "at most one MOUNTPOINT",
 };
+
+/* Whether we may end it. */
+static bool is_ours(const struct mount_entry *entry)
+{
+	return entry->owner == geteuid() || geteuid() == 0;
+}
 
 /* A mount whose daemon does not answer. */
 static void add_silent(struct status *status, const struct mount_entry *entry,
@@ -55,9 +64,14 @@ static void add_silent(struct status *status, const struct mount_entry *entry,
 	}
 	(void)buf_printf(&status->out, "%s on %s\n%s: %s\n", entry->source,
 	    entry->point, dead ? "dead" : "silent", err->text);
-	say("status '%s': the daemon does not answer (%s); end it with: "
-	    "bearerfs umount %s",
-	    entry->point, err->text, entry->point);
+	if (is_ours(entry))
+		say("status '%s': the daemon does not answer (%s); end it "
+		    "with: bearerfs umount %s",
+		    entry->point, err->text, entry->point);
+	else
+		say("status '%s': the daemon does not answer (%s); tell your "
+		    "administrator",
+		    entry->point, err->text);
 }
 
 static int ask(const struct mount_entry *entry, bool json, struct buf *answer,
@@ -95,8 +109,9 @@ static int add_if_ours(void *arg, const struct mount_entry *entry)
 {
 	struct status *status = arg;
 
+	/* Root's shared ones are for everybody. */
 	if (!mounts_is_bearerfs(entry) ||
-	    (entry->owner != geteuid() && geteuid() != 0))
+	    (!is_ours(entry) && !(entry->shared && entry->owner == 0)))
 		return 0;
 	for (unsigned i = 0; i < status->seen_count; i++) {
 		if (status->seen[i] == entry->minor)

@@ -30,8 +30,8 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "cache/access.c", "cache/read.c", "cache/fill.c",
                "cache/listing.c")
 # Where `status --json` is written.
-JSON_FILES = ("cli/describe.c", "tokens/describe.c", "fetch/origin.c",
-              "cache/cache.c", "cache/store/store.c")
+JSON_FILES = ("cli/describe.c", "cli/refusals.c", "tokens/describe.c",
+              "fetch/origin.c", "cache/cache.c", "cache/store/store.c")
 
 
 def sources(root, binary):
