@@ -11,9 +11,16 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/path.h"
 #include "tokens/token.h"
 
-enum { FINDING_TOKENS_MAX = 16 };
+enum {
+	FINDING_TOKENS_MAX = 16,
+	/* Each with its place; a sentence; and what lies around them. */
+	FINDING_BYTES_MAX =
+	    FINDING_TOKENS_MAX * (TOKENS_TEXT_BYTES_MAX + PATH_BYTES_MAX + 64) +
+	    ERR_TEXT_BYTES + 64,
+};
 
 struct finding {
 	unsigned count; /* 0: none was found */
@@ -36,5 +43,28 @@ void finding_fini(struct finding *finding);
 
 /** The first one, borrowed; NULL: none. */
 struct token *finding_first(const struct finding *finding);
+
+/**
+ * Write a finding as bytes, for finding_decode() in another process of this
+ * very program.
+ *
+ * @param out  at most FINDING_BYTES_MAX bytes, which hold tokens: the caller
+ *             wipes and frees them.
+ * @retval -ENOMEM  out of memory.
+ */
+NODISCARD int finding_encode(
+    const struct finding *finding, char **out, size_t *size_bytes);
+
+/**
+ * Read what finding_encode() wrote, or what somebody made up: the process
+ * that wrote it read what a user chose.
+ *
+ * @param out  overwritten; empty on failure.
+ * @retval 0         the very tokens, places and sentence that were encoded.
+ * @retval -EBADMSG  it is no finding.
+ * @retval -ENOMEM   out of memory.
+ */
+NODISCARD int finding_decode(
+    struct finding *out, const char *bytes, size_t size_bytes);
 
 #endif
