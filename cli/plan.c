@@ -65,28 +65,6 @@ static void decide_timeout(struct plan *plan)
 		    (unsigned long long)limit_s, plan->timeout_ms / 1000);
 }
 
-/* Cut "a;b" into names, blanks around them dropped. */
-static int decide_hosts(struct plan *plan, struct err *err)
-{
-	char *state = NULL;
-
-	if (plan->options->redirect_hosts == NULL)
-		return 0;
-	plan->host_text = strdup(plan->options->redirect_hosts);
-	if (plan->host_text == NULL)
-		return err_set(err, -ENOMEM, "redirect_hosts: out of memory");
-	for (char *host = strtok_r(plan->host_text, "; \t", &state);
-	     host != NULL; host = strtok_r(NULL, "; \t", &state)) {
-		if (plan->host_count == PLAN_HOSTS_MAX)
-			return err_set(err, -EINVAL,
-			    "option redirect_hosts: more than %d; use a "
-			    "pattern such as *.example.org",
-			    PLAN_HOSTS_MAX);
-		plan->hosts[plan->host_count++] = host;
-	}
-	return 0;
-}
-
 int plan_trust(
     const char **ca_dir, const struct options *options, struct err *err)
 {
@@ -174,7 +152,8 @@ int plan_new(struct plan **out, const struct options *options,
 	if (code == 0)
 		code = decide_sharing(plan, err);
 	if (code == 0)
-		code = decide_hosts(plan, err);
+		code = names_split(&plan->hosts, "redirect_hosts",
+		    options->redirect_hosts, err);
 	if (code == 0)
 		code = plan_trust(&plan->ca_dir, options, err);
 	if (code == 0)
@@ -190,6 +169,6 @@ void plan_free(struct plan *plan)
 {
 	if (plan == NULL)
 		return;
-	free(plan->host_text);
+	names_fini(&plan->hosts);
 	free(plan);
 }

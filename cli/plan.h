@@ -15,9 +15,9 @@
 #include <limits.h>
 #include <stdint.h>
 
-struct options;
+#include "cli/names.h"
 
-enum { PLAN_HOSTS_MAX = 64 };
+struct options;
 
 struct plan {
 	const struct options *options; /* borrowed */
@@ -26,10 +26,8 @@ struct plan {
 	char cache_dir[PATH_MAX];  /* "": nothing is kept on disk */
 	const char *ca_dir;        /* NULL: none */
 	uint32_t timeout_ms;       /* below the kernel's own limit */
-	char *host_text;           /* owned; what the next points into */
-	const char *hosts[PLAN_HOSTS_MAX];
-	unsigned host_count;
-	struct err cache_warning; /* text "" when there is none */
+	struct names hosts;        /* that a redirect may take the token to */
+	struct err cache_warning;  /* text "" when there is none */
 	struct err time_warning;
 };
 

@@ -7,58 +7,32 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/options.h"
 
-static_assert(PELICAN_ISSUERS_MAX <= TRUSTED_NAMES_MAX, "they fit");
-
-/* Take a list with ';' between apart: how many, or an error. */
-static int split(const char *names[TRUSTED_NAMES_MAX], char **copy,
-    const char *option, const char *text, struct err *err)
-{
-	char *state = NULL;
-	int count = 0;
-
-	if (text == NULL)
-		return 0;
-	*copy = strdup(text);
-	if (*copy == NULL)
-		return err_set(err, -ENOMEM, "%s: out of memory", option);
-	for (char *name = strtok_r(*copy, "; \t", &state); name != NULL;
-	     name = strtok_r(NULL, "; \t", &state)) {
-		if (count == TRUSTED_NAMES_MAX)
-			return err_set(err, -EINVAL,
-			    "option %s: more than %d names", option,
-			    TRUSTED_NAMES_MAX);
-		names[count++] = name;
-	}
-	return count;
-}
+static_assert(PELICAN_ISSUERS_MAX <= NAMES_MAX, "they fit");
 
 int trusted_init(struct trusted *out, const struct options *options,
     bool any_audience, struct err *err)
 {
-	int issuers;
-	int audiences = 0;
+	int code;
 
 	*out = (struct trusted){.trust = {.jwks_file = options->jwks},
 	    .base_path = options->base_path};
-	issuers =
-	    split(out->issuers, &out->texts[0], "issuer", options->issuer, err);
-	if (issuers >= 0)
-		audiences = split(out->audiences, &out->texts[1], "audience",
-		    options->audience, err);
-	if (issuers < 0 || audiences < 0) {
+	code = names_split(&out->issuers, "issuer", options->issuer, err);
+	if (code == 0)
+		code = names_split(
+		    &out->audiences, "audience", options->audience, err);
+	if (code < 0) {
 		trusted_fini(out);
-		return issuers < 0 ? issuers : audiences;
+		return code;
 	}
-	out->trust.issuers = out->issuers;
-	out->trust.issuer_count = (unsigned)issuers;
-	out->trust.audiences = out->audiences;
-	out->trust.audience_count = (unsigned)audiences;
-	out->trust.any_audience = any_audience && audiences == 0;
+	out->trust.issuers = out->issuers.names;
+	out->trust.issuer_count = out->issuers.count;
+	out->trust.audiences = out->audiences.names;
+	out->trust.audience_count = out->audiences.count;
+	out->trust.any_audience = any_audience && out->audiences.count == 0;
 	return 0;
 }
 
@@ -107,7 +81,7 @@ enum trusted_by trusted_ask_federation(
 
 	if (!by_options) {
 		for (unsigned i = 0; i < issuers->count; i++)
-			trusted->issuers[i] = issuers->names[i];
+			trusted->issuers.names[i] = issuers->names[i];
 		trust->issuer_count = issuers->count;
 	}
 	base_known = !base_open ||
@@ -135,7 +109,6 @@ enum trusted_by trusted_ask_federation(
 
 void trusted_fini(struct trusted *trusted)
 {
-	free(trusted->texts[0]);
-	free(trusted->texts[1]);
-	*trusted = (struct trusted){.texts = {NULL}};
+	names_fini(&trusted->issuers);
+	names_fini(&trusted->audiences);
 }

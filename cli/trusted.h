@@ -13,16 +13,15 @@
 #include "base/err.h"
 #include "tokens/tokens.h"
 
+#include "cli/names.h"
+
 struct options;
 struct pelican_facts;
 
-enum { TRUSTED_NAMES_MAX = 64 };
-
 struct trusted {
 	struct tokens_trust trust; /* points into the rest */
-	char *texts[2];            /* owned: issuer, audience */
-	const char *issuers[TRUSTED_NAMES_MAX];
-	const char *audiences[TRUSTED_NAMES_MAX];
+	struct names issuers;
+	struct names audiences;
 	const char *base_path; /* what the scope "/" of a token means */
 };
 
