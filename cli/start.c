@@ -58,30 +58,50 @@ static bool wait_answer(int event_fd, int signal_fd, struct fetch *fetch)
 	return given_up;
 }
 
+/* Ask for the source's root; `ident` NULL: without a token. */
+static int ask(struct start_facts *facts, struct fetch *fetch,
+    const struct ident *ident, const char *path, int signal_fd)
+{
+	uint64_t until_ms = clock_now_ms(clock_system()) + START_LOOK_MS;
+	struct answer answer = {.facts = facts};
+	bool given_up;
+
+	answer.event_fd = eventfd(0, EFD_CLOEXEC);
+	if (answer.event_fd < 0)
+		return -errno;
+	if (ident != NULL)
+		fetch_stat(fetch, ident, path, until_ms, take_answer, &answer);
+	else
+		fetch_stat_bare(fetch, path, until_ms, take_answer, &answer);
+	given_up = wait_answer(answer.event_fd, signal_fd, fetch);
+	(void)close(answer.event_fd);
+	return given_up ? -ECANCELED : 0;
+}
+
 int start_look(struct start_facts *facts, struct tokens *tokens,
     struct fetch *fetch, const struct ident *ident, const char *path,
     int signal_fd)
 {
-	struct answer answer = {.facts = facts};
-	bool given_up;
+	int code = 0;
 
 	*facts = (struct start_facts){.directory = false};
 	facts->token_code = tokens_state(tokens, &facts->token_err);
+	if (facts->token_code == -EKEYEXPIRED) {
+		struct start_facts unused = {.directory = false};
+
+		/* It may be that the clock is wrong: any answer tells. */
+		code = ask(&unused, fetch, NULL, path, signal_fd);
+		facts->token_code = tokens_state(tokens, &facts->token_err);
+	}
 	/* Without a token the answer would be about the token, and one that
 	 * has ended would be waited for. */
-	if (facts->token_code < 0)
-		return 0;
-	answer.event_fd = eventfd(0, EFD_CLOEXEC);
-	if (answer.event_fd < 0)
-		return -errno;
+	if (code < 0 || facts->token_code < 0)
+		return code;
 	facts->asked = true;
-	fetch_stat(fetch, ident, path,
-	    clock_now_ms(clock_system()) + START_LOOK_MS, take_answer, &answer);
-	given_up = wait_answer(answer.event_fd, signal_fd, fetch);
-	(void)close(answer.event_fd);
+	code = ask(facts, fetch, ident, path, signal_fd);
 	facts->untrusted = facts->code < 0 && fetch_untrusted(fetch);
 	facts->reach = tokens_reach(tokens, ident, path, NULL, NULL) > 0;
-	return given_up ? -ECANCELED : 0;
+	return code;
 }
 
 /* Something that may come later. */

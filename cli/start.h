@@ -50,7 +50,8 @@ NODISCARD enum start_verdict start_judge(const struct start_facts *facts,
     const char *source, bool check, struct err *out);
 
 /**
- * Look: at the token, and when there is one at the source's root.
+ * Look: at the token, and when there is one at the source's root; when that is
+ * not its time, at what time the server has.
  *
  * @param signal_fd  readable when the start is to be given up.
  * @retval 0           facts are filled in.

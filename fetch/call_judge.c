@@ -234,8 +234,10 @@ static void account(struct call *call, const struct verdict *verdict)
 		if (origin_answered(&fetch->origin, response->status,
 		        first_us > 0 ? (uint64_t)first_us : 0))
 			call_wake_delayed(fetch);
-		if (response->skew_known)
+		if (response->skew_known && from_origin(call)) {
 			origin_dated(&fetch->origin, response->skew_s);
+			tokens_note_skew(fetch->tokens, response->skew_s);
+		}
 		atomic_store(&fetch->untrusted, false);
 	}
 	if (verdict->kind != VERDICT_AGAIN)

@@ -234,14 +234,10 @@ struct call *stat_call_new(struct fetch *fetch, const struct call_ask *ask,
 	return call;
 }
 
-void fetch_stat(struct fetch *fetch, const struct ident *ident,
-    const char *path, uint64_t deadline_ms, fetch_stat_fn answer, void *arg)
+static void post(struct fetch *fetch, const struct call_ask *ask,
+    fetch_stat_fn answer, void *arg)
 {
-	struct call_ask ask = {.ident = ident,
-	    .path = path,
-	    .deadline_ms = deadline_ms,
-	    .demand = true};
-	struct call *call = stat_call_new(fetch, &ask, answer, arg);
+	struct call *call = stat_call_new(fetch, ask, answer, arg);
 	struct err err;
 
 	if (call == NULL) {
@@ -250,4 +246,26 @@ void fetch_stat(struct fetch *fetch, const struct ident *ident,
 		return;
 	}
 	(void)call_post(call);
+}
+
+void fetch_stat(struct fetch *fetch, const struct ident *ident,
+    const char *path, uint64_t deadline_ms, fetch_stat_fn answer, void *arg)
+{
+	post(fetch,
+	    &(struct call_ask){.ident = ident,
+	        .path = path,
+	        .deadline_ms = deadline_ms,
+	        .demand = true},
+	    answer, arg);
+}
+
+void fetch_stat_bare(struct fetch *fetch, const char *path,
+    uint64_t deadline_ms, fetch_stat_fn answer, void *arg)
+{
+	post(fetch,
+	    &(struct call_ask){.path = path,
+	        .deadline_ms = deadline_ms,
+	        .demand = true,
+	        .bare = true},
+	    answer, arg);
 }

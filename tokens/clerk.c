@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "tokens/pick.h"
+#include "tokens/skew.h"
 #include "tokens/store.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ static void decide(struct tokens *tokens, const struct purse *purse,
 		    token_get(pick(tokens, &purse->now, path, query->right));
 	else
 		purse_explain(&purse->now, query->code, now_s, &query->why);
+	skew_add(tokens, &query->why);
 }
 
 /* Take those out of one purse's queue who are to be answered now: all when

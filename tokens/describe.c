@@ -4,6 +4,7 @@
  * Never its text.
  */
 #include "base/clock.h"
+#include "tokens/skew.h"
 #include "tokens/store.h"
 
 #include <errno.h>
@@ -152,7 +153,7 @@ static void put_state(
 		(void)buf_printf(out, "token: ended at %s\n", stamp);
 		return;
 	case TOKEN_EARLY:
-		clock_stamp(stamp, token->claims.not_before_s);
+		clock_stamp(stamp, token_begins_s(token));
 		(void)buf_printf(out, "token: not valid before %s\n", stamp);
 		return;
 	case TOKEN_GOOD:
@@ -230,8 +231,10 @@ int tokens_state(struct tokens *tokens, struct err *err)
 	purse = token_store_purse(tokens, NULL, TOKENS_READ);
 	if (purse != NULL)
 		code = purse_code(purse, now_s);
-	if (purse != NULL && code < 0)
+	if (purse != NULL && code < 0) {
 		purse_explain(&purse->now, code, now_s, err);
+		skew_add(tokens, err);
+	}
 	token_store_leave(tokens);
 	return code;
 }

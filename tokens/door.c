@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "tokens/pick.h"
+#include "tokens/skew.h"
 #include "tokens/store.h"
 #include "tokens/verify/trust.h"
 
@@ -86,6 +87,7 @@ static int door(struct tokens *tokens, const struct ident *ident,
 		if ((code == -ENOKEY || code == -EKEYEXPIRED) && why->code == 0)
 			purse_explain(&purse->now, code, now_s, why);
 	}
+	skew_add(tokens, why);
 	token_store_leave(tokens);
 	return code;
 }

@@ -265,7 +265,7 @@ void purse_explain(
 			    "answer");
 	} else if (code == -EKEYEXPIRED && token != NULL &&
 	    token_phase_at(token, now_s) == TOKEN_EARLY) {
-		clock_stamp(stamp, token->claims.not_before_s);
+		clock_stamp(stamp, token_begins_s(token));
 		(void)err_set(out, code,
 		    "the token from '%s' is not valid before %s; check the "
 		    "clock of this machine",

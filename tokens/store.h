@@ -47,6 +47,8 @@ struct tokens {
 	struct purse *writing; /* for writing alone; NULL: none apart */
 	pthread_t reader;
 	pthread_t clerk;
+	_Atomic int64_t skew_s; /* this machine's clock less the server's; 0:
+				   as far as is known */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t reader_wakes;

@@ -68,11 +68,25 @@ int token_set_source(struct token *token, const char *source)
 	return token->source != NULL ? 0 : -ENOMEM;
 }
 
+uint64_t token_begins_s(const struct token *token)
+{
+	return atomic_load(&token->begins_s);
+}
+
+void token_begin_later(struct token *token, uint64_t begins_s)
+{
+	uint64_t before = token_begins_s(token);
+
+	while (before < begins_s &&
+	    !atomic_compare_exchange_weak(&token->begins_s, &before, begins_s))
+		continue;
+}
+
 enum token_phase token_phase_at(const struct token *token, uint64_t now_s)
 {
 	if (now_s >= token->claims.expires_s)
 		return TOKEN_ENDED;
-	if (now_s < token->claims.not_before_s)
+	if (now_s < token_begins_s(token))
 		return TOKEN_EARLY;
 	return TOKEN_GOOD;
 }
@@ -161,6 +175,7 @@ static int make(
 		return err_set(err, code, "out of memory");
 	if (code < 0 && code != -ENOMSG)
 		return code;
+	atomic_init(&token->begins_s, token->claims.not_before_s);
 	*out = STEAL(token);
 	return 0;
 }

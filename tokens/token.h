@@ -3,8 +3,8 @@
  * tokens/token.h - a token as this folder sees it: its text, and what it
  * says of itself. What others see of it stands in tokens.h.
  *
- * Threads: immutable once made; the references are atomic, and the
- * judgement belongs to the one trust that judges the token.
+ * Threads: immutable once made; the references and the begin are atomic, and
+ * the judgement belongs to the one trust that judges the token.
  */
 #ifndef TOKENS_TOKEN_H
 #define TOKENS_TOKEN_H
@@ -30,6 +30,7 @@ struct token {
 	char *source; /* where it was found: a path, a variable's name;
 			 NULL: not said */
 	struct jwt_claims claims; /* all silent for an opaque token */
+	_Atomic uint64_t begins_s;
 	struct token_judgement judgement;
 };
 
@@ -45,6 +46,14 @@ NODISCARD int token_set_source(struct token *token, const char *source);
 
 /** Where a moment lies in a token's life. */
 enum token_phase { TOKEN_EARLY, TOKEN_GOOD, TOKEN_ENDED };
+
+/** When it begins, in seconds since 1970; 0: it always was good. That is its
+ *  `nbf`, or what a trust has said. */
+uint64_t token_begins_s(const struct token *token);
+
+/** A trust does not take it before this moment: who needs it waits until
+ *  then, as for `nbf`. */
+void token_begin_later(struct token *token, uint64_t begins_s);
 
 /** RFC 7519, sections 4.1.4 and 4.1.5, without any leeway: a token that the
  *  clock of this machine calls ended is not sent. */

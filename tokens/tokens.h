@@ -29,7 +29,11 @@ struct ident;
 struct secret;
 struct tokens;
 
-enum { TOKENS_TEXT_BYTES_MAX = 64 * 1024 };
+enum {
+	TOKENS_TEXT_BYTES_MAX = 64 * 1024,
+	/* Clocks this far apart agree: Date has seconds, and takes its way. */
+	TOKENS_SKEW_MAX_S = 5,
+};
 
 /** A token and its claims: immutable, reference counted. */
 struct token;
@@ -228,6 +232,11 @@ void tokens_refused(struct tokens *tokens, const struct ident *ident,
  */
 NODISCARD struct tokens_refusal *tokens_refusals(
     struct tokens *tokens, const uid_t *uid, const char *path, unsigned *count);
+
+/** How far this machine's clock is ahead of the server's, by the Date of an
+ *  answer of its (negative: behind). It is told where it explains why a token
+ *  is not taken, here or there; nothing is granted for it. */
+void tokens_note_skew(struct tokens *tokens, int64_t skew_s);
 
 /**
  * The names directly below `path` that lead to what the token's scopes

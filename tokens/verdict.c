@@ -4,6 +4,7 @@
  * and what it means for the program that called.
  */
 #include "base/clock.h"
+#include "tokens/skew.h"
 #include "tokens/store.h"
 #include "tokens/verify/trust.h"
 
@@ -99,10 +100,12 @@ int tokens_verdict(struct tokens *tokens, const struct token *token,
 
 	if (token_phase_at(token, clock_wall_s(tokens->clock)) == TOKEN_ENDED) {
 		clock_stamp(stamp, token->claims.expires_s);
-		return err_set(err, -EKEYEXPIRED,
+		(void)err_set(err, -EKEYEXPIRED,
 		    "the server refused '%s' (HTTP %d): the token ended at "
 		    "%s; get a new one",
 		    path, status, stamp);
+		skew_add(tokens, err);
+		return err->code;
 	}
 	code = verdict_code(tokens, token, reach, status, &why);
 	if (why.code != 0)
@@ -112,6 +115,10 @@ int tokens_verdict(struct tokens *tokens, const struct token *token,
 	if (reach == REACH_NOT)
 		return say_outside(
 		    tokens, token, path, right, status, code, err);
+	if (skew_explains(tokens, token, &why))
+		return err_set(err, code,
+		    "the server refused the token for '%s' (HTTP %d): %s", path,
+		    status, why.text);
 	if (code == -EKEYREJECTED)
 		return err_set(err, code,
 		    "the server refused the token for '%s' (HTTP %d); see "

@@ -160,7 +160,8 @@ struct token *token_source_best(const struct source *source, uint64_t now_s)
 	if (source->good != NULL &&
 	    (!fresh || token_phase_at(source->good, now_s) == TOKEN_GOOD))
 		return source->good;
-	return fresh ? source->latest : NULL;
+	/* What an agent gives that has ended is told as its trouble, too. */
+	return fresh || source->agent != NULL ? source->latest : NULL;
 }
 
 bool token_source_is_absent(const struct err *problem)
@@ -216,7 +217,7 @@ static void judge_phase(const struct source *source, const struct token *token,
 		    source->name, stamp);
 		break;
 	case TOKEN_EARLY:
-		clock_stamp(stamp, token->claims.not_before_s);
+		clock_stamp(stamp, token_begins_s(token));
 		(void)err_set(out, -EKEYREJECTED,
 		    "the token in '%s' is not valid before %s; check the "
 		    "clock of this machine",

@@ -19,11 +19,15 @@ struct judgement {
 	const char *profile;
 };
 
-/* Whether this is its time: without any leeway, and not issued in the
- * future, as libscitokens has it. */
-static int check_times(
-    const struct jwt_claims *claims, uint64_t now_s, struct err *why)
+/* Whether this is its time: without any leeway.
+ *
+ * `iat` has no rule of its own in RFC 7519, section 4.1.6, and none in RFC
+ * 9068, section 4. But a token of the future is told by no clock that is
+ * right, and servers with scitokens-cpp refuse it as one before its `nbf`:
+ * so it is that here. It has not begun, and is waited for. */
+static int check_times(struct token *token, uint64_t now_s, struct err *why)
 {
+	const struct jwt_claims *claims = &token->claims;
 	char stamp[CLOCK_STAMP_BYTES];
 
 	if (now_s >= claims->expires_s) {
@@ -31,15 +35,17 @@ static int check_times(
 		return err_set(why, -EKEYEXPIRED,
 		    "the token ended at %s; get a new one", stamp);
 	}
-	if (now_s < claims->not_before_s || now_s < claims->issued_s) {
-		clock_stamp(stamp,
-		    claims->not_before_s > claims->issued_s
-		        ? claims->not_before_s
-		        : claims->issued_s);
+	if (now_s < claims->issued_s)
+		token_begin_later(token, claims->issued_s);
+	if (now_s < token_begins_s(token)) {
+		clock_stamp(stamp, token_begins_s(token));
 		return err_set(why, -EKEYEXPIRED,
-		    "the token is not valid before %s; check the clock of "
+		    "the token is not valid before %s%s; check the clock of "
 		    "this machine",
-		    stamp);
+		    stamp,
+		    claims->issued_s > claims->not_before_s
+		        ? ", when it was issued"
+		        : "");
 	}
 	return 0;
 }
@@ -279,7 +285,7 @@ int trust_judge(struct trust *trust, struct token *token, struct err *why)
 		return err_set(why, -EAGAIN,
 		    "the token is opaque: its server alone can tell what it "
 		    "is worth");
-	code = check_times(&token->claims, clock_wall_s(trust->clock), why);
+	code = check_times(token, clock_wall_s(trust->clock), why);
 	if (code < 0)
 		return code;
 	source = source_of(trust, &token->claims, why);

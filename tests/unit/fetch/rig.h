@@ -68,6 +68,7 @@ int answer_wait(struct answer *answer);
 
 /** Begin; the caller waits. */
 void rig_stat(struct rig *rig, const char *path, struct answer *answer);
+void rig_stat_bare(struct rig *rig, const char *path, struct answer *answer);
 void rig_list(struct rig *rig, const char *path, struct answer *answer);
 void rig_quota(struct rig *rig, struct answer *answer);
 uint64_t rig_range(

@@ -217,6 +217,28 @@ static void a_token_refused_twice_is_the_answer(void **state)
 	run_end(&run);
 }
 
+/* What any answer tells is asked for without one, and a refusal is an answer:
+ * it is not asked again. */
+static void a_bare_question_carries_no_token(void **state)
+{
+	struct run run;
+	int64_t skew_s = 0;
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	run.script.wanted = "opaque-token-one";
+	run.script.refusal = "401 Unauthorized";
+	assert_false(fetch_skew_s(run.rig.fetch, &skew_s));
+	rig_stat_bare(&run.rig, "/f", &run.answer);
+	assert_int_equal(answer_wait(&run.answer), -EACCES);
+	assert_int_equal(atomic_load(&run.script.gets), 1);
+	assert_int_equal(atomic_load(&run.script.with_token), 0);
+	/* Its Date is that of the epoch. */
+	assert_true(fetch_skew_s(run.rig.fetch, &skew_s));
+	assert_true(skew_s > 1000000000);
+	run_end(&run);
+}
+
 /* A 207 may be about anything, for the file too: what it grants is known at
  * its end. */
 static void attributes_prove_a_token_when_they_are_whole(void **state)
@@ -459,6 +481,7 @@ int main(void)
 	    cmocka_unit_test(a_redirect_host_that_wants_a_token_is_named),
 	    cmocka_unit_test(
 	        a_login_page_elsewhere_is_neither_file_nor_listing),
+	    cmocka_unit_test(a_bare_question_carries_no_token),
 	    cmocka_unit_test(a_redirect_that_leaves_https_is_not_followed),
 	    cmocka_unit_test(
 	        a_certificate_that_nobody_vouches_for_ends_the_call),

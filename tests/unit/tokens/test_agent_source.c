@@ -261,6 +261,21 @@ static void its_trouble_counts_when_its_token_ended(void **state)
 	assert_non_null(strstr(found.problem.text, "oidc-add tb"));
 }
 
+/* There was a token, and its time is over: that is not as if none had been. */
+static void one_that_had_ended_when_it_came_is_told(void **state)
+{
+	(void)state;
+	in_environment();
+	give("agent", 3600);
+	pass(7200);
+	begin();
+	look(false);
+	assert_found("agent", "agent:tb");
+	assert_int_equal(found.problem.code, -EPROTO);
+	assert_non_null(strstr(found.problem.text, "that had ended at"));
+	assert_non_null(strstr(found.problem.text, "oidc-add tb"));
+}
+
 static void nothing_at_all_names_the_agent(void **state)
 {
 	char here[600];
@@ -324,6 +339,7 @@ int main(void)
 	    TEST(what_is_trusted_is_asked_for),
 	    TEST(trouble_with_the_agent_is_told),
 	    TEST(its_trouble_counts_when_its_token_ended),
+	    TEST(one_that_had_ended_when_it_came_is_told),
 	    TEST(nothing_at_all_names_the_agent),
 	    TEST(survives_every_failed_allocation),
 	};
