@@ -159,8 +159,8 @@ static int make_fetch(struct mount *mount, struct err *err)
 	    .source = &plan->source,
 	    .ca_file = plan->options->ca_file,
 	    .ca_dir = plan->ca_dir,
-	    .redirect_hosts = plan->hosts,
-	    .redirect_host_count = plan->host_count,
+	    .redirect_hosts = plan->hosts.names,
+	    .redirect_host_count = plan->hosts.count,
 	    .timeout_ms = plan->timeout_ms,
 	};
 
