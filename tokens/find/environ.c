@@ -13,7 +13,7 @@
 void environ_fini(struct environ_block *block)
 {
 	if (block->bytes != NULL)
-		secret_wipe(block->bytes, ENVIRON_BYTES_MAX + 1);
+		secret_wipe(block->bytes, block->size_bytes);
 	free(block->bytes);
 	*block = (struct environ_block){.bytes = NULL};
 }
@@ -32,6 +32,7 @@ int environ_read(struct environ_block *out, int fd)
 		out->size_bytes = (size_t)n;
 		return 0;
 	}
+	out->size_bytes = ENVIRON_BYTES_MAX + 1; /* so much may be there */
 	environ_fini(out);
 	return n < 0 ? (int)n : -EMSGSIZE;
 }

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokens/callers/look.c - see look.h. */
+#include "tokens/callers/look.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/secret.h"
+#include "tokens/find/agent.h"
+#include "tokens/find/discover.h"
+#include "tokens/find/environ.h"
+#include "tokens/find/finding.h"
+#include "tokens/json.h"
+#include "tokens/tokens.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert((int)FINDING_BYTES_MAX <= (int)LOOKER_ANSWER_BYTES_MAX,
+    "each finding is an answer");
+
+struct look_plan {
+	char *agent;
+	char *account;
+	char *issuer; /* the only one; NULL: none, or several */
+	char *audience;
+};
+
+void look_plan_free(struct look_plan *plan)
+{
+	if (plan == NULL)
+		return;
+	free(plan->agent);
+	free(plan->account);
+	free(plan->issuer);
+	free(plan->audience);
+	free(plan);
+}
+
+static int copy(char **out, const char *text)
+{
+	if (text == NULL)
+		return 0;
+	*out = strdup(text);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
+/* Now, and not at each look. */
+static int check_agent(const struct tokens_config *config, struct err *err)
+{
+	const struct agent_config about = {.clock = clock_system(),
+	    .socket = config->agent != NULL ? config->agent : "/",
+	    .account = config->account};
+	struct agent *agent = NULL;
+	int code = agent_new(&agent, &about, err);
+
+	agent_free(agent);
+	return code;
+}
+
+int look_plan_new(
+    struct look_plan **out, const struct tokens_config *config, struct err *err)
+{
+	const struct tokens_trust *trust = config->trust;
+	AUTO(look_plan) plan = NULL;
+	int code = check_agent(config, err);
+
+	*out = NULL;
+	if (code < 0)
+		return code;
+	plan = calloc(1, sizeof(*plan));
+	if (plan == NULL || copy(&plan->agent, config->agent) < 0 ||
+	    copy(&plan->account, config->account) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (trust != NULL && trust->issuer_count == 1)
+		code = copy(&plan->issuer, trust->issuers[0]);
+	if (code == 0 && trust != NULL && trust->audience_count == 1)
+		code = copy(&plan->audience, trust->audiences[0]);
+	if (code < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	*out = STEAL(plan);
+	return 0;
+}
+
+/* Search as one user's mount does, with the caller's ids. */
+static int search(const struct look_plan *plan,
+    const struct looker_scene *scene, const struct environ_block *environment,
+    struct finding *out)
+{
+	const char *issuers[] = {plan->issuer};
+	const char *audiences[] = {plan->audience};
+	const struct tokens_trust trust = {.issuers = issuers,
+	    .issuer_count = plan->issuer != NULL,
+	    .audiences = audiences,
+	    .audience_count = plan->audience != NULL};
+	const struct tokens_config config = {.clock = clock_system(),
+	    .agent = plan->agent,
+	    .account = plan->account,
+	    .uid = scene->caller->uid,
+	    .trust = &trust};
+	const struct discover_caller caller = {
+	    .environment = environment, .mounts = scene->mounts};
+	AUTO(discover) discover = NULL;
+	int code;
+
+	*out = (struct finding){.count = 0};
+	code = discover_new(&discover, &config, &caller, &out->problem);
+	/* What its variables lack is no failure of the look. */
+	if (code == 0)
+		discover_look(
+		    discover, false, clock_wall_s(clock_system()), out);
+	return code == -ENOMEM ? code : 0;
+}
+
+/* Nothing was found where it was looked at: say why no more was. */
+static void tell_unbelieved(
+    const struct looker_scene *scene, struct finding *found)
+{
+	unsigned uid = scene->caller->uid;
+
+	if (scene->environ_fd >= 0 || found->count > 0 ||
+	    found->problem.code != -ENOKEY)
+		return;
+	if (scene->one_identity)
+		(void)err_set(&found->problem, -ENOKEY,
+		    "no token in '/tmp/bt_u%u', and the environment of process "
+		    "%d is not to be read; write a token there, mode 600",
+		    uid, (int)scene->caller->tgid);
+	else
+		(void)err_set(&found->problem, -ENOKEY,
+		    "no token in '/tmp/bt_u%u', and the environment of process "
+		    "%d is not believed, since it has several ids (setuid or "
+		    "setgid); write a token there, mode 600, or run a program "
+		    "without them",
+		    uid, (int)scene->caller->tgid);
+}
+
+static int answer(const struct looker_scene *scene, const struct finding *found)
+{
+	char *bytes;
+	size_t size_bytes;
+	int code = finding_encode(found, &bytes, &size_bytes);
+
+	if (code < 0)
+		return code;
+	code = io_write_all(scene->answer_fd, bytes, size_bytes);
+	secret_wipe(bytes, size_bytes);
+	free(bytes);
+	return code;
+}
+
+int look_for_tokens(void *arg, const struct looker_scene *scene)
+{
+	const struct look_plan *plan = arg;
+	struct environ_block environment = {.bytes = NULL};
+	struct finding found;
+	int code = 0;
+
+	token_json_start();
+	if (scene->environ_fd >= 0)
+		code = environ_read(&environment, scene->environ_fd);
+	if (code == 0)
+		code = search(plan, scene, &environment, &found);
+	environ_fini(&environment);
+	if (code < 0)
+		return code;
+	tell_unbelieved(scene, &found);
+	code = answer(scene, &found);
+	finding_fini(&found);
+	return code;
+}
