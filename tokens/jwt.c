@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JWT_PARTS_MAX = 5 }; /* of an encrypted one: RFC 7516, section 3.1 */
+enum {
+	JWT_PARTS_MAX = 5,    /* of an encrypted one: RFC 7516, section 3.1 */
+	JWT_BEGIN_BYTES = 12, /* of base64url that tell a header */
+};
 
 /* The parts between the dots, borrowed. */
 struct parts {
@@ -121,6 +124,56 @@ static int check_signature(const struct parts *parts, struct err *err)
 		return err_set(err, -EINVAL,
 		    "the token's signature is cut short or garbled");
 	return 0;
+}
+
+/* Whether the text begins as a header in base64url: an object whose first
+ * member is a parameter that headers have, as far as it goes. RFC 7515,
+ * section 4.1; RFC 7516, section 4.1. */
+static bool begins_as_header(const char *text, size_t size_bytes)
+{
+	static const char *const names[] = {"alg\"", "apu\"", "apv\"", "crit\"",
+	    "cty\"", "enc\"", "epk\"", "jku\"", "jwk\"", "kid\"", "typ\"",
+	    "x5c\"", "x5t", "x5u\"", "zip\""};
+	unsigned char bytes[JWT_BEGIN_BYTES / 4 * 3 + 1];
+	const char *dot = memchr(text, '.', size_bytes);
+	size_t n = dot != NULL ? (size_t)(dot - text) : size_bytes;
+	const char *at = (const char *)bytes;
+	ssize_t left;
+
+	n = n < JWT_BEGIN_BYTES ? n - n % 4 : JWT_BEGIN_BYTES;
+	left = token_base64_decode(bytes, text, n);
+	if (left < 3 || at[0] != '{' || at[1] != '"')
+		return false;
+	at += 2;
+	left -= 2;
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		size_t name_bytes = strlen(names[i]);
+
+		if (strncmp(at, names[i],
+		        (size_t)left < name_bytes ? (size_t)left
+		                                  : name_bytes) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the header is that of an encrypted token. */
+static bool is_encrypted(const struct parts *parts)
+{
+	__attribute__((cleanup(token_json_freep))) cJSON *header = NULL;
+	const cJSON *encryption = NULL;
+
+	return parts->count == 5 && part_object(&header, parts, 0) == 0 &&
+	    token_json_member(&encryption, header, "enc") == 0 &&
+	    cJSON_IsString(encryption);
+}
+
+bool jwt_is_cut(const char *text, size_t size_bytes)
+{
+	struct parts parts;
+
+	return begins_as_header(text, size_bytes) &&
+	    (split(&parts, text, size_bytes) < 0 || !is_encrypted(&parts));
 }
 
 static int wrong_kind(struct err *err, const char *name)
@@ -249,7 +302,8 @@ int jwt_parse(struct jwt_claims *out, const char *text, size_t size_bytes,
 	int code = split(&parts, text, size_bytes);
 
 	jwt_claims_init(out);
-	/* One part with no dot is an opaque token, whatever it decodes to. */
+	/* One part with no dot is an opaque token, whatever it decodes to; see
+	 * jwt_is_cut(). */
 	if (code == 0 && parts.count == 1)
 		code = -ENOMSG;
 	if (code == 0)

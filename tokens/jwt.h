@@ -64,4 +64,9 @@ void jwt_claims_fini(struct jwt_claims *claims);
 NODISCARD int jwt_parse(struct jwt_claims *out, const char *text,
     size_t size_bytes, struct err *err);
 
+/** Whether a text that is no JWT begins as one all the same: it may have been
+ *  cut or garbled in its header. It may as well be somebody's opaque token,
+ *  so it is used, and this is told. */
+bool jwt_is_cut(const char *text, size_t size_bytes);
+
 #endif

@@ -175,6 +175,7 @@ static int make(
 		return err_set(err, code, "out of memory");
 	if (code < 0 && code != -ENOMSG)
 		return code;
+	token->is_cut = code == -ENOMSG && jwt_is_cut(text, size_bytes);
 	atomic_init(&token->begins_s, token->claims.not_before_s);
 	*out = STEAL(token);
 	return 0;

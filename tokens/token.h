@@ -29,6 +29,7 @@ struct token {
 	struct secret *text;
 	char *source; /* where it was found: a path, a variable's name;
 			 NULL: not said */
+	bool is_cut;  /* opaque, but begins as a JWT */
 	struct jwt_claims claims; /* all silent for an opaque token */
 	_Atomic uint64_t begins_s;
 	struct token_judgement judgement;

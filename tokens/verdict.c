@@ -115,6 +115,12 @@ int tokens_verdict(struct tokens *tokens, const struct token *token,
 	if (reach == REACH_NOT)
 		return say_outside(
 		    tokens, token, path, right, status, code, err);
+	if (token->is_cut)
+		return err_set(err, code,
+		    "the server refused the token for '%s' (HTTP %d): it "
+		    "begins as a JWT and is none, cut short or garbled; write "
+		    "it to '%s' again",
+		    path, status, token_source(token));
 	if (skew_explains(tokens, token, &why))
 		return err_set(err, code,
 		    "the server refused the token for '%s' (HTTP %d): %s", path,

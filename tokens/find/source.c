@@ -191,7 +191,11 @@ static void tell(struct source *source, const struct token *token,
 	source->told = problem->code;
 	if (problem->code == 0 || (token_source_is_absent(problem) && !serves))
 		return;
-	if (serves)
+	if (serves && problem->code == -EBADMSG)
+		log_line(LOG_LEVEL_WARN, LOG_TOKENS, "token looks cut short",
+		    "source=%s why=%s", LOG_TEXT(source->name),
+		    LOG_TEXT(problem->text));
+	else if (serves)
 		log_line(LOG_LEVEL_WARN, LOG_TOKENS,
 		    "token source unusable, its last token serves",
 		    "source=%s why=%s until=%s", LOG_TEXT(source->name),
@@ -202,7 +206,7 @@ static void tell(struct source *source, const struct token *token,
 		    LOG_TEXT(problem->text));
 }
 
-/* That a token is not good now. */
+/* That a token is not good now, or does not look whole. */
 static void judge_phase(const struct source *source, const struct token *token,
     uint64_t now_s, struct err *out)
 {
@@ -225,6 +229,12 @@ static void judge_phase(const struct source *source, const struct token *token,
 		break;
 	case TOKEN_GOOD:
 	default:
+		if (token->is_cut)
+			(void)err_set(out, -EBADMSG,
+			    "the token in '%s' begins as a JWT and is none: "
+			    "it looks cut short or garbled; write it there "
+			    "again",
+			    source->name);
 		break;
 	}
 }

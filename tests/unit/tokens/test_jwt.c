@@ -399,6 +399,62 @@ static void a_token_has_its_longest_size(void **state)
 	free(text);
 }
 
+/* What a JWT looks like that was cut or garbled in its header, and what does
+ * only nearly: both are opaque tokens, and used. */
+static void what_begins_as_a_jwt_and_is_none_is_known(void **state)
+{
+	static const struct {
+		const char *header;
+		size_t length; /* of its base64url; 0: all of it */
+		const char *behind;
+		bool is_cut;
+	} rows[] = {
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 0, "", true},
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 30, "", true},
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 30, ".e30.c2ln", true},
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 30, "-_-", true},
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 12, "", true},
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 11, "", true},
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 4, "", true},
+	    {"{\"alg\":\"ES256\",\"kid\":\"a\"}", 3, "", false},
+	    {"{\"kid\":\"a\",\"alg\":\"ES256\"}", 20, "", true},
+	    {"{\"typ\":\"JWT\",\"alg\":\"ES256\"}", 9, "", true},
+	    {"{\"x5t#S256\":\"a\",\"alg\":\"ES256\"}", 20, "", true},
+	    /* A header without `alg` is none. */
+	    {"{\"typ\":\"JWT\"}", 0, ".e30.c2ln", true},
+	    /* Encrypted ones are whole, or are not. */
+	    {"{\"alg\":\"dir\",\"enc\":\"A128GCM\"}", 0, "..YQ.YQ.YQ", false},
+	    {"{\"enc\":\"A128GCM\",\"alg\":\"dir\"}", 0, "..YQ.YQ.YQ", false},
+	    {"{\"alg\":\"dir\",\"enc\":\"A128GCM\"}", 0, "", true},
+	    /* Other people's tokens of JSON. */
+	    {"{\"user\":1}", 0, "", false},
+	    {"{\"user\":1}", 0, ".abc.def", false},
+	    {"{\"algo\":1}", 0, "", false},
+	    {"{\"v\":2,\"l\":\"x\"}", 0, "", false},
+	    {"[\"alg\"]", 0, "", false},
+	    {"\"alg\":\"ES256\"", 0, "", false},
+	    {"", 0, "opaque-token", false},
+	    {"", 0, ".", false},
+	    {"", 0, "a.b.c", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct token *token;
+		char text[MAKE_BYTES];
+
+		make_base64(text, rows[i].header);
+		if (rows[i].length > 0)
+			text[rows[i].length] = '\0';
+		(void)strcat(text, rows[i].behind);
+		token = make_parsed(text);
+		if (token->is_cut != rows[i].is_cut)
+			fail_msg("row %u: %s", (unsigned)i, text);
+		assert_false(token->claims.is_jwt);
+		token_put(token);
+	}
+}
+
 /* Errors go to logs and to people: not one byte of a token with them. */
 static void no_error_shows_a_token(void **state)
 {
@@ -508,6 +564,7 @@ int main(void)
 	    cmocka_unit_test(tokens_are_read_as_users_hand_them_over),
 	    cmocka_unit_test(a_nul_is_no_part_of_a_token),
 	    cmocka_unit_test(a_token_has_its_longest_size),
+	    cmocka_unit_test(what_begins_as_a_jwt_and_is_none_is_known),
 	    cmocka_unit_test(no_error_shows_a_token),
 	    cmocka_unit_test(each_token_has_a_number_of_its_own),
 	    cmocka_unit_test(a_token_is_good_from_nbf_to_just_before_exp),
