@@ -15,9 +15,15 @@
 
 static int fail(struct err *err, const char *path, int code)
 {
+	const char *cure = "";
+
 	if (code == -ENOTDIR)
 		code = -ENOENT;
-	return err_set(err, code, "'%s': %s", path, err_message(code));
+	if (code == -EACCES)
+		cure = "; its user must be able to read it";
+	if (code == -ELOOP)
+		cure = "; remove one";
+	return err_set(err, code, "'%s': %s%s", path, err_message(code), cure);
 }
 
 static int too_long(struct err *err)
