@@ -109,7 +109,14 @@ int places_mountpoint(
 	return 0;
 }
 
-/* The nearest part of `path` that exists, as a real path. */
+/* Whether a path that cannot be resolved now may lead somewhere later. */
+static bool may_heal(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP ||
+	    error == EACCES;
+}
+
+/* The nearest part of `path` that can be resolved, as a real path. */
 static int existing_part(char out[PATH_MAX], const char *path)
 {
 	char part[PATH_MAX];
@@ -121,7 +128,7 @@ static int existing_part(char out[PATH_MAX], const char *path)
 	while (realpath(part, out) == NULL) {
 		char *slash = strrchr(part, '/');
 
-		if ((errno != ENOENT && errno != ENOTDIR) || slash == NULL)
+		if (!may_heal(errno) || slash == NULL)
 			return -errno;
 		slash[slash == part ? 1 : 0] = '\0';
 	}

@@ -46,7 +46,8 @@ NODISCARD int places_mountpoint(
  * below the mount point to be.
  *
  * @param what  "cache directory", for the sentence.
- * @param path  need not exist; then its nearest parent counts.
+ * @param path  need not exist, nor its links lead anywhere; then its nearest
+ *              parent counts.
  * @retval 0          fit.
  * @retval -EDEADLK   on a bearerfs mount.
  * @retval -errno     cannot be looked at.

@@ -97,6 +97,16 @@ static void nothing_may_lie_below_the_mount_point(void **state)
 	    0);
 	assert_int_equal(
 	    places_refuse_own("log file", "/", mountpoint, &err), 0);
+	/* What goes round in a circle may be put right while it is mounted. */
+	assert_int_equal(symlink("round", below("round")), 0);
+	assert_int_equal(
+	    places_refuse_own("token file", below("round"), mountpoint, &err),
+	    0);
+	assert_int_equal(symlink("../round", below("mnt/round")), 0);
+	assert_int_equal(places_refuse_own("token file",
+	                     below("mnt/round/token"), mountpoint, &err),
+	    -EDEADLK);
+	assert_int_equal(unlink(below("mnt/round")), 0);
 	assert_int_equal(places_cache(out, below("mnt/sub"), &env, mountpoint,
 	                     &warning, &err),
 	    -EDEADLK);
