@@ -14,11 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct fetch_version;
 struct options;
 
 enum doctor_grade { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
-
-enum { DOCTOR_SKEW_MAX_S = 5 };
 
 /** What was found so far, as text or JSON. */
 struct doctor_report {
@@ -37,6 +36,11 @@ const char *doctor_cure(int code);
 
 /** The line on the clock; pure. */
 void doctor_clock(struct doctor_report *report, bool known, int64_t skew_s);
+
+/** The line on how versions of a file are told apart, by its attributes and
+ *  the strong ETag that came with its bytes ("": none); pure. */
+void doctor_validators(struct doctor_report *report,
+    const struct fetch_version *version, const char *etag);
 
 /** Run all checks; options have a source. */
 void doctor_run(struct doctor_report *report, const struct options *options);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/doctor_report.c - the lines of `bearerfs doctor`, see doctor_checks.h. */
+#include "fetch/fetch.h"
+#include "tokens/tokens.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -58,7 +61,7 @@ void doctor_clock(struct doctor_report *report, bool known, int64_t skew_s)
 	if (!known)
 		doctor_line(report, DOCTOR_OK, "clock",
 		    "not compared: the server told no time");
-	else if (off_s > DOCTOR_SKEW_MAX_S)
+	else if (off_s > TOKENS_SKEW_MAX_S)
 		doctor_line(report, DOCTOR_WARN, "clock",
 		    "this machine's is %" PRIu64
 		    " s %s the server's; set the clock",
@@ -66,4 +69,32 @@ void doctor_clock(struct doctor_report *report, bool known, int64_t skew_s)
 	else
 		doctor_line(
 		    report, DOCTOR_OK, "clock", "agrees with the server's");
+}
+
+void doctor_validators(struct doctor_report *report,
+    const struct fetch_version *version, const char *etag)
+{
+	bool strong = version->etag[0] != '\0' || etag[0] != '\0';
+	bool timed = version->mtime_s >= 0;
+
+	if (version->etag[0] != '\0' && etag[0] != '\0')
+		doctor_line(report, DOCTOR_OK, "validators",
+		    "files have a strong ETag");
+	else if (strong && timed)
+		doctor_line(report, DOCTOR_OK, "validators",
+		    "files have a time, and %s have a strong ETag",
+		    etag[0] != '\0' ? "bytes" : "attributes");
+	else if (strong)
+		doctor_line(report, DOCTOR_OK, "validators",
+		    "%s have a strong ETag; files have no time",
+		    etag[0] != '\0' ? "bytes" : "attributes");
+	else if (timed)
+		doctor_line(report, DOCTOR_OK, "validators",
+		    "files have a time and no strong ETag: after each range "
+		    "the time is asked for once more");
+	else
+		doctor_line(report, DOCTOR_WARN, "validators",
+		    "files have neither a strong ETag nor a time, so a change "
+		    "that keeps the size is not seen; ask for ETag or "
+		    "Last-Modified there");
 }

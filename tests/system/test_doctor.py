@@ -61,8 +61,12 @@ class Doctor(bed.Case):
                              found)
             for name in ("source", "trust", "cache", "fuse", "token",
                          "times", "signature", "scope", "server", "abilities",
-                         "clock"):
+                         "reading", "validators", "clock"):
                 self.assertIn(name, found)
+        self.assertIn("WebDAV: 1 name here", found["abilities"][1])
+        self.assertIn("/alice/a.txt' can be read", found["reading"][1])
+        # nginx has an ETag with the bytes, none in PROPFIND.
+        self.assertIn("bytes have a strong ETag", found["validators"][1])
         self.assertEqual(found["signature"][1], "good")
         self.assertIn("MiB free", found["cache"][1])
 
@@ -125,6 +129,96 @@ class Doctor(bed.Case):
         self.assertEqual(status, 1, found)
         self.assertIn("; mount the directory", found["server"][1])
         self.assertIn("index pages", found["abilities"][1])
+        self.assertIn("can be read", found["reading"][1])
+
+    def test_index_pages_are_listed(self):
+        for url in self.bed.nginx.html_url, self.bed.nginx.json_url:
+            status, found = self.look(source=url + "/alice")
+            self.assertEqual(status, 0, found)
+            self.assertIn("by index pages: 1 name here", found["abilities"][1])
+            self.assertIn("can be read", found["reading"][1])
+            self.assertIn("strong ETag", found["validators"][1])
+
+    def test_a_token_for_what_lies_below_is_followed(self):
+        for scope in "read:/alice", "read:/alice/a.txt":
+            status, found = self.look(token=self.bed.token(scope),
+                                      base_path="/exp")
+            self.assertEqual(status, 0, found)
+            self.assertIn("leads to what lies below", found["abilities"][1])
+            self.assertIn("/exp/alice/a.txt' can be", found["reading"][1])
+
+    def test_xrootd_is_good_without_validators(self):
+        status, found = self.look(source=self.bed.xrootd.url)
+        self.assertEqual(status, 0, found)
+        self.assertIn("by WebDAV", found["abilities"][1])
+        self.assertIn("a time and no strong ETag", found["validators"][1])
+
+    def test_what_cannot_be_listed_or_read_is_told(self):
+        lying = self.bed.lying
+        self.addCleanup(lying.honest)
+        # The source itself is there (Depth: 0 and then 1).
+        lying.lie("status", method="PROPFIND", code=403, skip=1)
+        status, found = self.look(source=lying.url)
+        self.assertEqual(status, 0, found)
+        self.assertEqual(found["abilities"][0], "warn", found)
+        self.assertIn("; ask for WebDAV", found["abilities"][1])
+        self.assertIn("not tried", found["reading"][1])
+        lying.honest()
+        lying.lie("status", method="GET", code=403)
+        self.fails("reading", "; get a token", source=lying.url)
+
+    def test_validators_are_judged(self):
+        lying = self.bed.lying
+        self.addCleanup(lying.config, etag=True, dates=True, dav=True)
+        for settings, grade, words in (
+                ({"etag": True}, "ok", "files have a strong ETag"),
+                ({"etag": "weak"}, "ok", "a time and no strong ETag"),
+                ({"etag": False}, "ok", "a time and no strong ETag"),
+                ({"etag": False, "dates": False, "dav": False}, "warn",
+                 "neither a strong ETag nor a time")):
+            lying.config(**settings)
+            # Without PROPFIND a file is the one thing it tells about.
+            path = "" if settings.get("dav", True) else "/alice/a.txt"
+            _, found = self.look(source=lying.url + path)
+            self.assertEqual(found["validators"][0], grade, found)
+            self.assertIn(words, found["validators"][1])
+            self.assertEqual("; " in found["validators"][1], grade == "warn")
+
+    def test_redirect_hosts_are_passed_on(self):
+        lying, pool = self.bed.lying, self.bed.another_lying("pool")
+        self.addCleanup(lying.honest)
+        host = "other.bed.test"
+        lying.lie("redirect", method="GET",
+                  to=pool.on(host) + "/alice/a.txt")
+        self.fails("reading", source=lying.url)
+        mark = pool.mark()
+        status, found = self.look(source=lying.url, redirect_hosts=host)
+        self.assertEqual(status, 0, found)
+        self.assertIn("can be read", found["reading"][1])
+        self.assertEqual(pool.requests(mark)[0]["token"], self.text)
+
+    def test_it_goes_on_without_a_token(self):
+        """A token that is missing or has ended hides no other fault."""
+        lying = self.bed.lying
+        self.addCleanup(lying.honest)
+        ended = self.bed.token(lifetime=-10)
+        for more in {"token_file": self.dir + "/no"}, {"token": ended}:
+            mark = lying.mark()
+            status, found = self.look(source=lying.url, jwks=self.keys, **more)
+            self.assertEqual(status, 1, found)
+            self.assertEqual(found["token"][0], "FAIL")
+            self.assertEqual(found["server"][0], "ok", found)
+            self.assertIn("answers; ", found["server"][1])
+            self.assertIn("agrees", found["clock"][1])
+            for name in ("times", "signature", "scope", "abilities",
+                         "reading", "validators"):
+                self.assertNotIn(name, found)
+            for request in lying.requests(mark):
+                self.assertIsNone(request["token"])
+        self.fails("server", "; check host and port", token=ended,
+                   source=f"https://localhost:{free_port()}/exp")
+        self.fails("server", "ca_file=FILE", token_file=self.dir + "/no",
+                   ca_file="/etc/ssl/certs/ca-certificates.crt")
 
 
 if __name__ == "__main__":

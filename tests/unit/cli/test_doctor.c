@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lines of `bearerfs doctor`: what they look like and when they fail. */
+#include "fetch/fetch.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,6 +79,43 @@ static void a_clock_that_is_off_is_warned_of(void **state)
 	    false, 0, "ok   clock: not compared: the server told no time\n");
 }
 
+static void check_validators(const char *attributes, int64_t mtime_s,
+    const char *bytes, const char *line)
+{
+	struct doctor_report report = begin(false);
+	struct fetch_version version = {.mtime_s = mtime_s};
+
+	memcpy(version.etag, attributes, strlen(attributes) + 1);
+	doctor_validators(&report, &version, bytes);
+	assert_false(report.failed);
+	assert_string_equal(buf_text(&report.out), line);
+	buf_fini(&report.out);
+}
+
+static void validators_are_judged(void **state)
+{
+	(void)state;
+	check_validators(
+	    "\"a\"", 0, "\"a\"", "ok   validators: files have a strong ETag\n");
+	check_validators("\"a\"", -1, "\"a\"",
+	    "ok   validators: files have a strong ETag\n");
+	check_validators("", 0, "\"a\"",
+	    "ok   validators: files have a time, and bytes have a strong "
+	    "ETag\n");
+	check_validators("\"a\"", 0, "",
+	    "ok   validators: files have a time, and attributes have a strong "
+	    "ETag\n");
+	check_validators("", -1, "\"a\"",
+	    "ok   validators: bytes have a strong ETag; files have no time\n");
+	check_validators("", 0, "",
+	    "ok   validators: files have a time and no strong ETag: after "
+	    "each range the time is asked for once more\n");
+	check_validators("", -1, "",
+	    "warn validators: files have neither a strong ETag nor a time, so "
+	    "a change that keeps the size is not seen; ask for ETag or "
+	    "Last-Modified there\n");
+}
+
 static void each_errno_has_its_cure(void **state)
 {
 	(void)state;
@@ -92,6 +131,7 @@ int main(void)
 	    cmocka_unit_test(a_line_shows_its_grade_and_only_fail_fails),
 	    cmocka_unit_test(json_has_an_object_for_each_line),
 	    cmocka_unit_test(a_clock_that_is_off_is_warned_of),
+	    cmocka_unit_test(validators_are_judged),
 	    cmocka_unit_test(each_errno_has_its_cure),
 	};
 
