@@ -16,11 +16,13 @@
 #include "fetch/confirm.h"
 #include "fetch/engine.h"
 #include "fetch/request.h"
+#include "fetch/response.h"
 #include "fetch/source.h"
 #include "tokens/tokens.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +134,22 @@ void call_drop_request(struct call *call)
 	request_give_back(STEAL(call->request));
 	origin_ended(&fetch->origin, call->demand);
 	call->state = CALL_NEW;
+}
+
+void call_note(const struct call *call, int status, int code)
+{
+	struct fetch_said what = {
+	    .status = status,
+	    .code = code,
+	    .redirected = call->target.size_bytes > 0,
+	    .at_s = clock_wall_s(call->fetch->clock),
+	};
+	const char *why = call->err.text;
+
+	if (code == 0 || status >= 300)
+		why = response_verdict_of(status).why;
+	(void)snprintf(what.why, sizeof(what.why), "%s", why);
+	said_note(&call->fetch->said, call->ident.uid, call->path, &what);
 }
 
 void call_answer(struct call *call, int code)

@@ -157,6 +157,10 @@ void call_start(struct call *call) REQUIRES(fetch_thread);
 /** Answer, forget, free. */
 void call_answer(struct call *call, int code) REQUIRES(fetch_thread);
 
+/** Remember what was said; as fetch_said(). */
+void call_note(const struct call *call, int status, int code)
+    REQUIRES(fetch_thread);
+
 /** Put it (back) into the queue; `first`: before those that wait. */
 void call_queue(struct call *call, bool first) REQUIRES(fetch_thread);
 

@@ -228,6 +228,11 @@ static void account(struct call *call, const struct verdict *verdict)
 	(void)curl_easy_getinfo(
 	    call->request->easy, CURLINFO_NUM_CONNECTS, &connects);
 	stats_add(STATS_fetch_connections, connects);
+	if (verdict->kind == VERDICT_AGAIN)
+		call_note(call, response->ended ? response->status : 0,
+		    call->err.code);
+	else if (response->ended)
+		call_note(call, response->status, 0);
 	if (response->ended) {
 		(void)curl_easy_getinfo(call->request->easy,
 		    CURLINFO_STARTTRANSFER_TIME_T, &first_us);

@@ -70,6 +70,8 @@ static void look_at(struct call *call)
 	if (fetch->now_ms >= call->deadline_ms) {
 		int code = overdue(call);
 
+		if (call->state == CALL_ACTIVE)
+			call_note(call, 0, code);
 		if (call->attempts > 0)
 			origin_failed(
 			    &fetch->origin, &call->err, code == -EHOSTUNREACH);
@@ -82,6 +84,7 @@ static void look_at(struct call *call)
 		struct verdict verdict = call_again(
 		    call, RETRY_SILENT, "the server has gone silent");
 
+		call_note(call, 0, call->err.code);
 		origin_failed(&fetch->origin, &call->err, false);
 		call_drop_request(call);
 		call_judge(call, verdict);

@@ -17,6 +17,7 @@
 #include "fetch/mailbox.h"
 #include "fetch/origin.h"
 #include "fetch/profile.h"
+#include "fetch/said.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -81,6 +82,7 @@ struct fetch {
 	pthread_t thread;
 	_Atomic uint64_t last_number;
 	struct origin origin;
+	struct said said;
 	struct profile profile; /* but profile_validates() */
 
 	pthread_t loop_thread; /* set by the thread itself */

@@ -110,6 +110,7 @@ int fetch_new(
 	LIST_INIT(&fetch->confirms);
 	profile_init(&fetch->profile);
 	origin_init(&fetch->origin, fetch->source.origin);
+	said_init(&fetch->said);
 	if (copy_config(fetch, config) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	code = start(fetch, err);
@@ -136,6 +137,7 @@ void fetch_free(struct fetch *fetch)
 	loop_fini(fetch);
 	secret_put(fetch->bearer.header);
 	origin_fini(&fetch->origin);
+	said_fini(&fetch->said);
 	mailbox_put(fetch->mailbox);
 	for (unsigned i = 0; i < fetch->redirect_host_count; i++)
 		free(fetch->redirect_hosts[i]);
@@ -223,6 +225,12 @@ bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s)
 uint64_t fetch_silent_ms(struct fetch *fetch)
 {
 	return origin_silent_ms(&fetch->origin, clock_now_ms(fetch->clock));
+}
+
+bool fetch_said(
+    struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out)
+{
+	return said_find(&fetch->said, uid, path, out);
 }
 
 int fetch_describe(struct fetch *fetch, struct buf *out)

@@ -27,6 +27,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct clock;
 struct fetch;
@@ -36,6 +37,7 @@ struct tokens;
 enum {
 	FETCH_ETAG_BYTES = 128, /* longer ones are treated as none */
 	FETCH_URL_BYTES_MAX = 8192,
+	FETCH_SAID_BYTES = 160,
 };
 
 /** A source, taken apart: "https://host:port" and a normal path. */
@@ -208,6 +210,20 @@ uint64_t fetch_silent_ms(struct fetch *fetch);
  *  last answer; negative when it is behind. One second is not told apart.
  *  @return whether an answer has told it. */
 bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s);
+
+/** What was last said of a path. */
+struct fetch_said {
+	int status;      /* HTTP; 0: no answer came */
+	int code;        /* 0, or what was wrong, a negative errno */
+	bool redirected; /* not by the origin, but by whom it redirects to */
+	uint64_t at_s;   /* seconds since 1970 */
+	char why[FETCH_SAID_BYTES]; /* what that means; may be cut */
+};
+
+/** What was last said of `path` (the server's) when this user asked: of some
+ *  hundred paths. @return false: nothing is remembered. */
+bool fetch_said(
+    struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out);
 
 /** Append a JSON array of servers: "url", "role", "state", "latency_ms",
  *  "requests", "received_bytes", "last_error", "last_status",

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/said.h - what was last said of a path when a user asked, for
+ * `bearerfs explain`: a status, or that no answer came.
+ *
+ * Bounded: of two paths that share a place the later stays. What was said to
+ * one user is told to no other.
+ *
+ * Threads: every function may be called from any thread.
+ */
+#ifndef FETCH_SAID_H
+#define FETCH_SAID_H
+
+#include "base/sync.h"
+#include "fetch/fetch.h"
+
+#include <pthread.h>
+
+enum { SAID_PLACES = 512 };
+
+struct said_place {
+	uint64_t hash; /* of user and path; 0: free */
+	uid_t uid;
+	struct fetch_said what;
+};
+
+struct said {
+	pthread_mutex_t mutex;
+	struct said_place places[SAID_PLACES] GUARDED_BY(fetch_queue_lock);
+};
+
+void said_init(struct said *said);
+void said_fini(struct said *said);
+
+/** Remember. */
+void said_note(struct said *said, uid_t uid, const char *path,
+    const struct fetch_said *what);
+
+/** As fetch_said(). */
+bool said_find(
+    struct said *said, uid_t uid, const char *path, struct fetch_said *out);
+
+#endif
