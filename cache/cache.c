@@ -94,7 +94,7 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	objects_init(&cache->objects);
 	reads_init(&cache->reads);
 	cache_enter(cache);
-	cache->rates.tick_ms = cache_now_ms(cache);
+	rates_init(&cache->rates, cache_now_ms(cache));
 	cache_exit(cache);
 	code = copy_strings(cache, config);
 	if (code < 0)
@@ -162,7 +162,7 @@ void cache_tick(struct cache *cache)
 	access_tick(cache, now_ms);
 	todo_init(&todo);
 	cache_enter(cache);
-	rates_tick(cache, now_ms);
+	rates_tick(&cache->rates, now_ms);
 	reads_tick(cache, now_ms,
 	    silent_ms >= READ_SILENT_MS ||
 	        silent_ms >= cache->config.timeout_ms / 4,

@@ -21,6 +21,7 @@
 #include "cache/meta.h"
 #include "cache/object.h"
 #include "cache/pool.h"
+#include "cache/rates.h"
 #include "cache/read.h"
 #include "cache/writer.h"
 

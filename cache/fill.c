@@ -11,93 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-enum {
-	RATE_WEIGHT = 4,  /* of a new sample: a quarter */
-	WAIT_WEIGHT = 64, /* of a longer wait */
-	RATE_DECAY = 32,  /* the total falls by this share each tick */
-	WINDOW_MIN_BYTES = 8 * 1024 * 1024,
-	RANGE_MIN_BLOCKS = 18,  /* of a stream: a read and 1 MiB ahead */
-	RANGE_LEAST_BLOCKS = 2, /* on a slow line */
-	/* A range gives up a little before its readers do, with the reason. */
-	DEADLINE_SHARE = 16,
-	WINDOW_RANGES = 2, /* a window is so many ranges at least */
-};
-
-static void smooth(uint64_t *value, uint64_t sample)
-{
-	if (*value == 0)
-		*value = sample;
-	else
-		*value = (*value * (RATE_WEIGHT - 1) + sample) / RATE_WEIGHT;
-}
-
-uint64_t rates_window_bytes(const struct cache *cache)
-{
-	const struct rates *rates = &cache->rates;
-	uint64_t pool_bytes = (uint64_t)cache->pool.count * CACHE_BLOCK_BYTES;
-	uint64_t share =
-	    pool_bytes / 2 / (rates->objects > 1 ? rates->objects : 1);
-	/* What is on the wire, twice: the other half is being read. */
-	uint64_t window =
-	    rates->total_bytes_per_s / 1000 * rates->wait_us / 1000 * 2;
-
-	if (window < WINDOW_MIN_BYTES)
-		window = WINDOW_MIN_BYTES;
-	return window < share ? window : share;
-}
-
-unsigned rates_range_blocks(const struct cache *cache, uint64_t window_bytes)
-{
-	const struct rates *rates = &cache->rates;
-	uint64_t blocks = window_bytes / WINDOW_RANGES / CACHE_BLOCK_BYTES;
-	/* A range takes about a second at most, so that it ends well before
-	 * any deadline, on a slow line too. */
-	uint64_t second = rates->range_bytes_per_s / CACHE_BLOCK_BYTES;
-
-	if (window_bytes == 0)
-		return READ_BLOCKS_MAX;
-	if (blocks < RANGE_MIN_BLOCKS || rates->range_bytes_per_s == 0)
-		blocks = RANGE_MIN_BLOCKS;
-	if (blocks > RUN_BLOCKS_MAX)
-		blocks = RUN_BLOCKS_MAX;
-	if (blocks > second && rates->range_bytes_per_s > 0)
-		blocks = second;
-	if (blocks > RUN_UNCONFIRMED_BLOCKS &&
-	    !fetch_validates_bytes(cache->config.fetch))
-		blocks = RUN_UNCONFIRMED_BLOCKS;
-	return blocks < RANGE_LEAST_BLOCKS ? RANGE_LEAST_BLOCKS
-	                                   : (unsigned)blocks;
-}
-
-void rates_tick(struct cache *cache, uint64_t now_ms)
-{
-	struct rates *rates = &cache->rates;
-	uint64_t past_ms = now_ms - rates->tick_ms;
-	uint64_t now;
-
-	if (past_ms == 0)
-		return;
-	now = rates->bytes * 1000 / past_ms;
-	rates->bytes = 0;
-	rates->tick_ms = now_ms;
-	if (now > rates->total_bytes_per_s)
-		smooth(&rates->total_bytes_per_s, now);
-	else
-		rates->total_bytes_per_s -=
-		    rates->total_bytes_per_s / RATE_DECAY;
-}
-
-/* The shortest wait counts, and rises only slowly: ranges that wait for one
- * another must not make the window longer, and so the wait. */
-static void note_wait(struct rates *rates, uint64_t wait_ms)
-{
-	uint64_t wait_us = (wait_ms + 1) * 1000; /* the clock's step is 1 ms */
-
-	if (rates->wait_us == 0 || wait_us < rates->wait_us)
-		rates->wait_us = wait_us;
-	else
-		rates->wait_us += (wait_us - rates->wait_us) / WAIT_WEIGHT;
-}
+/* A range gives up a little before its readers do, with the reason. */
+enum { DEADLINE_SHARE = 16 };
 
 static int sink_begin(void *arg, const char *etag)
 {
@@ -109,9 +24,10 @@ static int sink_begin(void *arg, const char *etag)
 	bool changed;
 
 	cache_enter(cache);
-	if (!run->begun)
-		note_wait(&cache->rates, cache_now_ms(cache) - run->started_ms);
-	run->begun = true;
+	if (run->begun_ms == 0) {
+		run->begun_ms = cache_now_ms(cache);
+		rates_note_wait(&cache->rates, run->begun_ms - run->started_ms);
+	}
 	/* The first answer with an ETag pins all that follow. */
 	if (object->pin[0] == '\0' && etag_bytes <= sizeof(object->pin))
 		(void)memcpy(object->pin, etag, etag_bytes);
@@ -226,11 +142,11 @@ static void end_run(struct run *run, int code, struct todo *todo)
 	if (list_is_empty(&run->object->runs))
 		cache->rates.objects--;
 	if (code == 0) {
-		uint64_t past_ms = cache_now_ms(cache) - run->started_ms;
 		uint64_t base = run->first * CACHE_BLOCK_BYTES;
 
-		smooth(&cache->rates.range_bytes_per_s,
-		    (run->until_bytes - base) * 1000 / (past_ms + 1));
+		if (run->count >= RUN_RATED_BLOCKS)
+			rates_note_range(&cache->rates, run->until_bytes - base,
+			    cache_now_ms(cache) - run->begun_ms);
 		publish(run, 0, run->count - 1, todo);
 	}
 }

@@ -39,6 +39,7 @@ enum {
 	/* A range of a server that confirms only at its end. */
 	RUN_UNCONFIRMED_BLOCKS = 32,
 	RUN_CANCEL_BYTES = 2 * 1024 * 1024, /* worth a lost connection */
+	RUN_RATED_BLOCKS = 8, /* long enough to tell how fast bytes come */
 };
 
 enum run_stage {
@@ -67,27 +68,16 @@ struct run {
 	unsigned refs;   /* whoever issues it, and the fetch */
 	uint64_t number; /* for fetch_cancel(); 0 until known */
 	bool cancel;
-	bool polite;  /* issued as read-ahead: a reader may ask again */
-	bool hurried; /* but a reader waits for it now */
-	bool early;   /* bytes may be used before the range has ended */
-	bool begun;
+	bool polite;          /* issued as read-ahead: a reader may ask again */
+	bool hurried;         /* but a reader waits for it now */
+	bool early;           /* bytes may be used before the range has ended */
 	uint64_t next_bytes;  /* offset that comes next */
 	uint64_t until_bytes; /* end of the range */
 	uint64_t started_ms;
+	uint64_t begun_ms; /* its first answer; 0: none yet */
 
 	struct block *blocks[]; /* one reference each; NULL: bytes that nobody
 				   wants, or finished */
-};
-
-/** How fast bytes come: decides how long ranges and windows are. */
-struct rates {
-	uint64_t range_bytes_per_s; /* of one range, smoothed */
-	uint64_t total_bytes_per_s; /* of all, smoothed, falls slowly */
-	uint64_t wait_us;           /* until the first byte, of late */
-	uint64_t bytes;             /* since the last tick */
-	uint64_t tick_ms;
-	unsigned objects;      /* being fetched */
-	unsigned ahead_blocks; /* on their way for read-ahead */
 };
 
 /** Collects missing blocks into runs. */
@@ -153,15 +143,5 @@ unsigned runs_abandon(struct object *object, uint64_t numbers[], unsigned max)
 /** Fetch ahead what a plan says, joining the builder's last run. */
 void runs_ahead(struct run_builder *builder, const struct stream_plan *plan,
     uint64_t offset_bytes, uint64_t size_bytes) REQUIRES(cache_lock);
-
-/** How far ahead of its reader a stream may be fetched now. */
-uint64_t rates_window_bytes(const struct cache *cache) REQUIRES(cache_lock);
-
-/** Blocks of one range at most. */
-unsigned rates_range_blocks(const struct cache *cache, uint64_t window_bytes)
-    REQUIRES(cache_lock);
-
-/** Once per 100 ms. */
-void rates_tick(struct cache *cache, uint64_t now_ms) REQUIRES(cache_lock);
 
 #endif

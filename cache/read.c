@@ -116,6 +116,9 @@ void read_wait_in(struct cache *cache, struct read *read, enum read_state state,
 
 void read_release(struct cache *cache, struct read *read)
 {
+	if (read->hungry)
+		rates_note_hunger(&cache->rates, false);
+	read->hungry = false;
 	for (unsigned i = 0; i < read->count; i++) {
 		list_remove(&read->waits[i].place);
 		pool_put(&cache->pool, read->blocks[i]);

@@ -70,7 +70,8 @@ struct read {
 	enum read_state state;
 	int code;
 	unsigned tries;
-	bool whole; /* whole blocks: its pages alone are not on the disk */
+	bool whole;  /* whole blocks: its pages alone are not on the disk */
+	bool hungry; /* in a stream, and waits for bytes */
 	struct stream_plan plan;
 	unsigned missing; /* blocks not yet here */
 	unsigned count;   /* blocks held */

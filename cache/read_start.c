@@ -146,7 +146,8 @@ static int ask_for_blocks(
 	/* Without memory for read-ahead a read still gets what it wants. */
 	code = builder->code;
 	runs_ahead(builder, &read->plan, read->offset_bytes, read->size_bytes);
-	read->plan = (struct stream_plan){.sequential = read->plan.sequential};
+	read->plan = (struct stream_plan){
+	    .sequential = read->plan.sequential, .full = read->plan.full};
 	runs_end(builder);
 	return code;
 }
@@ -157,10 +158,14 @@ static void wait_or_finish(struct cache *cache, struct read *read, int code,
 static void wait_or_finish(
     struct cache *cache, struct read *read, int code, struct todo *todo)
 {
-	if (code < 0 || read->missing == 0)
+	if (code < 0 || read->missing == 0) {
 		read_finish(cache, read, code, todo);
-	else
-		read_wait_in(cache, read, READ_WAITING, NULL);
+		return;
+	}
+	read->hungry = read->plan.full;
+	if (read->hungry)
+		rates_note_hunger(&cache->rates, true);
+	read_wait_in(cache, read, READ_WAITING, NULL);
 }
 
 void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
@@ -216,6 +221,7 @@ void read_start(const struct read_ask *ask)
 {
 	struct object *object = ask->object;
 	struct cache *cache = object->cache;
+	struct rates_pace pace;
 	struct todo todo;
 	struct read *read;
 
@@ -240,14 +246,17 @@ void read_start(const struct read_ask *ask)
 	read->code = 0;
 	read->tries = 0;
 	read->whole = false;
+	read->hungry = false;
 	read->missing = 0;
 	read->count = 0;
+	pace = rates_pace(cache);
 	read->plan = streams_note(&object->streams,
 	    &(struct stream_read){
 	        .offset_bytes = ask->offset_bytes,
 	        .size_bytes = ask->size_bytes,
 	        .file_bytes = object->version.size_bytes,
-	        .cap_bytes = rates_window_bytes(cache),
+	        .cap_bytes = pace.window_bytes,
+	        .step_bytes = pace.range_bytes,
 	    });
 	read_go_on(cache, read, &todo);
 	cache_leave(cache, &todo);

@@ -76,8 +76,10 @@ static void plan_ahead(struct stream *stream, const struct stream_read *read,
 
 	stream->window_bytes = window_of(stream, read);
 	plan->window_bytes = stream->window_bytes;
-	/* Half a window at a time: ranges stay long. */
-	if (from - stream->end_bytes > stream->window_bytes / 2)
+	plan->full = stream->window_bytes >= read->cap_bytes;
+	/* A range at a time, or half a small window: ranges stay long. */
+	if (from - stream->end_bytes > stream->window_bytes -
+	        smaller(read->step_bytes, stream->window_bytes / 2))
 		return;
 	until =
 	    smaller(stream->end_bytes + stream->window_bytes, read->file_bytes);

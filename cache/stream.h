@@ -47,12 +47,14 @@ struct stream_read {
 	uint64_t offset_bytes;
 	uint64_t size_bytes;
 	uint64_t file_bytes;
-	uint64_t cap_bytes; /* window at most */
+	uint64_t cap_bytes;  /* window at most */
+	uint64_t step_bytes; /* fetched at a time when the window is large */
 };
 
 /** What to fetch beyond the read itself. */
 struct stream_plan {
 	bool sequential;     /* part of a stream */
+	bool full;           /* whose window is as large as it may be */
 	unsigned stream;     /* which */
 	uint64_t from_bytes; /* [from, until): empty when equal */
 	uint64_t until_bytes;

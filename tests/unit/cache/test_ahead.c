@@ -91,12 +91,74 @@ static void what_has_come_is_not_hurried(void **state)
 	cache_close(file);
 }
 
+/* Let each range go on by `size_bytes`; how many are on their way. */
+static unsigned go_on(uint64_t size_bytes)
+{
+	unsigned active = 0;
+
+	for (unsigned i = 0; i < fake.range_count; i++) {
+		struct fake_range *range = &fake.range[i];
+		uint64_t left = range->length_bytes - range->sent_bytes;
+
+		if (range->done)
+			continue;
+		if (range->sent_bytes == 0)
+			assert_int_equal(fake_begin(i, "\"x\""), 0);
+		fake_send(i, left < size_bytes ? left : size_bytes);
+		if (left <= size_bytes)
+			fake_done(i, 0);
+		else
+			active++;
+	}
+	return active;
+}
+
+/* Read a large file from its begin, each range coming at the same rate: how
+ * many are fetched at once in the end. */
+static unsigned lanes_of(uint64_t bytes_per_s)
+{
+	static struct bed_answer answer;
+	uint64_t size = 4000 * (uint64_t)MIB;
+	struct cache_file *file = bed_open(&bed, "/a", size, 1000, "\"x\"");
+	uint64_t at = 0;
+	unsigned active = 0;
+
+	bed_read(&bed, file, at, MIB, &answer);
+	for (unsigned round = 0; round < 100; round++) {
+		active = go_on(bytes_per_s / 10);
+		while (answer.count == 1 && at + 2 * MIB < size) {
+			assert_int_equal(answer.code, 0);
+			at += MIB;
+			bed_read(&bed, file, at, MIB, &answer);
+		}
+		bed_pass(&bed, 100);
+	}
+	fake_finish_all("\"x\"");
+	cache_close(file);
+	return active;
+}
+
+static void where_each_range_is_slow_more_are_fetched_at_once(void **state)
+{
+	static const struct cache_limits roomy = {.pool_blocks = 1024,
+	    .meta_bytes = 1024 * 1024,
+	    .idle_objects = 4,
+	    .writer_blocks = 160};
+
+	(void)state;
+	bed_end(&bed);
+	bed_start(&bed, &roomy, false);
+	/* However many there are. */
+	assert_in_range(lanes_of(3 * MIB), 6, CLIMB_MAX + 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_reader_pulls_what_is_ahead_forward),
 	    TEST(what_has_come_is_not_hurried),
+	    TEST(where_each_range_is_slow_more_are_fetched_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

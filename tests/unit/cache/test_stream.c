@@ -23,6 +23,7 @@ static struct stream_plan note(
 	        .size_bytes = size_bytes,
 	        .file_bytes = FILE_BYTES,
 	        .cap_bytes = 8 * MIB,
+	        .step_bytes = 2 * MIB,
 	    });
 }
 
@@ -62,7 +63,25 @@ static void ahead_is_asked_for_in_long_pieces(void **state)
 
 		pieces += plan.until_bytes > plan.from_bytes;
 	}
-	assert_true(pieces <= 256 / 4 + 8);
+	assert_true(pieces <= 256 / 2 + 8);
+}
+
+static void a_full_window_is_kept_full(void **state)
+{
+	struct streams streams = {0};
+	uint64_t ahead = 0;
+
+	(void)state;
+	for (uint64_t at = 0; at < 256 * MIB; at += 128 * KIB) {
+		struct stream_plan plan = note(&streams, at, 128 * KIB);
+
+		if (plan.until_bytes > plan.from_bytes)
+			ahead = plan.until_bytes;
+		assert_int_equal(plan.full, plan.window_bytes == 8 * MIB);
+		/* All but the range that is asked for next is on its way. */
+		if (plan.full)
+			assert_true(ahead - at >= 6 * MIB);
+	}
 }
 
 static void what_is_fetched_in_vain_is_in_proportion(void **state)
@@ -192,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_reader_from_the_start_gets_a_growing_window),
 	    cmocka_unit_test(ahead_is_asked_for_in_long_pieces),
+	    cmocka_unit_test(a_full_window_is_kept_full),
 	    cmocka_unit_test(what_is_fetched_in_vain_is_in_proportion),
 	    cmocka_unit_test(reads_out_of_order_stay_one_stream),
 	    cmocka_unit_test(four_streams_in_one_file_are_told_apart),
