@@ -98,35 +98,48 @@ static void take_first(void *arg, const char *name)
 		(void)memcpy(first, name, strlen(name) + 1);
 }
 
+enum step { STEP_DOWN, STEP_FILE, STEP_NOWHERE };
+
+/* From a directory to what is in it: `path` goes along. `first`: it is the
+ * source, whose listing is told. */
+static enum step step_down(
+    struct doctor *doctor, char path[PATH_BYTES_MAX], bool first)
+{
+	char parent[PATH_BYTES_MAX];
+	char reached[PATH_NAME_BYTES_MAX + 1] = "";
+	struct ask_listing listing;
+	struct err err = ERR_INIT;
+	const char *name = reached;
+	bool file = false;
+	int code =
+	    ask_list(doctor->fetch, &doctor->ident, path, &listing, &err);
+
+	if (first)
+		tell_listing(doctor, code, &listing, err.text);
+	if (code == -ENOTDIR)
+		return STEP_FILE; /* a scope led to it */
+	if (code == -EACCES) {
+		(void)tokens_reach(
+		    doctor->tokens, &doctor->ident, path, take_first, reached);
+	} else if (code == 0) {
+		file = listing.file[0] != '\0';
+		name = file ? listing.file : listing.directory;
+	}
+	(void)memcpy(parent, path, strlen(path) + 1);
+	if (name[0] == '\0' || path_join(path, parent, name) < 0)
+		return STEP_NOWHERE;
+	return file ? STEP_FILE : STEP_DOWN;
+}
+
 /* List the source, and go down to a file: `path` is the source's. */
 static bool find_file(struct doctor *doctor, char path[PATH_BYTES_MAX])
 {
-	for (unsigned depth = 0; depth < FIND_DEPTH_MAX; depth++) {
-		char parent[PATH_BYTES_MAX];
-		char reached[PATH_NAME_BYTES_MAX + 1] = "";
-		struct ask_listing listing;
-		struct err err = ERR_INIT;
-		const char *name;
-		int code = ask_list(
-		    doctor->fetch, &doctor->ident, path, &listing, &err);
+	enum step step = STEP_DOWN;
 
-		if (depth == 0)
-			tell_listing(doctor, code, &listing, err.text);
-		if (code == -ENOTDIR)
-			return true; /* a scope led to it */
-		if (code == -EACCES)
-			(void)tokens_reach(doctor->tokens, &doctor->ident, path,
-			    take_first, reached);
-		name = code < 0               ? reached
-		    : listing.file[0] != '\0' ? listing.file
-		                              : listing.directory;
-		(void)memcpy(parent, path, strlen(path) + 1);
-		if (name[0] == '\0' || path_join(path, parent, name) < 0)
-			return false;
-		if (code == 0 && listing.file[0] != '\0')
-			return true;
-	}
-	return false;
+	for (unsigned depth = 0; step == STEP_DOWN && depth < FIND_DEPTH_MAX;
+	     depth++)
+		step = step_down(doctor, path, depth == 0);
+	return step == STEP_FILE;
 }
 
 bool doctor_abilities(struct doctor *doctor)

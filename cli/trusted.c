@@ -11,7 +11,7 @@
 
 #include "cli/options.h"
 
-static_assert(PELICAN_ISSUERS_MAX <= NAMES_MAX, "they fit");
+static_assert((int)PELICAN_ISSUERS_MAX <= (int)NAMES_MAX, "they fit");
 
 int trusted_init(struct trusted *out, const struct options *options,
     bool any_audience, struct err *err)
@@ -67,23 +67,50 @@ static const char *told_base(const struct pelican_facts *facts)
 	return path;
 }
 
+/* Let the trust hold the issuers that the namespace accepts. */
+static void take_issuers(
+    struct trusted *trusted, const struct pelican_facts *facts)
+{
+	const struct pelican_issuers *issuers = facts->issuers.count > 0
+	    ? &facts->issuers
+	    : &facts->generation.issuers;
+
+	for (unsigned i = 0; i < issuers->count; i++)
+		trusted->issuers.names[i] = issuers->names[i];
+	trusted->trust.issuer_count = issuers->count;
+}
+
+/* Nothing is verified here, and why. */
+static enum trusted_by by_nobody(
+    struct trusted *trusted, const struct pelican_facts *facts, struct err *why)
+{
+	const char *reason =
+	    "the director does not tell what the scopes of each issuer mean; "
+	    "set base_path";
+
+	if (!facts->token_required)
+		reason = "none is needed";
+	else if (trusted->trust.issuer_count == 0)
+		reason =
+		    "the director names no issuer; set issuer and base_path";
+	(void)err_set(why, -ENOENT,
+	    "tokens are not verified here: for '%.200s' %s",
+	    facts->namespace_path, reason);
+	trusted->trust.issuer_count = 0;
+	return TRUSTED_BY_NOBODY;
+}
+
 enum trusted_by trusted_ask_federation(
     struct trusted *trusted, const struct pelican_facts *facts, struct err *why)
 {
 	struct tokens_trust *trust = &trusted->trust;
-	const struct pelican_issuers *issuers = facts->issuers.count > 0
-	    ? &facts->issuers
-	    : &facts->generation.issuers;
 	bool by_options = trust->issuer_count > 0 || trust->jwks_file != NULL;
 	bool base_open = strcmp(trusted->base_path, "/") == 0;
 	const char *base = told_base(facts);
 	bool base_known;
 
-	if (!by_options) {
-		for (unsigned i = 0; i < issuers->count; i++)
-			trusted->issuers.names[i] = issuers->names[i];
-		trust->issuer_count = issuers->count;
-	}
+	if (!by_options)
+		take_issuers(trusted, facts);
 	base_known = !base_open ||
 	    (base != NULL &&
 	        covers(
@@ -93,18 +120,9 @@ enum trusted_by trusted_ask_federation(
 		    base != NULL ? base : facts->namespace_path;
 	if (by_options)
 		return TRUSTED_BY_OPTIONS;
-	if (trust->issuer_count > 0 && facts->token_required && base_known)
-		return TRUSTED_BY_FEDERATION;
-	(void)err_set(why, -ENOENT,
-	    "tokens are not verified here: for '%.200s' %s",
-	    facts->namespace_path,
-	    !facts->token_required ? "none is needed"
-	        : trust->issuer_count == 0
-	        ? "the director names no issuer; set issuer and base_path"
-	        : "the director does not tell what the scopes of each issuer "
-	          "mean; set base_path");
-	trust->issuer_count = 0;
-	return TRUSTED_BY_NOBODY;
+	if (trust->issuer_count == 0 || !facts->token_required || !base_known)
+		return by_nobody(trusted, facts, why);
+	return TRUSTED_BY_FEDERATION;
 }
 
 void trusted_fini(struct trusted *trusted)
