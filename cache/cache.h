@@ -186,6 +186,25 @@ typedef void (*cache_facts_fn)(
 void cache_facts(struct cache *cache, const struct ident *ident,
     const char *path, cache_facts_fn answer, void *arg);
 
+/** What is known of a path, however old. */
+struct cache_known {
+	bool absent; /* it is not there; the rest is silent */
+	enum cache_kind kind;
+	bool made_up; /* a directory above the reach of a token */
+	uint64_t size_bytes;
+	bool fresh;
+	struct cache_facts facts;
+};
+
+/** 0, or -ENODATA: nothing; or what the door says. */
+typedef void (*cache_known_fn)(
+    void *arg, int code, const struct cache_known *known);
+
+/** Tell what is known, and ask no server. Of a shared cache, to whom the door
+ *  is open. */
+void cache_known(struct cache *cache, const struct ident *ident,
+    const char *path, cache_known_fn answer, void *arg);
+
 /** Space of the source, for statfs(2). */
 typedef void (*cache_space_fn)(
     void *arg, int code, uint64_t total_bytes, uint64_t free_bytes);
