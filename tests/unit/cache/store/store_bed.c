@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store_bed.c - see store_bed.h.
+ * tests/unit/cache/store/store_bed.c - see store_bed.h.
  */
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <ftw.h>
 #include <setjmp.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store.c - the block store as its callers see it:
+ * tests/unit/cache/store/test_store.c - the block store as its callers see it:
  * what was kept is there, what was not is a miss.
  */
 #include "base/stats.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <errno.h>
 #include <setjmp.h>

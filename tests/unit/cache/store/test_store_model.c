@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_model.c - random operations on two stores of
+ * tests/unit/cache/store/test_store_model.c - random operations on two stores of
  * one directory against a trivial model in memory, eviction included.
  *
  * The model knows what each block of each version holds, and what was kept
@@ -11,7 +11,7 @@
  */
 #include "base/stats.h"
 #include "cache/store/hash.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <errno.h>
 #include <setjmp.h>

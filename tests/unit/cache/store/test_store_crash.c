@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_crash.c - a process that keeps blocks is
+ * tests/unit/cache/store/test_store_crash.c - a process that keeps blocks is
  * killed at each of its system calls, and others go on with the directory:
  * nothing wrong, nothing leaked, packs of the dead adopted.
  *
@@ -8,7 +8,7 @@
  * give them) and ends without a word in front of
  * the chosen one, or in the middle of a write: as kill -9 does.
  */
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_table.c - the tables on disk: found again what was
+ * tests/unit/cache/store/test_table.c - the tables on disk: found again what was
  * entered, the least used gives way, noise is nothing.
  */
 #include "cache/store/table.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

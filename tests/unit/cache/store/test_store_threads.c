@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_threads.c - one writer, readers that wait and
+ * tests/unit/cache/store/test_store_threads.c - one writer, readers that wait and
  * one that must not, openers and closers, a second store that evicts from
  * the same directory: every byte is right. Meant for the thread sanitizer.
  */
 #include "base/stats.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_races.c - what another process does to the
+ * tests/unit/cache/store/test_store_races.c - what another process does to the
  * directory in the middle of a call of ours: it evicts the pack that we are
  * about to open, keeps the block anew that we are about to clear, ends just
  * before we take its pack over. And rules that no damage to a directory
@@ -12,7 +12,7 @@
 #include "cache/store/hash.h"
 #include "cache/store/impl.h"
 #include "cache/store/usage.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

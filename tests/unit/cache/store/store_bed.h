@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store_bed.h - what the tests of the block store share: a
+ * tests/unit/cache/store/store_bed.h - what the tests of the block store share: a
  * directory of their own, versions with known bytes, keep and load in one
  * call.
  */

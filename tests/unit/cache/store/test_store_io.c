@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_io.c - transfers that are cut or interrupted
+ * tests/unit/cache/store/test_store_io.c - transfers that are cut or interrupted
  * are finished; heat is told on kernels with cachestat(2) and without.
  */
 #include "cache/store/io.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <errno.h>
 #include <fcntl.h>

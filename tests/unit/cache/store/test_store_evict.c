@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_evict.c - the bound: it holds, least recently
+ * tests/unit/cache/store/test_store_evict.c - the bound: it holds, least recently
  * used packs go first, maps go with their files, a full disk and a stopped
  * evictor are lived with, descriptors are few.
  */
 #include "cache/store/evict.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_format.c - the file `format`: begun once,
+ * tests/unit/cache/store/test_store_format.c - the file `format`: begun once,
  * told apart from other versions and from nonsense, never repaired; tables
  * that grow with the cache; the directory that vanishes and comes back.
  */
 #include "cache/store/format.h"
 #include "cache/store/hash.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <dirent.h>
 #include <errno.h>

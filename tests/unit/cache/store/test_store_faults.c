@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/test_store_faults.c - each system call and each
+ * tests/unit/cache/store/test_store_faults.c - each system call and each
  * allocation of the block store fails, once or from then on, at each of its
  * turns: never a wrong byte, never a crash or a leak, and once it works
  * again all is kept and loaded as before.
@@ -8,7 +8,7 @@
  * The calls are wrapped under the names that 64-bit offsets give them.
  */
 #include "base/stats.h"
-#include "tests/unit/cache/store_bed.h"
+#include "tests/unit/cache/store/store_bed.h"
 
 #include <errno.h>
 #include <fcntl.h>
