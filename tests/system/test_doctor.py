@@ -215,6 +215,11 @@ class Doctor(bed.Case):
                 self.assertNotIn(name, found)
             for request in lying.requests(mark):
                 self.assertIsNone(request["token"])
+        # By the server's clock it has not ended.
+        lying.lie("headers", set={"Date": email.utils.formatdate(
+            time.time() - 300, usegmt=True)})
+        self.fails("token", "clock", token=ended, source=lying.url)
+        lying.honest()
         self.fails("server", "; check host and port", token=ended,
                    source=f"https://localhost:{free_port()}/exp")
         self.fails("server", "ca_file=FILE", token_file=self.dir + "/no",
