@@ -112,6 +112,10 @@ int tokens_verdict(struct tokens *tokens, const struct token *token,
 		return err_set(err, code,
 		    "the server refused '%s' (HTTP %d): %s", path, status,
 		    why.text);
+	if (skew_explains(tokens, token, &why))
+		return err_set(err, code,
+		    "the server refused the token for '%s' (HTTP %d): %s", path,
+		    status, why.text);
 	if (reach == REACH_NOT)
 		return say_outside(
 		    tokens, token, path, right, status, code, err);

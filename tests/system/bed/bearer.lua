@@ -128,13 +128,24 @@ local function refuse(status, code)
     return ngx.exit(status)
 end
 
+-- The server's own clock, which may be wrong.
+local function clock()
+    return ngx.time() + tonumber(ngx.var.bed_skew)
+end
+
+function M.date()
+    if ngx.var.bed_skew ~= "0" then
+        ngx.header["Date"] = ngx.http_time(clock())
+    end
+end
+
 function M.check()
     local header = ngx.var.http_authorization
     local token = header and header:match("^[Bb]earer +(%S+)$")
     if not token then
         return refuse(401)
     end
-    local claims, now = claims_of(token), ngx.time()
+    local claims, now = claims_of(token), clock()
     if not claims or claims.iss ~= M.issuer or not audience_ok(claims.aud) or
         type(claims.exp) ~= "number" or claims.exp <= now or
         (claims.nbf and claims.nbf > now) then

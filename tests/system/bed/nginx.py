@@ -50,7 +50,9 @@ http {{
         ssl_certificate {cert};
         ssl_certificate_key {key};
         set $bed_base {base};
+        set $bed_skew {skew};
         access_by_lua_block {{ require("bearer").check() }}
+        header_filter_by_lua_block {{ require("bearer").date() }}
         location {base} {{
             root {data};
             dav_methods PUT DELETE MKCOL COPY MOVE;
@@ -84,9 +86,11 @@ class Nginx(Server):
     user = "www-data"
     config = CONFIG
 
-    def __init__(self, bed, name=None, data=None, extra="", workers=0):
+    def __init__(self, bed, name=None, data=None, extra="", workers=0,
+                 skew=0):
         """
         @param extra    lines for every location, such as "limit_rate 1m;"
+        @param skew     seconds that its clock is ahead of ours
         @param workers  0: one process that serves (can be paused);
                         more: a master and workers, as in production
         """
@@ -94,6 +98,7 @@ class Nginx(Server):
         self.data = data or bed.data
         self.extra = extra
         self.workers = workers
+        self.skew = skew
         self.cert, self.key = bed.ca.server(self.name, user=self.user)
 
     @property
@@ -125,7 +130,7 @@ class Nginx(Server):
             file.write(self.config.format(
                 folder=self.folder, port=self.port, data=self.data,
                 cert=self.cert, key=self.key, base=self.bed.base,
-                extra=self.extra, processes=processes))
+                extra=self.extra, processes=processes, skew=self.skew))
         os.makedirs(self.folder + "/run", exist_ok=True)
         shutil.chown(self.folder + "/run", self.user)
         return Proc(["nginx", "-c", self.folder + "/nginx.conf",

@@ -176,8 +176,11 @@ class Server:
         which some servers get only when they see the first token, and which
         may take them seconds that no test should pay for."""
         url = f"https://127.0.0.1:{self.port}{self.bed.base}/"
+        # Good by any clock that is less than an hour wrong.
+        long_ago = int(time.time()) - 3600
+        token = self.bed.token("read:/", nbf=long_ago, iat=long_ago)
         try:
-            return ask(url, self.bed.token("read:/"), method="PROPFIND",
+            return ask(url, token, method="PROPFIND",
                        headers={"Depth": "0"}, timeout=20).status \
                 not in (401, 403)
         except (OSError, HTTPException):
