@@ -125,10 +125,6 @@ int tokens_verdict(struct tokens *tokens, const struct token *token,
 		    "begins as a JWT and is none, cut short or garbled; write "
 		    "it to '%s' again",
 		    path, status, token_source(token));
-	if (skew_explains(tokens, token, &why))
-		return err_set(err, code,
-		    "the server refused the token for '%s' (HTTP %d): %s", path,
-		    status, why.text);
 	if (code == -EKEYREJECTED)
 		return err_set(err, code,
 		    "the server refused the token for '%s' (HTTP %d); see "
