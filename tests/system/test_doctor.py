@@ -85,6 +85,11 @@ class Doctor(bed.Case):
         self.fails("signature", "the token does not verify: its signature",
                    "; get a new token of the issuer", jwks=self.keys,
                    token=self.bed.token(rogue=True))
+        status, found = self.look(
+            jwks=self.keys, base_path="/exp", source=self.url + "/alice",
+            token=self.bed.token("read:/alice"))
+        self.assertEqual(status, 0, found)
+        self.assertEqual(found["scope"], ("ok", "covers /exp/alice"))
         self.fails("scope", "the token's scope 'read:/bob' does not cover",
                    "; get a token that does", jwks=self.keys,
                    base_path="/exp", token=self.bed.token("read:/bob"),
