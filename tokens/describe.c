@@ -3,6 +3,8 @@
  * tokens/describe.c - the token in use, told to programs and to people.
  * Never its text.
  */
+#include "tokens/describe.h"
+
 #include "base/clock.h"
 #include "tokens/skew.h"
 #include "tokens/store.h"
@@ -48,18 +50,19 @@ static void put_end(struct buf *out, const struct token *token, uint64_t now_s)
 	    out, ",\"left_s\":%" PRIu64, end > now_s ? end - now_s : 0);
 }
 
-/* What a token says of itself, without the brace that ends it. */
-static void put_token(
-    struct buf *out, const struct token *token, uint64_t now_s)
+void describe_token(struct buf *out, const struct token *token, uint64_t now_s)
 {
 	static const struct jwt_claims silent;
 	const struct jwt_claims *claims =
 	    token != NULL ? &token->claims : &silent;
 
 	(void)buf_printf(out, "{\"state\":\"%s\"", state_of(token, now_s));
+	put_field(out, "kind", token != NULL ? token_kind(token) : NULL);
+	put_field(out, "profile", token != NULL ? token_profile(token) : NULL);
 	put_field(out, "source", token != NULL ? token_source(token) : NULL);
 	put_field(out, "issuer", claims->issuer);
 	put_field(out, "subject", claims->subject);
+	put_field(out, "audience", claims->audience);
 	put_field(out, "scope", claims->scope);
 	put_end(out, token, now_s);
 }
@@ -68,13 +71,13 @@ static void put_token(
 static void put_finding(
     struct buf *out, const struct finding *now, uint64_t now_s)
 {
-	put_token(out, finding_first(now), now_s);
+	describe_token(out, finding_first(now), now_s);
 	put_field(
 	    out, "problem", now->problem.code != 0 ? now->problem.text : NULL);
 	(void)buf_printf(out, ",\"others\":[");
 	for (unsigned i = 1; i < now->count; i++) {
 		(void)buf_printf(out, i > 1 ? "," : "");
-		put_token(out, now->tokens[i], now_s);
+		describe_token(out, now->tokens[i], now_s);
 		(void)buf_printf(out, "}");
 	}
 	(void)buf_printf(out, "]");
@@ -128,18 +131,26 @@ static void put_duration(struct buf *out, uint64_t seconds)
 		(void)buf_printf(out, "%" PRIu64 " s", seconds);
 }
 
-/* Text from outside for a terminal: control bytes become '?'. */
 static void put_text(struct buf *out, const char *label, const char *text)
 {
 	if (text == NULL)
 		return;
 	(void)buf_printf(out, "  %s: ", label);
-	for (const char *p = text; *p != '\0'; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		(void)buf_append(out, c < 0x20 || c == 0x7f ? "?" : p, 1);
-	}
+	(void)buf_visible(out, text);
 	(void)buf_append(out, "\n", 1);
+}
+
+static void put_kind(struct buf *out, const struct token *token)
+{
+	const char *profile = token_profile(token);
+
+	if (token->claims.is_jwt)
+		(void)buf_printf(out, "  kind: JWT%s%s\n",
+		    profile != NULL ? ", " : "",
+		    profile != NULL ? profile : "");
+	else
+		(void)buf_printf(out, "  kind: %s%s%s\n", token_kind(token),
+		    profile != NULL ? " " : "", profile != NULL ? profile : "");
 }
 
 static void put_state(
@@ -171,20 +182,29 @@ static void put_state(
 	(void)buf_append(out, "\n", 1);
 }
 
+void describe_token_text(
+    struct buf *out, const struct token *token, uint64_t now_s)
+{
+	if (token == NULL) {
+		(void)buf_printf(out, "token: none\n");
+		return;
+	}
+	put_state(out, token, now_s);
+	put_kind(out, token);
+	put_text(out, "from", token_source(token));
+	put_text(out, "issuer", token->claims.issuer);
+	put_text(out, "subject", token->claims.subject);
+	put_text(out, "audience", token->claims.audience);
+	put_text(out, "scope", token->claims.scope);
+}
+
 static void put_finding_text(
     struct buf *out, const struct finding *now, uint64_t now_s)
 {
 	if (now->count == 0)
-		(void)buf_printf(out, "token: none\n");
-	for (unsigned i = 0; i < now->count; i++) {
-		const struct token *token = now->tokens[i];
-
-		put_state(out, token, now_s);
-		put_text(out, "from", token_source(token));
-		put_text(out, "issuer", token->claims.issuer);
-		put_text(out, "subject", token->claims.subject);
-		put_text(out, "scope", token->claims.scope);
-	}
+		describe_token_text(out, NULL, now_s);
+	for (unsigned i = 0; i < now->count; i++)
+		describe_token_text(out, now->tokens[i], now_s);
 	if (now->problem.code != 0)
 		put_text(out, "problem", now->problem.text);
 }

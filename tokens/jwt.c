@@ -31,6 +31,7 @@ void jwt_claims_init(struct jwt_claims *claims)
 
 void jwt_claims_fini(struct jwt_claims *claims)
 {
+	free(claims->type);
 	free(claims->issuer);
 	free(claims->subject);
 	free(claims->scope);
@@ -79,10 +80,23 @@ static int part_object(cJSON **out, const struct parts *parts, unsigned index)
 	return code;
 }
 
+/* The header's typ, when it is a text (RFC 7515, section 4.1.9). */
+static int read_type(char **out, const cJSON *header)
+{
+	const cJSON *type;
+
+	if (token_json_member(&type, header, "typ") < 0 ||
+	    !cJSON_IsString(type))
+		return 0;
+	*out = strdup(type->valuestring);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
 /* Whether the header makes the text a signed JWT: 0, else as jwt_parse().
  * RFC 7515, section 4.1.1: `alg` must be present; RFC 7516, section 4.1.2:
  * `enc` marks an encrypted one, whose claims are not ours to read. */
-static int check_header(const struct parts *parts, struct err *err)
+static int check_header(
+    struct jwt_claims *out, const struct parts *parts, struct err *err)
 {
 	__attribute__((cleanup(token_json_freep))) cJSON *header = NULL;
 	const cJSON *algorithm;
@@ -105,7 +119,7 @@ static int check_header(const struct parts *parts, struct err *err)
 		return err_set(err, -EINVAL,
 		    "the token is cut short or garbled (%u of 3 parts)",
 		    parts->count);
-	return 0;
+	return read_type(&out->type, header);
 }
 
 /* The signature's spelling: base64url, and there unless `alg` is none (such
@@ -307,15 +321,15 @@ int jwt_parse(struct jwt_claims *out, const char *text, size_t size_bytes,
 	if (code == 0 && parts.count == 1)
 		code = -ENOMSG;
 	if (code == 0)
-		code = check_header(&parts, err);
+		code = check_header(out, &parts, err);
 	if (code == 0)
 		code = check_signature(&parts, err);
-	if (code < 0)
-		return code;
-	code = part_object(&payload, &parts, 1);
-	if (code == -EINVAL)
-		return err_set(
-		    err, code, "the token's claims are cut short or garbled");
+	if (code == 0) {
+		code = part_object(&payload, &parts, 1);
+		if (code == -EINVAL)
+			(void)err_set(err, code,
+			    "the token's claims are cut short or garbled");
+	}
 	if (code == 0)
 		code = read_claims(out, payload, err);
 	if (code < 0)

@@ -32,6 +32,8 @@ enum {
 struct jwt_claims {
 	bool is_jwt;      /* false: all is silent, the token is opaque */
 	bool is_macaroon; /* of which expires_s and scope are known */
+	unsigned macaroon_version;
+	char *type; /* the header's typ */
 	char *issuer;
 	char *subject;
 	char *scope;           /* space-separated (from scope, else scp) */

@@ -274,7 +274,8 @@ static bool begins_as_packets(const char *text, size_t size_bytes)
 }
 
 /* As macaroon_parse(), without the sentence and the fields made of it. */
-static int parse(struct caveats *caveats, const char *text, size_t size_bytes)
+static int parse(struct caveats *caveats, unsigned *version, const char *text,
+    size_t size_bytes)
 {
 	bool packets = begins_as_packets(text, size_bytes);
 	unsigned char *bytes;
@@ -288,6 +289,7 @@ static int parse(struct caveats *caveats, const char *text, size_t size_bytes)
 	if (n < 0)
 		return n == -EINVAL && !packets ? -ENOMSG : (int)n;
 	all = (struct bytes){.at = bytes, .size = (size_t)n};
+	*version = packets ? 1 : 2;
 	if (packets)
 		code = parse_packets(caveats, all);
 	else if (n > 0 && bytes[0] == V2_BYTE)
@@ -302,16 +304,18 @@ int macaroon_parse(
     struct macaroon *out, const char *text, size_t size_bytes, struct err *err)
 {
 	struct caveats caveats;
+	unsigned version = 0;
 	int code;
 
 	caveats_init(&caveats);
-	code = parse(&caveats, text, size_bytes);
+	code = parse(&caveats, &version, text, size_bytes);
 	if (code == -EINVAL)
 		return err_set(
 		    err, code, "the macaroon is cut short or garbled");
 	if (code < 0)
 		return code;
 	*out = (struct macaroon){
+	    .version = version,
 	    .expires_s = caveats.expires_s,
 	    .rights = caveats_rights(&caveats),
 	};

@@ -32,6 +32,7 @@ enum {
 };
 
 struct macaroon {
+	unsigned version;   /* of its form: 1, 2 */
 	uint64_t expires_s; /* the earliest before:; UINT64_MAX: none */
 	unsigned rights;    /* bits 1u << enum tokens_right */
 	char *path;         /* normal, of the server; NULL: not to be told */

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "tokens/json.h"
 #include "tokens/macaroon.h"
+#include "tokens/verify/profile.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -49,6 +50,16 @@ const char *token_kind(const struct token *token)
 	if (token->claims.is_jwt)
 		return "jwt";
 	return token->claims.is_macaroon ? "macaroon" : "opaque";
+}
+
+const char *token_profile(const struct token *token)
+{
+	const struct jwt_claims *claims = &token->claims;
+
+	if (claims->is_macaroon)
+		return claims->macaroon_version == 1 ? "v1" : "v2";
+	return profile_said(
+	    claims->version, claims->wlcg_version, claims->type);
 }
 
 const struct secret *token_text(const struct token *token)
@@ -140,6 +151,7 @@ static int read_macaroon(struct jwt_claims *claims, const char *text,
 	if (code < 0)
 		return code;
 	claims->is_macaroon = true;
+	claims->macaroon_version = macaroon.version;
 	claims->expires_s = macaroon.expires_s;
 	code = macaroon_scope(&claims->scope, &macaroon);
 	macaroon_fini(&macaroon);

@@ -38,6 +38,10 @@ struct token {
 /** "jwt", "macaroon" or "opaque". */
 const char *token_kind(const struct token *token);
 
+/** The profile that it says it is of ("WLCG 1.x"), of a macaroon its version
+ *  ("v2"), static; NULL: it does not say. */
+const char *token_profile(const struct token *token);
+
 /** Where it was found, borrowed; "" when nobody said. */
 const char *token_source(const struct token *token);
 

@@ -250,7 +250,8 @@ unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
     const char *path, void (*name)(void *arg, const char *name), void *arg);
 
 /** Append a JSON object on the token in use to `out`: "state" (valid,
- *  missing, expired, not_yet_valid), "source", "issuer", "subject",
+ *  missing, expired, not_yet_valid), "kind" (jwt, macaroon, opaque),
+ *  "profile" ("WLCG 1.x", "v2"), "source", "issuer", "subject", "audience",
  *  "scope", "expires_at" (RFC 3339), "left_s" (a number), "problem" (with its
  *  remedy; also of a source that was passed over), "others" (an array, where
  *  a job holds several: the same of the rest, without "problem"), "writing"

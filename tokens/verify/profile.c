@@ -117,6 +117,22 @@ static bool is_access_token(const char *typ)
 	        strcasecmp(typ, "application/at+jwt") == 0);
 }
 
+const char *profile_said(
+    const char *version, const char *wlcg_version, const char *typ)
+{
+	struct err unused = ERR_INIT;
+	enum profile profile;
+
+	if (version != NULL)
+		return choose_scitokens(&profile, version, &unused) == 0
+		    ? profile_name(profile)
+		    : NULL;
+	if (wlcg_version != NULL)
+		return is_wlcg_1(wlcg_version) ? profile_name(PROFILE_WLCG_1)
+		                               : NULL;
+	return is_access_token(typ) ? profile_name(PROFILE_RFC9068) : NULL;
+}
+
 static int choose(
     enum profile *out, const cJSON *claims, const char *typ, struct err *err)
 {

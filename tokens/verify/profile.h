@@ -53,6 +53,11 @@ struct profile_rules {
 /** "SciTokens 1.0", "WLCG 1.x", ... */
 const char *profile_name(enum profile profile);
 
+/** The name of the profile that a token says it is of, by the markers above
+ *  (NULL: not there); NULL when it has none, or one that is not known. */
+const char *profile_said(
+    const char *version, const char *wlcg_version, const char *typ);
+
 /** Whether a text is one of the profiles' wildcards, which only tokens may
  *  use and nobody who judges them. */
 bool profile_is_wildcard(const char *audience);

@@ -370,6 +370,48 @@ static void tokens_are_read_as_users_hand_them_over(void **state)
 	}
 }
 
+static void the_profile_is_the_one_that_is_said(void **state)
+{
+	static const struct {
+		const char *header;
+		const char *claims;
+		const char *profile; /* NULL: none */
+	} rows[] = {
+	    {"{\"alg\":\"ES256\"}", "{\"wlcg.ver\":\"1.0\"}", "WLCG 1.x"},
+	    {"{\"alg\":\"ES256\"}", "{\"wlcg.ver\":\"2.0\"}", NULL},
+	    {"{\"alg\":\"ES256\"}", "{\"ver\":\"scitoken:2.0\"}",
+	        "SciTokens 2.0"},
+	    {"{\"alg\":\"ES256\"}", "{\"ver\":\"scitokens:1.0\"}",
+	        "SciTokens 1.0"},
+	    {"{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}", "{\"ver\":\"9\"}", NULL},
+	    {"{\"alg\":\"ES256\",\"typ\":\"AT+JWT\"}", "{}", "RFC 9068"},
+	    {"{\"alg\":\"ES256\",\"typ\":\"JWT\"}", "{}", NULL},
+	    {"{\"alg\":\"ES256\"}", "{}", NULL},
+	    /* Not a text: nothing is said, and the server judges it. */
+	    {"{\"alg\":\"ES256\",\"typ\":7}", "{}", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		char header[MAKE_BYTES];
+		char claims[MAKE_BYTES];
+		char text[2 * MAKE_BYTES + 8];
+		struct token *token;
+
+		make_base64(header, rows[i].header);
+		make_base64(claims, rows[i].claims);
+		(void)snprintf(
+		    text, sizeof(text), "%s.%s.c2ln", header, claims);
+		token = make_parsed(text);
+		if (rows[i].profile != NULL)
+			assert_string_equal(
+			    token_profile(token), rows[i].profile);
+		else
+			assert_null(token_profile(token));
+		token_put(token);
+	}
+}
+
 static void a_nul_is_no_part_of_a_token(void **state)
 {
 	struct token *token = NULL;
@@ -562,6 +604,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_jwt_is_told_from_a_broken_one),
 	    cmocka_unit_test(no_beginning_of_a_jwt_is_a_jwt),
 	    cmocka_unit_test(tokens_are_read_as_users_hand_them_over),
+	    cmocka_unit_test(the_profile_is_the_one_that_is_said),
 	    cmocka_unit_test(a_nul_is_no_part_of_a_token),
 	    cmocka_unit_test(a_token_has_its_longest_size),
 	    cmocka_unit_test(what_begins_as_a_jwt_and_is_none_is_known),

@@ -91,18 +91,19 @@ static void every_form_tells_the_same(void **state)
 {
 	static const struct {
 		const char *text;
+		unsigned version;
 		uint64_t expires_s;
 		unsigned rights;
 		const char *path;
 	} rows[] = {
-	    {mybank, UINT64_MAX, ALL, "/"},
-	    {dcache_v1, 1555494682, ALL, "/"},
-	    {rich_v1, 1927857906, READS, "/ligo/home/ada"},
-	    {rich_v2, 1927857906, READS, "/ligo/home/ada"},
-	    {rich_json, 1927857906, READS, "/ligo/home/ada"},
+	    {mybank, 1, UINT64_MAX, ALL, "/"},
+	    {dcache_v1, 1, 1555494682, ALL, "/"},
+	    {rich_v1, 1, 1927857906, READS, "/ligo/home/ada"},
+	    {rich_v2, 2, 1927857906, READS, "/ligo/home/ada"},
+	    {rich_json, 2, 1927857906, READS, "/ligo/home/ada"},
 	    /* A third party's before: is not ours to read. */
-	    {third_v1, UINT64_MAX, ALL, "/a"},
-	    {third_v2, UINT64_MAX, ALL, "/a"},
+	    {third_v1, 1, UINT64_MAX, ALL, "/a"},
+	    {third_v2, 2, UINT64_MAX, ALL, "/a"},
 	};
 
 	(void)state;
@@ -110,6 +111,7 @@ static void every_form_tells_the_same(void **state)
 		struct macaroon macaroon;
 
 		assert_int_equal(parse(&macaroon, rows[i].text), 0);
+		assert_int_equal(macaroon.version, rows[i].version);
 		assert_int_equal(macaroon.expires_s, rows[i].expires_s);
 		assert_int_equal(macaroon.rights, rows[i].rights);
 		assert_string_equal(macaroon.path, rows[i].path);
@@ -399,13 +401,18 @@ static void a_token_that_is_one_knows_its_end(void **state)
 
 	(void)state;
 	assert_string_equal(token_kind(token), "macaroon");
+	assert_string_equal(token_profile(token), "v1");
 	assert_false(token->claims.is_jwt);
 	assert_int_equal(token_expires_s(token), 1927857906);
 	assert_string_equal(token->claims.scope, "storage.read:/ligo/home/ada");
 	assert_null(token->claims.issuer);
 	token_put(token);
+	token = make_parsed(rich_json);
+	assert_string_equal(token_profile(token), "v2");
+	token_put(token);
 	token = make_parsed("2YotnFZFEjr1zCsicMWpAA");
 	assert_string_equal(token_kind(token), "opaque");
+	assert_null(token_profile(token));
 	assert_null(token->claims.scope);
 	token_put(token);
 }

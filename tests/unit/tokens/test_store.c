@@ -763,39 +763,43 @@ static void the_token_is_described_without_its_text(void **state)
 	(void)state;
 	put_claims("{\"iss\":\"https://i\",\"sub\":\"a\\\"\\u001b[1m\","
 	           "\"scope\":\"read:/\",\"nbf\":3000000010,"
+	           "\"aud\":[\"b\",\"c\"],\"wlcg.ver\":\"1.2\","
 	           "\"exp\":3000001000}");
 	begin();
 	assert_described(
-	    "{\"state\":\"not_yet_valid\",\"source\":\"the place\","
+	    "{\"state\":\"not_yet_valid\",\"kind\":\"jwt\","
+	    "\"profile\":\"WLCG 1.x\",\"source\":\"the place\","
 	    "\"issuer\":\"https://i\",\"subject\":\"a\\\"\\u001b[1m\","
-	    "\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
+	    "\"audience\":\"b c\",\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
 	    "\"left_s\":1000,\"problem\":null,"
 	    "\"others\":[],\"writing\":null}",
 	    "token: not valid before 2065-01-24T05:20:10Z\n"
-	    "  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
-	    "  scope: read:/\n",
+	    "  kind: JWT, WLCG 1.x\n  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
+	    "  audience: b c\n  scope: read:/\n",
 	    -EKEYEXPIRED);
 	pass_wall(10);
 	assert_described(
-	    "{\"state\":\"valid\",\"source\":\"the place\","
+	    "{\"state\":\"valid\",\"kind\":\"jwt\","
+	    "\"profile\":\"WLCG 1.x\",\"source\":\"the place\","
 	    "\"issuer\":\"https://i\",\"subject\":\"a\\\"\\u001b[1m\","
-	    "\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
+	    "\"audience\":\"b c\",\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
 	    "\"left_s\":990,\"problem\":null,"
 	    "\"others\":[],\"writing\":null}",
 	    "token: valid for 16 min\n"
-	    "  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
-	    "  scope: read:/\n",
+	    "  kind: JWT, WLCG 1.x\n  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
+	    "  audience: b c\n  scope: read:/\n",
 	    0);
 	pass_wall(1000);
 	assert_described(
-	    "{\"state\":\"expired\",\"source\":\"the place\","
+	    "{\"state\":\"expired\",\"kind\":\"jwt\","
+	    "\"profile\":\"WLCG 1.x\",\"source\":\"the place\","
 	    "\"issuer\":\"https://i\",\"subject\":\"a\\\"\\u001b[1m\","
-	    "\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
+	    "\"audience\":\"b c\",\"scope\":\"read:/\",\"expires_at\":\"2065-01-24T05:36:40Z\","
 	    "\"left_s\":0,\"problem\":null,"
 	    "\"others\":[],\"writing\":null}",
 	    "token: ended at 2065-01-24T05:36:40Z\n"
-	    "  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
-	    "  scope: read:/\n",
+	    "  kind: JWT, WLCG 1.x\n  from: the place\n  issuer: https://i\n  subject: a\"?[1m\n"
+	    "  audience: b c\n  scope: read:/\n",
 	    -EKEYEXPIRED);
 }
 
@@ -807,12 +811,13 @@ static void what_a_token_does_not_say_is_null(void **state)
 	put(make_parsed("opaque"));
 	begin();
 	assert_described(
-	    "{\"state\":\"valid\",\"source\":\"the place\",\"issuer\":null,"
-	    "\"subject\":null,\"scope\":null,\"expires_at\":null,"
+	    "{\"state\":\"valid\",\"kind\":\"opaque\",\"profile\":null,"
+	    "\"source\":\"the place\",\"issuer\":null,"
+	    "\"subject\":null,\"audience\":null,\"scope\":null,\"expires_at\":null,"
 	    "\"left_s\":null,\"problem\":null,"
 	    "\"others\":[],\"writing\":null}",
 	    "token: in use; it does not say when it ends\n"
-	    "  from: the place\n",
+	    "  kind: opaque\n  from: the place\n",
 	    0);
 	buf_init(&out, 64);
 	assert_int_equal(tokens_source(tokens, &out), 0);
@@ -822,8 +827,9 @@ static void what_a_token_does_not_say_is_null(void **state)
 	put(NULL);
 	begin();
 	assert_described(
-	    "{\"state\":\"missing\",\"source\":null,\"issuer\":null,"
-	    "\"subject\":null,\"scope\":null,\"expires_at\":null,"
+	    "{\"state\":\"missing\",\"kind\":null,\"profile\":null,"
+	    "\"source\":null,\"issuer\":null,"
+	    "\"subject\":null,\"audience\":null,\"scope\":null,\"expires_at\":null,"
 	    "\"left_s\":null,\"problem\":\"the place is empty\","
 	    "\"others\":[],\"writing\":null}",
 	    "token: none\n  problem: the place is empty\n", -ENOKEY);
