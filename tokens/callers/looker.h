@@ -10,13 +10,15 @@
  * the kernel) counts against its user's share until it is gone, and costs
  * nobody else anything.
  *
- *   this process   queue, shares, answers (looker.c)
+ *   this process   queue, shares, answers (looker.c, looker_queue.c)
+ *   the keeper     has a forker: another one when it was killed, for want of
+ *                  memory or by hand (looker_keeper.c)
  *   the forker     forks, kills at the deadline, tells (looker_forker.c)
  *   a look         the callback; its answer comes here by a pipe of its own,
  *                  never through the forker (looker_child.c)
  *
  * Lifecycle: looker_start() while there is one thread; all else on one thread
- * at a time; looker_free() ends the forker, which kills what it has.
+ * at a time; looker_free() ends all of them, as does this process's end.
  * Sources: proc(5), ptrace(2) (access mode checking).
  */
 #ifndef TOKENS_LOOKER_H
@@ -66,7 +68,7 @@ struct looker_scene {
 typedef int (*looker_look_fn)(void *arg, const struct looker_scene *scene);
 
 /**
- * Fork the forker.
+ * Fork the keeper.
  *
  * @param look, arg  as they are in memory at this time.
  * @retval -errno  of fork(2), socketpair(2), ...
@@ -85,7 +87,7 @@ DEFINE_FREEP(looker, looker_free)
  * @retval 0        its answer will come, whatever happens.
  * @retval -EDQUOT  as many of this user's wait as may.
  * @retval -EAGAIN  as many wait as may.
- * @retval -EPIPE   the forker has ended; see looker_take().
+ * @retval -EPIPE   keeper and forker have ended; see looker_take().
  */
 NODISCARD int looker_ask(
     struct looker *looker, uint64_t number, const struct caller *caller);
@@ -97,8 +99,9 @@ struct looker_answer {
 	uint64_t number;
 	int code;    /* 0; -ETIMEDOUT; -ESRCH: another program by now; -EPERM:
 		       its ids cannot be taken on; -EXDEV: its view cannot be
-		       entered; -EIO: it was killed, or the forker has ended;
-		       -EMSGSIZE; else what the look returned */
+		       entered; -EIO: it was killed, or the forker was;
+		       -EPIPE: nobody is left to make it; -EMSGSIZE; else what
+		       the look returned */
 	char *bytes; /* the receiver's to wipe; NULL unless code is 0 */
 	size_t size_bytes;
 };

@@ -178,7 +178,7 @@ int looker_child(
     const struct caller *caller, int answer_fd, looker_look_fn look, void *arg)
 {
 	struct looker_scene scene = {
-	    .caller = caller, .answer_fd = 3, .environ_fd = -1};
+	    .caller = caller, .answer_fd = LOOKER_ANSWER, .environ_fd = -1};
 	struct rlimit zero = {0};
 	char path[32];
 	int proc_fd;
@@ -187,9 +187,10 @@ int looker_child(
 	(void)setrlimit(RLIMIT_CORE, &zero);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* 0 to 2 are /dev/null; nothing of the forker's stays open. */
-	if (answer_fd != 3 && dup3(answer_fd, 3, O_CLOEXEC) < 0)
+	if (answer_fd != LOOKER_ANSWER &&
+	    dup3(answer_fd, LOOKER_ANSWER, O_CLOEXEC) < 0)
 		return EIO;
-	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
+	if (syscall(SYS_close_range, LOOKER_ANSWER + 1U, ~0U, 0U) < 0)
 		return EIO;
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)caller->tgid);
 	proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/callers/looker_forker.c - the small process that forks one more for
  * each look, and kills it at its deadline; see looker.h. */
-#include "base/log.h"
-#include "base/secret.h"
 #include "tokens/callers/looker_impl.h"
+#include "tokens/callers/looker_wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,7 +23,7 @@ struct look {
 };
 
 struct forker {
-	int socket;
+	uint32_t generation; /* how many there were before this one */
 	looker_look_fn look;
 	void *arg;
 	unsigned count;
@@ -44,13 +39,12 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void tell(
-    const struct forker *forker, uint32_t slot, int code, bool gone)
+static void tell(uint32_t slot, int code, bool gone)
 {
-	struct looker_news news = {.slot = slot, .code = code, .gone = gone};
+	const struct looker_news news = {
+	    .slot = slot, .code = code, .gone = gone};
 
-	/* Nobody there any more: the next look at the socket ends this. */
-	(void)send(forker->socket, &news, sizeof(news), MSG_NOSIGNAL);
+	looker_wire_tell(LOOKER_SOCKET, &news);
 }
 
 static void start_look(
@@ -60,7 +54,7 @@ static void start_look(
 	    .deadline_ms = now_ms() + LOOKER_DEADLINE_MS};
 
 	if (forker->count == LOOKER_LOOKS_MAX) {
-		tell(forker, request->slot, -EAGAIN, true);
+		tell(request->slot, -EAGAIN, true);
 		return;
 	}
 	look.pid = fork();
@@ -73,14 +67,14 @@ static void start_look(
 		    &request->caller, answer_fd, forker->look, forker->arg));
 	}
 	if (look.pid < 0) {
-		tell(forker, request->slot, -EAGAIN, true);
+		tell(request->slot, -EAGAIN, true);
 		return;
 	}
 	look.pid_fd = (int)syscall(SYS_pidfd_open, look.pid, 0);
 	if (look.pid_fd < 0) {
 		(void)kill(look.pid, SIGKILL);
 		(void)waitpid(look.pid, NULL, 0);
-		tell(forker, request->slot, -EAGAIN, true);
+		tell(request->slot, -EAGAIN, true);
 		return;
 	}
 	(void)fcntl(look.pid_fd, F_SETFD, FD_CLOEXEC);
@@ -90,37 +84,28 @@ static void start_look(
 /* One request; false when the other side has gone. */
 static bool take_request(struct forker *forker)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
 	struct looker_request request;
-	struct iovec part = {&request, sizeof(request)};
-	struct msghdr message = {.msg_iov = &part,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof(control)};
-	ssize_t n = recvmsg(forker->socket, &message, MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *header;
 	int answer_fd;
 
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n != (ssize_t)sizeof(request))
+	if (!looker_wire_take(LOOKER_SOCKET, &request, &answer_fd))
 		return false;
-	header = CMSG_FIRSTHDR(&message);
-	if (header == NULL || header->cmsg_type != SCM_RIGHTS) {
-		tell(forker, request.slot, -EAGAIN, true);
+	/* Asked of the one before this, it was answered when that ended. */
+	if (request.generation != forker->generation) {
+		if (answer_fd >= 0)
+			(void)close(answer_fd);
 		return true;
 	}
-	memcpy(&answer_fd, CMSG_DATA(header), sizeof(answer_fd));
+	if (answer_fd < 0) {
+		tell(request.slot, -EAGAIN, true);
+		return true;
+	}
 	start_look(forker, &request, answer_fd);
 	(void)close(answer_fd);
 	return true;
 }
 
 /* Whether a look's process is no more; then it is told, and forgotten. */
-static bool reap(struct forker *forker, const struct look *look)
+static bool reap(const struct look *look)
 {
 	int status = 0;
 	int code;
@@ -130,7 +115,7 @@ static bool reap(struct forker *forker, const struct look *look)
 	code = WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 	if (look->killed && !WIFEXITED(status))
 		code = -ETIMEDOUT;
-	tell(forker, look->slot, code, true);
+	tell(look->slot, code, true);
 	(void)close(look->pid_fd);
 	return true;
 }
@@ -145,7 +130,7 @@ static void kill_late(struct forker *forker, uint64_t now)
 		look->killed = true;
 		/* By its pid: it is ours and not reaped. */
 		(void)kill(look->pid, SIGKILL);
-		tell(forker, look->slot, -ETIMEDOUT, false);
+		tell(look->slot, -ETIMEDOUT, false);
 	}
 }
 
@@ -169,7 +154,7 @@ static bool turn(struct forker *forker)
 	unsigned kept = 0;
 	unsigned count = forker->count;
 
-	forker->polled[0] = (struct pollfd){forker->socket, POLLIN, 0};
+	forker->polled[0] = (struct pollfd){LOOKER_SOCKET, POLLIN, 0};
 	for (unsigned i = 0; i < count; i++)
 		forker->polled[i + 1] =
 		    (struct pollfd){forker->looks[i].pid_fd, POLLIN, 0};
@@ -178,7 +163,7 @@ static bool turn(struct forker *forker)
 	for (unsigned i = 0; i < count; i++) {
 		const struct look *look = &forker->looks[i];
 
-		if (forker->polled[i + 1].revents == 0 || !reap(forker, look))
+		if (forker->polled[i + 1].revents == 0 || !reap(look))
 			forker->looks[kept++] = *look;
 	}
 	forker->count = kept;
@@ -186,56 +171,12 @@ static bool turn(struct forker *forker)
 	return forker->polled[0].revents == 0 || take_request(forker);
 }
 
-/* What libc would read later, when it would be the caller's: it asks for the
- * time zone once. */
-static void load_all(void)
-{
-	tzset();
-}
-
-/* A token may be in it, and a look is asked for one if it is a caller. */
-static void forget_environment(void)
-{
-	for (char **at = environ; *at != NULL; at++)
-		secret_wipe(*at, strlen(*at));
-	environ[0] = NULL;
-}
-
-/* Nothing of the mount's: not its files, its terminal, its log, its signals,
- * its environment. */
-static int stand_alone(int socket)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct rlimit zero = {0};
-	struct err ignored = ERR_INIT;
-
-	load_all();
-	forget_environment();
-	/* What is wrong is said in the answer. */
-	(void)!log_start(LOG_TO_STDERR, LOG_LEVEL_ERROR, NULL, &ignored);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
-	    dup2(null, 2) < 0)
-		return -1;
-	if (socket != 3 && dup3(socket, 3, O_CLOEXEC) < 0)
-		return -1;
-	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
-		return -1;
-	(void)signal(SIGINT, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
-	(void)signal(SIGTERM, SIG_IGN);
-	(void)signal(SIGCHLD, SIG_DFL);
-	(void)setrlimit(RLIMIT_CORE, &zero);
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return chdir("/");
-}
-
-void looker_fork_loop(int socket, looker_look_fn look, void *arg)
+void looker_fork_loop(uint32_t generation, looker_look_fn look, void *arg)
 {
 	static struct forker forker;
 
-	forker = (struct forker){.socket = 3, .look = look, .arg = arg};
-	if (stand_alone(socket) < 0)
-		_exit(1);
+	forker =
+	    (struct forker){.generation = generation, .look = look, .arg = arg};
 	while (turn(&forker))
 		;
 	for (unsigned i = 0; i < forker.count; i++)

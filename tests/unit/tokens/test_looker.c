@@ -306,37 +306,6 @@ static void one_user_has_a_limit_that_is_not_the_others(void **state)
 	bed_end(&bob);
 }
 
-/* The only child of this process beside the caller's is the forker. */
-static pid_t forker_pid(void)
-{
-	char path[64];
-	char text[64] = "";
-	int fd;
-
-	(void)snprintf(
-	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_true(read(fd, text, sizeof(text) - 1) > 0);
-	(void)close(fd);
-	return (pid_t)strtol(text, NULL, 10);
-}
-
-static void a_killed_forker_answers_everybody(void **state)
-{
-	pid_t forker = forker_pid();
-	struct bed_process process = process_of(STALLED, ACT_STALL);
-
-	(void)state;
-	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(looker_ask(looker, i, &process.caller), 0);
-	assert_int_equal(kill(forker, SIGKILL), 0);
-	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(bed_take(looker).code, -EIO);
-	assert_int_equal(looker_ask(looker, 9, &process.caller), -EPIPE);
-	bed_end(&process);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -353,7 +322,6 @@ int main(void)
 	    TEST(another_program_by_now_is_not_looked_at),
 	    TEST(a_user_who_stalls_delays_nobody_else),
 	    TEST(one_user_has_a_limit_that_is_not_the_others),
-	    TEST(a_killed_forker_answers_everybody),
 	};
 
 	if (geteuid() != 0) {
