@@ -6,6 +6,8 @@ import errno
 import json
 import os
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 import bed
 from bed import mount
 from bed.issuer import AUDIENCE, Issuer
@@ -31,15 +33,16 @@ class Trust(bed.Case):
                         "base_path": self.bed.base, "timeout": "5s",
                         "attr_ttl": "1h", "immutable": True}
 
-    def begin(self, token=None, **more):
-        return self.mount(self.bed.nginx.url, token or self.bed.token(),
+    def begin(self, token=None, source=None, **more):
+        return self.mount(source or self.bed.nginx.url,
+                          token or self.bed.token(),
                           **{**self.options, **more})
 
-    def becomes(self, m, name, wanted):
+    def becomes(self, m, name, wanted, seconds=30):
         """A new token is seen within the time that any file is looked at."""
         bed.wait_for(lambda: opened(m.at(name)) == wanted,
-                     f"{name} to give {errno.errorcode.get(wanted, 0)}", 30,
-                     every=0.2)
+                     f"{name} to give {errno.errorcode.get(wanted, 0)}",
+                     seconds, every=0.2)
 
     def asked(self, issuer, what):
         with open(issuer.log) as file:
@@ -101,6 +104,37 @@ class Trust(bed.Case):
                               "cache_dir": m.options["cache_dir"]})
         self.assertEqual(opened(again.at("alice/a.bin")), errno.EKEYREJECTED)
         self.assertEqual(self.asked(issuer, "/jwks"), 1)
+
+    def test_a_rotated_key_is_taken_up(self):
+        """Old and new tokens, by keys that a mount before has kept, and by
+        those that the issuer has now."""
+        issuer = self.bed.add(Issuer(self.bed, "rotating"))
+        old = issuer.token()
+        first = self.begin(old, source=self.bed.lying.url, issuer=issuer.url)
+        bed.wait_for(lambda: self.kept(first), "keys to be kept", 30)
+        first.stop()
+        issuer.keys = {
+            "next": (ec.generate_private_key(ec.SECP256R1()), "ES256")}
+        issuer.publish()
+        m = self.begin(old, source=self.bed.lying.url, issuer=issuer.url,
+                       cache_dir=first.options["cache_dir"])
+        self.assertEqual(opened(m.at("alice/a.bin")), 0)
+        self.assertEqual(self.asked(issuer, "/jwks"), 1)
+        # A key that is not known has the issuer asked at once.
+        m.set_token(issuer.token("read:/alice", kid="next"))
+        self.becomes(m, "bob/b.bin", errno.EACCES)
+        m.wait_log("issuer has other keys")
+        self.assertEqual(opened(m.at("alice/a.bin")), 0)
+        m.set_token(issuer.token(kid="next", rogue=True))
+        self.becomes(m, "alice/a.bin", errno.EKEYREJECTED)
+        self.assertEqual(self.asked(issuer, "/jwks"), 2)
+        # The old key is not there any more; until the issuer has been asked
+        # again, a minute later, the server decides.
+        m.set_token(old)
+        self.becomes(m, "alice/a.bin", 0)
+        if os.environ.get("BED_LONG"):
+            self.becomes(m, "alice/a.bin", errno.EKEYREJECTED, 90)
+            self.assertEqual(self.asked(issuer, "/jwks"), 3)
 
     def kept(self, m):
         """The one file of keys, None when there is none."""
