@@ -256,11 +256,11 @@ static int look_at_source(struct mount *mount, enum start_verdict *verdict,
 	struct start_facts facts;
 	int code;
 
-	*verdict = START_GO;
-	if (plan->options->allow_other)
-		return 0;
-	code = start_look(&facts, mount->tokens, mount->fetch, &mount->ident,
-	    plan->source.path, mount->signal_fd);
+	code = plan->options->allow_other
+	    ? start_look_bare(
+	          &facts, mount->fetch, plan->source.path, mount->signal_fd)
+	    : start_look(&facts, mount->tokens, mount->fetch, &mount->ident,
+	          plan->source.path, mount->signal_fd);
 	if (code == -ECANCELED)
 		return err_set(err, code, "mount: stopped by a signal");
 	if (code < 0)

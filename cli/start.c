@@ -78,6 +78,27 @@ static int ask(struct start_facts *facts, struct fetch *fetch,
 	return given_up ? -ECANCELED : 0;
 }
 
+/* Without a token a server that is there and may be trusted says no. */
+static bool is_about_token(int code)
+{
+	return code == -EACCES || code == -ENOKEY || code == -EKEYREJECTED;
+}
+
+int start_look_bare(struct start_facts *facts, struct fetch *fetch,
+    const char *path, int signal_fd)
+{
+	int code;
+
+	*facts = (struct start_facts){.asked = true};
+	code = ask(facts, fetch, NULL, path, signal_fd);
+	facts->untrusted = facts->code < 0 && fetch_untrusted(fetch);
+	if (is_about_token(facts->code)) {
+		facts->code = 0;
+		facts->directory = true;
+	}
+	return code;
+}
+
 int start_look(struct start_facts *facts, struct tokens *tokens,
     struct fetch *fetch, const struct ident *ident, const char *path,
     int signal_fd)

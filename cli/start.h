@@ -62,4 +62,10 @@ NODISCARD int start_look(struct start_facts *facts, struct tokens *tokens,
     struct fetch *fetch, const struct ident *ident, const char *path,
     int signal_fd);
 
+/** The same where many users share the mount and there is no token yet: only
+ *  whether the server is there and may be trusted. That it says no to one
+ *  without a token is no trouble. */
+NODISCARD int start_look_bare(struct start_facts *facts, struct fetch *fetch,
+    const char *path, int signal_fd);
+
 #endif

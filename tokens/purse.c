@@ -197,7 +197,8 @@ static void tell_good(const struct purse_change *change, const char *owner)
 
 		if (holds(&change->before, token->id) && !change->tell_code)
 			continue;
-		log_line(LOG_LEVEL_INFO, LOG_TOKENS,
+		log_line(owner[0] == '\0' ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+		    LOG_TOKENS,
 		    old != NULL && !holds(&change->before, token->id)
 		        ? "token renewed"
 		        : "token found",

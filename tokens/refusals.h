@@ -70,7 +70,7 @@ void refusals_keep(struct refusals *refusals, const struct tokens_refusal *what,
 /**
  * Whether the log is to be told of this now.
  *
- * @param path    "" where no path is the cause.
+ * @param path    where no path is the cause, what else is.
  * @param untold  set with true: how many of this user's were kept back since
  *                their last line.
  */

@@ -46,7 +46,7 @@ static void explain_past(int code, struct err *why)
 }
 
 /* Whether the log is to be told: what is for want of a token once for all
- * paths. */
+ * paths, and again when the want has another reason. */
 static bool note(
     struct tokens *tokens, const struct tokens_refusal *what, uint64_t *untold)
 {
@@ -58,8 +58,8 @@ static bool note(
 	refusals_keep(&tokens->refusals, what, tokens->shared,
 	    clock_wall_s(tokens->clock));
 	told = refusals_tell(&tokens->refusals, what->uid,
-	    wants_token ? "" : what->path, code, clock_now_ms(tokens->clock),
-	    untold);
+	    wants_token ? what->why.text : what->path, code,
+	    clock_now_ms(tokens->clock), untold);
 	token_store_leave(tokens);
 	return told;
 }

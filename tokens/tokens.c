@@ -2,6 +2,7 @@
 /* tokens/tokens.c - a store as others make one; see tokens.h. */
 #include "tokens/tokens.h"
 
+#include "tokens/callers/look.h"
 #include "tokens/find/discover.h"
 #include "tokens/json.h"
 #include "tokens/store.h"
@@ -42,6 +43,24 @@ static int writing_source_of(struct purse_source *out,
 	return source_of(out, &writing, err);
 }
 
+/* Whose tokens are looked for in processes of their own: the first of them is
+ * forked here, while there is one thread. */
+static int new_shared(
+    struct tokens **out, const struct tokens_config *config, struct err *err)
+{
+	struct look_plan *plan = NULL;
+	struct looker *looker = NULL;
+	int code = look_plan_new(&plan, config, err);
+
+	if (code == 0)
+		code = looker_start(&looker, look_for_tokens, plan, err);
+	/* It has a copy. */
+	look_plan_free(plan);
+	if (code < 0)
+		return code;
+	return token_store_new_shared(out, config, looker, err);
+}
+
 int tokens_new(
     struct tokens **out, const struct tokens_config *config, struct err *err)
 {
@@ -51,11 +70,9 @@ int tokens_new(
 	int code;
 
 	*out = NULL;
-	/* Nothing here looks for the tokens of other users yet. */
-	if (config->shared)
-		return err_set(err, -EOPNOTSUPP,
-		    "a store of tokens serves one user; mount once for each");
 	token_json_start();
+	if (config->shared)
+		return new_shared(out, config, err);
 	code = source_of(&source, config, err);
 	if (code < 0)
 		return code;

@@ -209,7 +209,8 @@ class Starting(Commands):
         self.refused(self.prepare(cachesize="1G"), "'cache_size'")
         self.refused(self.prepare(rw=True), "read-only")
         self.refused(self.prepare(attr_ttl="soon"), "attr_ttl", "30s")
-        self.refused(self.prepare(allow_other=True), "unknown")
+        self.refused(self.prepare(allow_others=True), "'allow_other'")
+        self.refused(self.prepare(allow_other=True), "token_file")
 
     def test_that_a_dead_mount_makes_room(self):
         m = self.prepare()

@@ -44,8 +44,9 @@ static int fresh(void **state)
 static int done(void **state)
 {
 	static const char *const names[] = {"mnt/sub", "mnt", "file", "link",
-	    "a/b/c", "a/b", "a", "home/.cache/bearerfs", "home/.cache", "home",
-	    "xdg/bearerfs", "xdg", "tmp/bearerfs-cache-1234", "tmp", "closed"};
+	    "round", "a/b/c", "a/b", "a", "home/.cache/bearerfs", "home/.cache",
+	    "home", "xdg/bearerfs", "xdg", "tmp/bearerfs-cache-1234", "tmp",
+	    "closed"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
