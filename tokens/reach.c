@@ -6,6 +6,7 @@
 #include "tokens/scope.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *base_of(const struct reach_root *root,
@@ -78,17 +79,43 @@ static const char *below(const char *path, const char *base)
 	return path[n] == '\0' ? "/" : path + n;
 }
 
+/* The path as the token's scopes would name it, borrowed from `path`; NULL:
+ * they cannot. */
+static const char *in_scopes(
+    const struct reach_root *root, const struct token *token, const char *path)
+{
+	struct scope_list list;
+	const char *wanted;
+
+	if (scope_list_parse(&list, token->claims.scope) < 0)
+		return NULL;
+	wanted = below(path, base_of(root, token, &list));
+	scope_list_fini(&list);
+	return wanted;
+}
+
+bool reach_needed(const struct reach_root *root, const struct token *token,
+    const char *path, enum tokens_right right, char out[TOKENS_SCOPE_BYTES])
+{
+	const char *wanted;
+	int n;
+
+	if (reach_of(root, token, path, right) == REACH_UNSAID)
+		return false;
+	wanted = in_scopes(root, token, path);
+	if (wanted == NULL)
+		return false;
+	n = snprintf(out, TOKENS_SCOPE_BYTES, "%s:%s",
+	    word_of(token->claims.scope, right), wanted);
+	return n > 0 && n < TOKENS_SCOPE_BYTES;
+}
+
 int reach_explain(const struct reach_root *root, const struct token *token,
     const char *path, enum tokens_right right, struct err *err)
 {
 	const char *claim = token->claims.scope;
-	const char *wanted = NULL;
-	struct scope_list list;
+	const char *wanted = in_scopes(root, token, path);
 
-	if (scope_list_parse(&list, claim) == 0) {
-		wanted = below(path, base_of(root, token, &list));
-		scope_list_fini(&list);
-	}
 	if (wanted == NULL)
 		return err_set(err, -EACCES,
 		    "the token's scope '%.160s' does not cover this path, "

@@ -13,6 +13,8 @@
 #include "base/err.h"
 #include "tokens/token.h"
 
+#include <stdbool.h>
+
 /** What the scopes' paths are relative to. */
 struct reach_root {
 	const char *base_path;   /* configured; NULL: to be guessed */
@@ -34,6 +36,12 @@ enum reach reach_of(const struct reach_root *root, const struct token *token,
  *  would be needed. @return -EACCES */
 int reach_explain(const struct reach_root *root, const struct token *token,
     const char *path, enum tokens_right right, struct err *err);
+
+/** The scope that would cover a path, in the words of the token's own:
+ *  "read:/a". @return false: the token does not speak of files, no scope of
+ *  its issuer can name the path, or it is too long. */
+bool reach_needed(const struct reach_root *root, const struct token *token,
+    const char *path, enum tokens_right right, char out[TOKENS_SCOPE_BYTES]);
 
 /** As scope_reach(), of a token's scopes. Without memory, or with more scopes
  *  than any token has, no name is shown. */

@@ -33,6 +33,7 @@ enum {
 	TOKENS_TEXT_BYTES_MAX = 64 * 1024,
 	/* Clocks this far apart agree: Date has seconds, and takes its way. */
 	TOKENS_SKEW_MAX_S = 5,
+	TOKENS_SCOPE_BYTES = 256, /* of a scope that is told */
 };
 
 /** A token and its claims: immutable, reference counted. */
@@ -263,6 +264,29 @@ int tokens_describe(
 /** The same for a person: "token: valid for 12 min, from /run/..." lines. */
 int tokens_describe_text(
     struct tokens *tokens, const struct ident *ident, struct buf *out);
+
+/** What a token means for a path. */
+struct tokens_explained {
+	int code;       /* as tokens_door() */
+	bool ask;       /* the same */
+	struct err why; /* of every no but -EAGAIN: the sentence */
+	char needed[TOKENS_SCOPE_BYTES]; /* a scope that covers the path, in
+	                                    the words of the token's own; "":
+	                                    not to be told */
+};
+
+/** What the token that goes with a request for this means for it. */
+void tokens_explain(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, struct tokens_explained *out);
+
+/** As tokens_describe(), of the one token that goes with a request for this,
+ *  without "others" and "writing". */
+int tokens_describe_used(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, struct buf *out);
+
+/** The same for a person; what is wrong is tokens_explain()'s to say. */
+int tokens_describe_used_text(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, struct buf *out);
 
 /** Append where the token in use was found: a path, or "$BEARER_TOKEN".
  *  @retval -ENOKEY  none was found. */

@@ -275,14 +275,17 @@ static void all_of_them_are_described(void **state)
 	buf_init(&out, 4096);
 	assert_int_equal(tokens_describe(tokens, &ada, &out), 0);
 	assert_string_equal(buf_text(&out),
-	    "{\"state\":\"valid\",\"source\":\"a.use\",\"issuer\":null,"
-	    "\"subject\":null,\"scope\":\"read:/a\","
+	    "{\"state\":\"valid\",\"kind\":\"jwt\",\"profile\":null,"
+	    "\"source\":\"a.use\",\"issuer\":null,\"subject\":null,"
+	    "\"audience\":null,\"scope\":\"read:/a\","
 	    "\"expires_at\":\"1970-01-12T13:47:40Z\",\"left_s\":60,"
 	    "\"problem\":null,\"others\":[{\"state\":\"valid\","
-	    "\"source\":\"b.use\",\"issuer\":null,\"subject\":null,"
+	    "\"kind\":\"jwt\",\"profile\":null,\"source\":\"b.use\","
+	    "\"issuer\":null,\"subject\":null,\"audience\":null,"
 	    "\"scope\":\"read:/b\",\"expires_at\":null,\"left_s\":null}],"
-	    "\"writing\":{\"state\":\"valid\",\"source\":\"/w\","
-	    "\"issuer\":null,\"subject\":null,\"scope\":\"write:/\","
+	    "\"writing\":{\"state\":\"valid\",\"kind\":\"jwt\","
+	    "\"profile\":null,\"source\":\"/w\",\"issuer\":null,"
+	    "\"subject\":null,\"audience\":null,\"scope\":\"write:/\","
 	    "\"expires_at\":null,\"left_s\":null,\"problem\":null,"
 	    "\"others\":[]}}");
 	buf_clear(&out);
