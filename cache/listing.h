@@ -3,6 +3,10 @@
  * cache/listing.h - a directory's entries in two arrays and a hash index:
  * about 60 bytes and the name for each, a million of them possible.
  *
+ * Entries are in the order of their names, unless there are very many: it is
+ * the one in which most programs that sort take them, and those that do not
+ * take them as they are shown, so what is wanted next is the next one.
+ *
  * Lifecycle: listing_new -> listing_add... -> listing_seal -> shared,
  * unchanging, reference counted (cache_listing_put).
  *
@@ -24,6 +28,8 @@ struct fetch_stat;
 enum {
 	LISTING_BYTES_MAX = 128 * 1024 * 1024,
 	LISTING_ENTRIES_MAX = 2 * 1024 * 1024,
+	/* More are left in the server's order: sorting so many takes 10 ms. */
+	LISTING_SORTED_MAX = 16 * 1024,
 };
 
 /** When a listing was asked for, and how long it is believed. */
@@ -60,5 +66,16 @@ size_t listing_bytes(const struct cache_listing *listing);
 /** Look a name up in a sealed listing. */
 bool listing_find(const struct cache_listing *listing, const char *name,
     struct meta_attr *out);
+
+/** Where a name stands in it. */
+bool listing_place(
+    const struct cache_listing *listing, const char *name, uint32_t *index);
+
+/** Entry `index`: its name (borrowed), whether it is a directory, all that is
+ *  known of it. */
+const char *listing_name(const struct cache_listing *listing, uint32_t index);
+bool listing_is_directory(const struct cache_listing *listing, uint32_t index);
+void listing_attr(
+    const struct cache_listing *listing, uint32_t index, struct meta_attr *out);
 
 #endif

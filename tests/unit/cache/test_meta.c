@@ -337,9 +337,91 @@ static void of_two_entries_of_one_name_the_first_stays(void **state)
 	assert_int_equal(lister->entry(lister->arg, "f1", &stat), 0);
 	answer_list(0, 3);
 	assert_int_equal(cache_listing_count(list.listing), 4);
-	cache_listing_entry(list.listing, 0, &name, &attr, &known);
+	cache_listing_entry(list.listing, 1, &name, &attr, &known);
 	assert_string_equal(name, "f1");
 	assert_int_equal(attr.size_bytes, 77);
+	cache_listing_put(list.listing);
+}
+
+static const struct cache_limits roomy = {.pool_blocks = 16,
+    .meta_bytes = 16 * 1024 * 1024,
+    .idle_objects = 1,
+    .writer_blocks = 1};
+
+/* List `count` files whose names go down, and a directory in between. */
+static void list_downwards(struct bed_answer *list, unsigned count)
+{
+	struct fetch_stat directory = {
+	    .kind = FETCH_DIRECTORY, .exact = true, .version.mtime_s = 7};
+	struct err err = ERR_INIT;
+	struct fetch_lister *lister;
+	char name[32];
+
+	bed_list(&bed, "/d", list);
+	lister = &fake.list[0].lister;
+	for (unsigned k = count; k-- > 0;) {
+		struct fetch_stat stat = fake_file(k, 1000, "\"e\"");
+
+		(void)snprintf(name, sizeof(name), "f%06u", k);
+		assert_int_equal(lister->entry(lister->arg, name, &stat), 0);
+		if (k != count / 2)
+			continue;
+		(void)snprintf(name, sizeof(name), "f%06usub", k);
+		assert_int_equal(
+		    lister->entry(lister->arg, name, &directory), 0);
+	}
+	fake.list[0].done = true;
+	lister->done(lister->arg, 0, &err);
+	assert_int_equal(list->code, 0);
+	assert_int_equal(cache_listing_count(list->listing), count + 1);
+}
+
+static void entries_are_in_the_order_of_their_names(void **state)
+{
+	static struct bed_answer list;
+	static struct bed_answer answer;
+	char last[32] = "";
+	struct cache_attr attr;
+	const char *name;
+	bool known;
+
+	(void)state;
+	bed_end(&bed);
+	bed = (struct bed){0};
+	bed_start(&bed, &roomy, false);
+	list_downwards(&list, LISTING_SORTED_MAX - 1);
+	for (size_t i = 0; i < LISTING_SORTED_MAX; i++) {
+		cache_listing_entry(list.listing, i, &name, &attr, &known);
+		assert_true(strcmp(last, name) < 0);
+		(void)snprintf(last, sizeof(last), "%s", name);
+	}
+	bed_lookup(&bed, "/d/f000042", &answer);
+	assert_int_equal(answer.code, 0);
+	assert_int_equal(answer.attr.size_bytes, 42);
+	bed_lookup(&bed, "/d/f008191sub", &answer);
+	assert_int_equal(answer.attr.kind, CACHE_DIRECTORY);
+	bed_lookup(&bed, "/d/f99", &answer);
+	assert_int_equal(answer.code, -ENOENT);
+	cache_listing_put(list.listing);
+}
+
+static void very_many_entries_stay_as_they_came(void **state)
+{
+	static struct bed_answer list;
+	static struct bed_answer answer;
+	struct cache_attr attr;
+	const char *name;
+	bool known;
+
+	(void)state;
+	bed_end(&bed);
+	bed = (struct bed){0};
+	bed_start(&bed, &roomy, false);
+	list_downwards(&list, LISTING_SORTED_MAX);
+	cache_listing_entry(list.listing, 0, &name, &attr, &known);
+	assert_int_equal(attr.size_bytes, LISTING_SORTED_MAX - 1);
+	bed_lookup(&bed, "/d/f000042", &answer);
+	assert_int_equal(answer.attr.size_bytes, 42);
 	cache_listing_put(list.listing);
 }
 
@@ -590,6 +672,8 @@ int main(void)
 	    TEST(names_without_attributes_are_looked_up),
 	    TEST(a_listing_that_begins_again_forgets_the_first_try),
 	    TEST(of_two_entries_of_one_name_the_first_stays),
+	    TEST(entries_are_in_the_order_of_their_names),
+	    TEST(very_many_entries_stay_as_they_came),
 	    TEST(a_listing_changes_its_version_with_its_content),
 	    TEST(a_hundred_thousand_entries_are_found),
 	    TEST(what_is_remembered_is_bounded),

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/listing_impl.h - a listing as the two files that make it and look
+ * into it share it. See listing.h.
+ */
+#ifndef CACHE_LISTING_IMPL_H
+#define CACHE_LISTING_IMPL_H
+
+#include "cache/listing.h"
+
+#include <stdatomic.h>
+
+/* Bits before each name in the text array. */
+enum { LISTING_IS_DIRECTORY = 1, LISTING_IS_EXACT = 2 };
+
+#define LISTING_NO_ETAG UINT32_MAX
+
+struct listing_entry {
+	uint64_t size_bytes;
+	int64_t mtime_s; /* -1: not given */
+	uint32_t name;   /* in `text`; its bits stand one byte before */
+	uint32_t etag;   /* in `text` */
+};
+
+struct cache_listing {
+	_Atomic unsigned refs;
+	uint64_t seed;
+	struct listing_times times;
+	uint64_t version;
+	char *text;
+	size_t text_bytes;
+	size_t text_room;
+	struct listing_entry *entries;
+	uint32_t count;
+	uint32_t room;
+	uint32_t *index; /* entry + 1; 0: none */
+	uint32_t index_mask;
+};
+
+/** The name of an entry. */
+const char *listing_name_of(
+    const struct cache_listing *listing, const struct listing_entry *entry);
+
+/** Place of a name in the index: its entry's, or the free one for it. */
+uint32_t listing_slot(const struct cache_listing *listing, const char *name);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/listing_look.c - what a listing says. See listing.h. */
+#include "cache/listing_impl.h"
+#include "fetch/fetch.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+const char *listing_name_of(
+    const struct cache_listing *listing, const struct listing_entry *entry)
+{
+	return listing->text + entry->name;
+}
+
+static uint64_t hash_name(const struct cache_listing *listing, const char *name)
+{
+	return XXH3_64bits_withSeed(name, strlen(name), listing->seed);
+}
+
+uint32_t listing_slot(const struct cache_listing *listing, const char *name)
+{
+	uint32_t place =
+	    (uint32_t)hash_name(listing, name) & listing->index_mask;
+
+	while (listing->index[place] != 0 &&
+	    strcmp(listing_name_of(
+	               listing, &listing->entries[listing->index[place] - 1]),
+	        name) != 0)
+		place = (place + 1) & listing->index_mask;
+	return place;
+}
+
+uint64_t listing_fresh_until_ms(const struct cache_listing *listing)
+{
+	return listing->times.fresh_until_ms;
+}
+
+uint64_t listing_asked_ms(const struct cache_listing *listing)
+{
+	return listing->times.asked_ms;
+}
+
+size_t listing_bytes(const struct cache_listing *listing)
+{
+	return sizeof(*listing) + listing->text_bytes +
+	    listing->count * sizeof(struct listing_entry) +
+	    ((size_t)listing->index_mask + 1) * sizeof(uint32_t);
+}
+
+void listing_attr(
+    const struct cache_listing *listing, uint32_t index, struct meta_attr *out)
+{
+	const struct listing_entry *entry = &listing->entries[index];
+	char bits = listing->text[entry->name - 1];
+	struct fetch_stat stat = {
+	    .kind = (bits & LISTING_IS_DIRECTORY) != 0 ? FETCH_DIRECTORY
+	                                               : FETCH_FILE,
+	    .exact = (bits & LISTING_IS_EXACT) != 0,
+	    .version = {.size_bytes = entry->size_bytes,
+	        .mtime_s = entry->mtime_s},
+	};
+
+	if (entry->etag != LISTING_NO_ETAG)
+		(void)snprintf(stat.version.etag, sizeof(stat.version.etag),
+		    "%s", listing->text + entry->etag);
+	meta_attr_of(out, &stat, listing->seed,
+	    &(struct meta_look){.asked_ms = listing->times.asked_ms,
+	        .wall_s = listing->times.wall_s});
+	out->fresh_until_ms = stat.kind == FETCH_FILE
+	    ? listing->times.file_fresh_until_ms
+	    : listing->times.fresh_until_ms;
+}
+
+bool listing_place(
+    const struct cache_listing *listing, const char *name, uint32_t *index)
+{
+	uint32_t place = listing_slot(listing, name);
+
+	if (listing->index[place] == 0)
+		return false;
+	*index = listing->index[place] - 1;
+	return true;
+}
+
+bool listing_find(const struct cache_listing *listing, const char *name,
+    struct meta_attr *out)
+{
+	uint32_t index;
+
+	if (!listing_place(listing, name, &index))
+		return false;
+	listing_attr(listing, index, out);
+	return true;
+}
+
+const char *listing_name(const struct cache_listing *listing, uint32_t index)
+{
+	return listing_name_of(listing, &listing->entries[index]);
+}
+
+bool listing_is_directory(const struct cache_listing *listing, uint32_t index)
+{
+	const struct listing_entry *entry = &listing->entries[index];
+
+	return (listing->text[entry->name - 1] & LISTING_IS_DIRECTORY) != 0;
+}
+
+size_t cache_listing_count(const struct cache_listing *listing)
+{
+	return listing->count;
+}
+
+void cache_listing_entry(const struct cache_listing *listing, size_t index,
+    const char **name, struct cache_attr *attr, bool *known)
+{
+	struct meta_attr found;
+
+	assert(index < listing->count);
+	listing_attr(listing, (uint32_t)index, &found);
+	*name = listing_name(listing, (uint32_t)index);
+	meta_attr_show(&found, attr);
+	*known = found.exact;
+}
+
+uint64_t cache_listing_version(const struct cache_listing *listing)
+{
+	return listing->version;
+}
