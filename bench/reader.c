@@ -9,6 +9,7 @@
  *                 [seconds=N] [check=0|1]
  *   reader files  path=DIR/f%llu seed=S files=N readers=N size=N [check=0|1]
  *   reader first  path=F seed=S               open and read one byte
+ *   reader opens  path=F count=N              open and close, again and again
  *
  * Output: one JSON object {"seconds", "bytes", "ops"}. A byte that is not
  * the pattern's ends it with status 1. The time is that of reading alone.
@@ -215,6 +216,9 @@ int main(int argc, char **argv)
 		read_at(&job, fd, &byte, job.seed, 0, 1);
 		(void)close(fd);
 		job.ops = 1;
+	} else if (strcmp(mode, "opens") == 0) {
+		for (; job.ops < job.count; job.ops++)
+			(void)close(open_file(job.path));
 	} else {
 		die("unknown mode '%s'", mode);
 	}

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows. A scenario is a generator: it sets a contender up, measures, and
-yields dicts with row, value (higher is better, except rows in ms), and what
+yields dicts with row, value (higher is better, except rows in ms and us), and what
 was seen on the way. Every byte is checked, or the run ends."""
 import hashlib
 import os
 import statistics
 import subprocess
 import time
+
+from bed.issuer import AUDIENCE
 
 FIND = ["-type", "f", "-printf", "%s\\n"]
 # What must come out the same whoever shows the tree.
@@ -376,9 +378,37 @@ def small(rig, contender):
                     got["bytes"])
 
 
+def opens(rig, contender):
+    """open(2) and close(2) of a cached file: on a mount of one user, and on
+    one that all users share, where the kernel keeps no name and the caller is
+    found out and judged each time. Both verify the token."""
+    if contender.name != "bearerfs":
+        return
+    path = contender.at("opened")
+    size = rig.file_bytes
+    rig.bed.put("opened", size, seed=7)
+    trust = {"issuer": rig.bed.issuer.url, "audience": AUDIENCE,
+             "base_path": rig.bed.base}
+    shared = {"allow_other": True, "token_file": None}
+    best = {}
+    for kind, more in (("private", trust), ("shared", {**trust, **shared})):
+        contender.options.update(more)
+        cold_start(rig, contender)
+        rig.reader("opens", path=path, count=100)  # it is known, and cached
+        times = [rig.reader("opens", path=path, count=5000)
+                 for _ in range(5)]
+        best[kind] = min(got["seconds"] / got["ops"] for got in times) * 1e6
+        yield {"row": f"open cached, {kind}", "unit": "us",
+               "value": best[kind]}
+        for name in more:
+            contender.options.pop(name)
+    yield {"row": "open cached, shared costs", "unit": "us",
+           "value": best["shared"] - best["private"]}
+
+
 ALL = {"seq": seq, "thin": thin, "rand4k": rand4k, "rand64k": rand64k,
        "randwarm": randwarm, "first": first, "find": find, "tar": tar,
-       "large": large, "small": small}
+       "large": large, "small": small, "opens": opens}
 # Those that are also run far away.
 FAR = {"seq", "thin", "rand64k", "find", "tar"}
 # Bytes a second of one connection, in the scenarios that are about that.

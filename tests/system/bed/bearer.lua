@@ -130,11 +130,11 @@ end
 
 -- The server's own clock, which may be wrong.
 local function clock()
-    return ngx.time() + tonumber(ngx.var.bed_skew)
+    return ngx.time() + tonumber(ngx.var.bed_skew or 0)
 end
 
 function M.date()
-    if ngx.var.bed_skew ~= "0" then
+    if (ngx.var.bed_skew or "0") ~= "0" then
         ngx.header["Date"] = ngx.http_time(clock())
     end
 end
