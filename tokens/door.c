@@ -92,6 +92,29 @@ static int door(struct tokens *tokens, const struct ident *ident,
 	return code;
 }
 
+bool door_gave(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, int code, struct err *why)
+{
+	uint64_t now_s = clock_wall_s(tokens->clock);
+	const struct purse *purse;
+	bool found = false;
+
+	token_store_enter(tokens);
+	purse = token_store_purse(tokens, ident, right);
+	for (unsigned i = 0; purse != NULL && i < purse->now.count && !found;
+	     i++) {
+		struct token *token = purse->now.tokens[i];
+		bool unused;
+
+		*why = (struct err)ERR_INIT;
+		found = token_phase_at(token, now_s) == TOKEN_GOOD &&
+		    judge(tokens, token, path, right, &unused, why) == code;
+	}
+	skew_add(tokens, why);
+	token_store_leave(tokens);
+	return found;
+}
+
 int tokens_door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask)
 {

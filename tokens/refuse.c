@@ -72,7 +72,8 @@ void tokens_refused(struct tokens *tokens, const struct ident *ident,
 	char who[48] = "";
 	uint64_t untold = 0;
 
-	if (tokens_may(tokens, ident, path, right, &what.why) != code)
+	if (tokens_may(tokens, ident, path, right, &what.why) != code &&
+	    !door_gave(tokens, ident, path, right, code, &what.why))
 		explain_past(code, &what.why);
 	if (!note(tokens, &what, &untold))
 		return;

@@ -126,6 +126,11 @@ void token_store_wake_reader(struct tokens *tokens) REQUIRES(tokens_lock);
 void token_store_copy(
     struct tokens *tokens, const struct ident *ident, struct finding *out);
 
+/** Whether one of the caller's several tokens is refused with `code`, and why:
+ *  the one that goes with the next request may be another by now (pick.h). */
+bool door_gave(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, int code, struct err *why);
+
 /** Let both threads see that time has passed, when the clock is driven by
  *  hand. */
 void token_store_wake(struct tokens *tokens);

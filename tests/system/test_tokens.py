@@ -119,6 +119,54 @@ class Found(Case):
         self.assertEqual(m.status()["token"]["source"],
                          creds + "/scitokens.use")
 
+    def test_that_of_condors_files_the_path_decides(self):
+        """Each for a directory of its own: the right one goes at once, so
+        that the server refuses none."""
+        creds = self.dir + "/creds"
+        os.mkdir(creds, 0o755)
+        for name in ("alice", "bob", "carol", "dave"):
+            self.put(name + "/a.bin")
+        for file, scope in (("scitokens", "read:/carol"),
+                            ("a_one", "read:/alice"),
+                            ("b_two", "storage.read:/bob")):
+            write(f"{creds}/{file}.use", self.bed.token(scope))
+        m = self.mount(self.url(), None, env={"_CONDOR_CREDS": creds},
+                       base_path=self.bed.base)
+        mark = self.bed.nginx.mark()
+        for _ in range(2):
+            for name in ("alice", "bob", "carol"):
+                self.assertEqual(opened(m.at(name, "a.bin")), 0)
+        self.assertEqual([line for line in self.bed.nginx.requests(mark)
+                          if line["status"] in (401, 403)], [])
+        self.assertEqual(sorted(os.listdir(m.path)),
+                         ["alice", "bob", "carol"])
+        self.assertEqual(opened(m.at("dave", "a.bin")), errno.EACCES)
+        m.wait_log("with 'read:/dave'")
+        token = m.status()["token"]
+        self.assertEqual([token["source"]] + [
+            other["source"] for other in token["others"]], [
+            f"{creds}/{file}.use" for file in ("scitokens", "a_one",
+                                               "b_two")])
+        # One is taken away, another put there: without a new mount.
+        os.unlink(creds + "/b_two.use")
+        write(creds + "/c_new.use", self.bed.token("read:/dave"))
+        bed.wait_for(lambda: opened(m.at("dave", "a.bin")) == 0,
+                     "the new file to be found", 30)
+
+    def test_that_a_token_for_writing_is_apart(self):
+        self.put("alice/a.bin")
+        other = self.dir + "/writing"
+        write(other, self.bed.token("write:/out"))
+        m = self.mount(self.url(), self.bed.token("read:/alice"),
+                       token_write_file=other)
+        self.assertEqual(opened(m.at("alice/a.bin")), 0)
+        token = m.status()["token"]
+        self.assertEqual(token["source"], m.token_file)
+        self.assertEqual(token["scope"], "read:/alice")
+        self.assertEqual(token["writing"]["source"], other)
+        self.assertEqual(token["writing"]["scope"], "write:/out")
+        self.assertEqual(token["others"], [])
+
     def test_that_the_environment_is_wiped(self):
         self.put("alice/a.bin")
         token = self.bed.token()
