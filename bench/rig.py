@@ -55,6 +55,7 @@ http {{
         ssl_session_cache shared:bench:10m;
         location {base} {{
             set $bed_base {base};
+            set $bed_skew 0;
             access_by_lua_block {{ require("bearer").check() }}
             root {data};
             dav_ext_methods PROPFIND OPTIONS;
