@@ -81,8 +81,10 @@ static bool lies_on(int fd, const struct mounts *mounts)
 
 int view_enter(struct view *view, const struct mounts *mounts)
 {
+	/* Only where no other thread (a sanitizer's, say) stands here too. */
 	bool entered = view->namespace_fd < 0 ||
-	    setns(view->namespace_fd, CLONE_NEWNS) == 0;
+	    (unshare(CLONE_FS) == 0 &&
+	        setns(view->namespace_fd, CLONE_NEWNS) == 0);
 
 	if (entered && !is_our_root(view->root_fd))
 		entered = !lies_on(view->root_fd, mounts) &&

@@ -10,6 +10,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,6 +78,24 @@ static _Noreturn void stand_between(
 	_exit(0);
 }
 
+/* Until the other program runs: where its environment lies is known late. */
+static void await_program(pid_t pid)
+{
+	char path[64];
+	char text[512];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	do {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		assert_true(fd >= 0);
+		memset(text, 0, sizeof(text));
+		assert_true(read(fd, text, sizeof(text) - 1) > 0);
+		(void)close(fd);
+		(void)usleep(1000);
+	} while (strstr(text, "(sleep) S") == NULL);
+}
+
 static struct caller caller_with(pid_t pid, const struct bed_who *who)
 {
 	struct ident ident = {.uid = who->uid, .gid = who->gid, .pid = pid};
@@ -111,6 +131,8 @@ struct bed_process bed_start(const struct bed_who *who)
 	if (read(ready[0], &byte, 1) == 1) {
 		/* Until it is closed. */
 		assert_int_equal(read(ready[0], &byte, 1), 0);
+		if (who->environment != NULL)
+			await_program(process.pid);
 		process.caller = caller_with(process.pid, who);
 	} else {
 		bed_end(&process);

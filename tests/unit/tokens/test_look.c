@@ -210,8 +210,6 @@ static void its_agent_is_the_containers(void **state)
 	fake_agent_start(&fake, look_bed_path("root/sock"));
 	assert_int_equal(chown(look_bed_path("root/sock"), ALICE, ALICE), 0);
 	fake_agent_gives(&fake, text, LOOK_BED_END_S);
-	(void)snprintf(fake.accounts, sizeof(fake.accounts),
-	    "{\"status\":\"success\",\"info\":[\"tb\"]}");
 	look(who, environment);
 	assert_found("agents", "agent:tb");
 	assert_int_equal(atomic_load(&fake.asked), 1);
@@ -256,6 +254,7 @@ static void options_hold_for_callers(void **state)
 	assert_int_equal(chown(look_bed_path("sock"), ALICE, ALICE), 0);
 	fake_agent_gives(&fake, "opaque", LOOK_BED_END_S);
 	look(bed_user(ALICE, ALICE), environment);
+	fake_agent_stop(&fake);
 	assert_int_equal(found.count, 1);
 	assert_string_equal(
 	    token_source(found.tokens[0]), "agent:https://issuer.example");
@@ -263,7 +262,6 @@ static void options_hold_for_callers(void **state)
 	    strstr(fake.question, "\"issuer\":\"https://issuer.example\""));
 	assert_non_null(
 	    strstr(fake.question, "\"audience\":\"https://data.example\""));
-	fake_agent_stop(&fake);
 }
 
 static void an_account_without_an_agent_is_told(void **state)

@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-enum { QUICK_MS = 1500, RACES = 200 };
+enum { RACES = 200 };
 
 static struct finding found;
 static struct mount_bed mounted;
@@ -70,10 +70,8 @@ static int look_at(const char *name)
 
 static void assert_refused(const char *name, int code, const char *says)
 {
-	uint64_t begun_ms = now_ms();
-
+	/* Not -ETIMEDOUT. */
 	assert_int_equal(look_at(name), 0);
-	assert_in_range(now_ms() - begun_ms, 0, QUICK_MS);
 	assert_int_equal(found.count, 0);
 	if (found.problem.code != code ||
 	    strstr(found.problem.text, says) == NULL)
@@ -161,14 +159,12 @@ static void a_stalled_file_costs_its_user_alone(void **state)
 	answer = bed_take(looker);
 	assert_int_equal(answer.number, 42);
 	assert_int_equal(answer.code, 0);
-	assert_in_range(now_ms() - begun_ms, 0, QUICK_MS);
 	looker_answer_fini(&answer);
 	/* From now on they cannot be killed. */
 	assert_true(mount_bed_requests(&mounted) > 0);
 	for (unsigned i = 0; i < LOOKER_USER_RUNNING_MAX; i++)
 		assert_int_equal(bed_take(looker).code, -ETIMEDOUT);
-	assert_in_range(now_ms() - begun_ms, LOOKER_DEADLINE_MS - 100,
-	    LOOKER_DEADLINE_MS + QUICK_MS);
+	assert_true(now_ms() - begun_ms >= LOOKER_DEADLINE_MS - 100);
 	/* The last one waits for its turn, and bob does not. */
 	assert_int_equal(looker_ask(looker, 43, &bob.caller), 0);
 	answer = bed_take(looker);
@@ -204,6 +200,9 @@ static _Noreturn void exchange(void)
 
 static void races_give_the_users_own_token_or_none(void **state)
 {
+	const char *const environment[] = {
+	    look_bed_variable("BEARER_TOKEN_FILE", "name"), NULL};
+	struct bed_process alice;
 	unsigned found_count = 0;
 	pid_t pid;
 
@@ -221,12 +220,15 @@ static void races_give_the_users_own_token_or_none(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0)
 		exchange();
+	alice = start_with(ALICE, environment);
 	for (unsigned i = 0; i < RACES; i++) {
-		uint64_t begun_ms = now_ms();
-		int code = look_at("name");
+		struct looker_answer got = bed_look(look_bed_looker(), &alice);
 
-		assert_int_equal(code, 0);
-		assert_in_range(now_ms() - begun_ms, 0, QUICK_MS);
+		assert_int_equal(got.code, 0);
+		finding_fini(&found);
+		assert_int_equal(
+		    finding_decode(&found, got.bytes, got.size_bytes), 0);
+		looker_answer_fini(&got);
 		if (found.count > 0)
 			assert_string_equal(
 			    found.tokens[0]->claims.subject, "mine");
@@ -236,6 +238,7 @@ static void races_give_the_users_own_token_or_none(void **state)
 	}
 	assert_true(found_count > 0);
 	assert_int_equal(mount_bed_requests(&mounted), 0);
+	bed_end(&alice);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
