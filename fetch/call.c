@@ -148,7 +148,8 @@ void call_note(const struct call *call, int status, int code)
 
 	if (code == 0 || status >= 300)
 		why = response_verdict_of(status).why;
-	(void)snprintf(what.why, sizeof(what.why), "%s", why);
+	(void)snprintf(
+	    what.why, sizeof(what.why), "%.*s", (int)sizeof(what.why) - 1, why);
 	said_note(&call->fetch->said, call->ident.uid, call->path, &what);
 }
 
