@@ -59,27 +59,35 @@ static int check_agent(const struct tokens_config *config, struct err *err)
 	return code;
 }
 
+static int fill(struct look_plan *plan, const struct tokens_config *config)
+{
+	const struct tokens_trust *trust = config->trust;
+	int code = copy(&plan->agent, config->agent);
+
+	if (code == 0)
+		code = copy(&plan->account, config->account);
+	if (code == 0 && trust != NULL && trust->issuer_count == 1)
+		code = copy(&plan->issuer, trust->issuers[0]);
+	if (code == 0 && trust != NULL && trust->audience_count == 1)
+		code = copy(&plan->audience, trust->audiences[0]);
+	return code;
+}
+
 int look_plan_new(
     struct look_plan **out, const struct tokens_config *config, struct err *err)
 {
-	const struct tokens_trust *trust = config->trust;
-	AUTO(look_plan) plan = NULL;
+	struct look_plan *plan;
 	int code = check_agent(config, err);
 
 	*out = NULL;
 	if (code < 0)
 		return code;
 	plan = calloc(1, sizeof(*plan));
-	if (plan == NULL || copy(&plan->agent, config->agent) < 0 ||
-	    copy(&plan->account, config->account) < 0)
+	if (plan == NULL || fill(plan, config) < 0) {
+		look_plan_free(plan);
 		return err_set(err, -ENOMEM, "out of memory");
-	if (trust != NULL && trust->issuer_count == 1)
-		code = copy(&plan->issuer, trust->issuers[0]);
-	if (code == 0 && trust != NULL && trust->audience_count == 1)
-		code = copy(&plan->audience, trust->audiences[0]);
-	if (code < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	*out = STEAL(plan);
+	}
+	*out = plan;
 	return 0;
 }
 

@@ -148,37 +148,33 @@ static int enter(struct view *view, const struct mounts *mounts)
 	return code < 0 ? code : stand_in_fds(self_fd);
 }
 
-static int look_at(
-    struct looker_scene *scene, int proc_fd, looker_look_fn look, void *arg)
+/* All that needs more than the caller's rights; then they are all there is. */
+static int prepare(
+    struct looker_scene *scene, struct mounts *mounts, int proc_fd)
 {
-	struct mounts mounts = {.count = 0};
 	struct view view;
 	int code;
 
-	scene->mounts = &mounts;
 	scene->one_identity = has_one_identity(scene->caller, proc_fd);
 	code = open_caller(scene, proc_fd, &view);
 	/* What was opened is this program's, if it is still the caller. */
 	if (code == 0)
 		code = check_caller(scene->caller, proc_fd);
 	if (code == 0)
-		code = read_mounts(&mounts, proc_fd);
+		code = read_mounts(mounts, proc_fd);
 	if (code == 0)
-		code = enter(&view, &mounts);
-	if (code == 0)
-		code = become(scene->caller);
-	if (code == 0)
-		code = look(arg, scene);
-	if (code < 0)
-		return code;
-	return check_caller(scene->caller, proc_fd);
+		code = enter(&view, mounts);
+	return code == 0 ? become(scene->caller) : code;
 }
 
 int looker_child(
     const struct caller *caller, int answer_fd, looker_look_fn look, void *arg)
 {
-	struct looker_scene scene = {
-	    .caller = caller, .answer_fd = LOOKER_ANSWER, .environ_fd = -1};
+	struct mounts mounts = {.count = 0};
+	struct looker_scene scene = {.caller = caller,
+	    .environ_fd = -1,
+	    .mounts = &mounts,
+	    .answer_fd = LOOKER_ANSWER};
 	struct rlimit zero = {0};
 	char path[32];
 	int proc_fd;
@@ -196,6 +192,10 @@ int looker_child(
 	proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_fd < 0)
 		return ESRCH;
-	code = look_at(&scene, proc_fd, look, arg);
+	code = prepare(&scene, &mounts, proc_fd);
+	if (code == 0)
+		code = look(arg, &scene);
+	if (code == 0)
+		code = check_caller(caller, proc_fd);
 	return code < 0 && code > -256 ? -code : code < 0 ? EIO : 0;
 }
