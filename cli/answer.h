@@ -3,11 +3,14 @@
  * cli/answer.h - the requests of the control socket: which there are, who may
  * ask them, and what has to be looked up before they are answered.
  *
- *   status [json]   everybody who is let in; see describe.h
- *   stop            the owner
+ *   status [json]         everybody who is let in; see describe.h
+ *   explain [json] /PATH  the same; see reasons.h. The path is the mount's,
+ *                         percent-encoded; the answer begins with "well" or
+ *                         "wrong" in a line of its own
+ *   stop                  the owner
  *
- * Where many users share a mount, the token of the process that asks may not
- * be known yet: the answer waits for one look at it.
+ * What is told is what the very process that asks would be given: its token
+ * is looked for first.
  *
  * Threads: control thread.
  */
@@ -18,6 +21,11 @@
 #include "base/err.h"
 
 struct control_request;
+
+enum {
+	ANSWER_TOKEN_MS = 1000, /* for a newer token */
+	ANSWER_CACHE_MS = 2000, /* for what is known of a file on disk */
+};
 
 /** A control_answer_fn; `arg` is a struct describe. */
 int answer_request(void *arg, struct control_request *request, struct buf *out,

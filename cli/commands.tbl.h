@@ -11,6 +11,8 @@ COMMAND(umount, "[--lazy] MOUNTPOINT",
     "end a mount and wait for it; also of one that hangs or is dead")
 COMMAND(status, "[--json] [MOUNTPOINT]",
     "state of token, server and cache of one mount, or of all of yours")
+COMMAND(explain, "[--json] PATH",
+    "why a path of a mount gives what it gives, and what to do")
 COMMAND(doctor, "[--json] [-o OPTION[,OPTION...]] SOURCE",
     "check what a mount of the source needs, without mounting")
 COMMAND(token,

@@ -142,6 +142,10 @@ void control_sweep(unsigned major, unsigned minor, uid_t owner);
 NODISCARD int control_ask(
     int fd, const char *request, struct buf *out, struct err *err);
 
+/** The number of the process at the other end, as this one sees it; 0: not
+ *  known. */
+pid_t control_pid(int fd);
+
 /** A pidfd of the process at the other end, readable when it has ended; -1
  *  when it cannot be had (another pid namespace). */
 NODISCARD int control_process(int fd);

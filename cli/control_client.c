@@ -206,16 +206,22 @@ static int take_apart(
 	    out, end + 1, answer->size_bytes - (size_t)(end + 1 - text));
 }
 
-int control_process(int fd)
+pid_t control_pid(int fd)
 {
 	struct ucred peer;
 	socklen_t size_bytes = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size_bytes) < 0 ||
-	    peer.pid <= 0)
-		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size_bytes) < 0)
+		return 0;
+	return peer.pid;
+}
+
+int control_process(int fd)
+{
+	pid_t pid = control_pid(fd);
+
 	/* glibc 2.36 has a function for it. */
-	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	return pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
 int control_tell(int fd, const char *request)

@@ -18,7 +18,8 @@ struct describe;
 /** Which ones. */
 struct refusals_wanted {
 	const uid_t *uid; /* whose; NULL: everybody's */
-	const char *path; /* of which path of the server; NULL: of all */
+	const char *path; /* of which path of the server, and of those on the
+	                     way to it; NULL: of all */
 };
 
 /** The path below the mount point that a server's path is seen at. Cut when

@@ -29,9 +29,14 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "fs/reply.c", "fs/wait.c", "fs/xattr.c", "fetch/retry.c",
                "cache/access.c", "cache/read.c", "cache/fill.c",
                "cache/listing.c")
-# Where `status --json` is written.
-JSON_FILES = ("cli/describe.c", "cli/refusals.c", "tokens/describe.c",
-              "fetch/origin.c", "cache/cache.c", "cache/store/store.c")
+# Where `status --json` and `explain --json` are written, and the functions
+# that are given a name there.
+JSON_FILES = {"STATUS": ("cli/describe.c", "cli/refusals.c",
+                         "tokens/describe.c", "fetch/origin.c",
+                         "cache/cache.c", "cache/store/store.c"),
+              "EXPLAIN": ("cli/reasons_tell.c", "cli/explain.c")}
+JSON_NAMES = (r'\\"(\w+)\\":', r'put_field\(\s*out, "(\w+)"',
+              r'add_(?:errno|text_or_null|door)\(\s*out, "(\w+)"')
 
 
 def sources(root, binary):
@@ -39,7 +44,7 @@ def sources(root, binary):
     texts = {}
     for name in ("cli/commands.tbl.h", "cli/options.tbl.h",
                  "base/stats.tbl.h", "fetch/status.tbl.h",
-                 *ERRNO_FILES, *JSON_FILES):
+                 *ERRNO_FILES, *sum(JSON_FILES.values(), ())):
         texts[name] = (root / name).read_text(encoding="utf-8")
     for path in sorted((root / "cli").glob("*.c")):
         texts["cli/" + path.name] = path.read_text(encoding="utf-8")
@@ -161,17 +166,17 @@ def check_counters(texts):
 
 def check_json(texts):
     wrong = []
-    man = section(texts["bearerfs.1"], "STATUS")
-    count = 0
-    for file in JSON_FILES:
-        names = re.findall(r'\\"(\w+)\\":', texts[file])
-        if file == "tokens/describe.c":
-            names += re.findall(r'put_field\(\s*out, "(\w+)"', texts[file])
-        count += len(names)
-        for name in names:
-            if not re.search(rf"\b{name}\b", man):
-                wrong.append(f"JSON name {name}: in {file} and not in STATUS")
-    return wrong if count else ["JSON names: none found"]
+    for title, files in JSON_FILES.items():
+        man = section(texts["bearerfs.1"], title)
+        for file in files:
+            names = [name for pattern in JSON_NAMES
+                     for name in re.findall(pattern, texts[file])]
+            wrong += [f"JSON name {name}: in {file} and not in {title}"
+                      for name in names
+                      if not re.search(rf"\b{name}\b", man)]
+            if not names:
+                wrong.append(f"JSON names: none found in {file}")
+    return wrong
 
 
 def check_attributes(texts):
@@ -234,6 +239,9 @@ PLANTED = (
     ("cli/describe.c", r"\\\"uptime_s\\\"", r'\\"uptime_ms\\"'),
     ("tokens/describe.c", r'put_field\(out, "issuer"',
      'put_field(out, "iss"'),
+    ("cli/reasons_tell.c", r'add_text_or_null\(out, "verdict"',
+     'add_text_or_null(out, "vredict"'),
+    ("cli/explain.c", r'\\"mountpoint\\"', r'\\"monutpoint\\"'),
     ("fs/xattr.c", r'PREFIX "etag"', 'PREFIX "tag"'),
     ("bearerfs.1", r"(?m)^\.It 69$", ".It 70"),
     ("bearerfs.1", r"(?m)^\.Sh FILES$", ".Sh FILES\n.Bogus"),

@@ -2,6 +2,8 @@
 /* tokens/refusals.c - see refusals.h. */
 #include "tokens/refusals.h"
 
+#include "base/path.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +125,7 @@ unsigned refusals_of(const struct refusals *refusals, bool all, uid_t uid,
 		unsigned at = count;
 
 		if (kept->path == NULL || (!all && kept->what.uid != uid) ||
-		    (path != NULL && strcmp(kept->what.path, path) != 0))
+		    (path != NULL && !path_is_within(path, kept->path)))
 			continue;
 		for (; at > 0 && turns[at - 1] < kept->turn; at--) {
 			turns[at] = turns[at - 1];

@@ -77,8 +77,8 @@ void refusals_keep(struct refusals *refusals, const struct tokens_refusal *what,
 bool refusals_tell(struct refusals *refusals, uid_t uid, const char *path,
     int code, uint64_t now_ms, uint64_t *untold);
 
-/** The refusals of a user, the latest first: those for `path`, and for
- *  whatever is kept when that is NULL. `all`: of every user.
+/** The refusals of a user, the latest first: of `path` and the directories on
+ *  the way to it; of whatever is kept when that is NULL. `all`: of every user.
  *  @return how many are in `out`; borrowed until the next call. */
 unsigned refusals_of(const struct refusals *refusals, bool all, uid_t uid,
     const char *path, const struct tokens_refusal *out[REFUSALS_KEPT]);

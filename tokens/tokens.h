@@ -227,7 +227,8 @@ void tokens_refused(struct tokens *tokens, const struct ident *ident,
  * The last refusals, the latest first.
  *
  * @param uid   whose; NULL: everybody's.
- * @param path  of which path; NULL: whatever is kept.
+ * @param path  of which path, and of the directories on the way to it; NULL:
+ *              whatever is kept.
  * @return an array with all it points to in one piece, for free(3); NULL
  *         when there are none, or without memory.
  */

@@ -3,14 +3,13 @@
 #include "tests/unit/cli/fake_layers.h"
 
 #include "base/buf.h"
-#include "cache/cache.h"
-#include "fetch/fetch.h"
 #include "fs/fs.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +26,20 @@ struct tokens_refusal *__wrap_tokens_refusals(
 void __wrap_tokens_want(struct tokens *tokens, const struct tokens_query *query,
     tokens_fn answer, void *arg);
 void __wrap_tokens_identify(const struct tokens *tokens, struct ident *ident);
+void __wrap_tokens_explain(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, struct tokens_explained *out);
+unsigned __wrap_tokens_reach(struct tokens *tokens, const struct ident *ident,
+    const char *path, void (*name)(void *arg, const char *name), void *arg);
+int __wrap_tokens_describe_used(struct tokens *tokens,
+    const struct ident *ident, const char *path, enum tokens_right right,
+    struct buf *out);
+int __wrap_tokens_describe_used_text(struct tokens *tokens,
+    const struct ident *ident, const char *path, enum tokens_right right,
+    struct buf *out);
+bool __wrap_fetch_said(
+    struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out);
+void __wrap_cache_known(struct cache *cache, const struct ident *ident,
+    const char *path, cache_known_fn answer, void *arg);
 int __wrap_fetch_describe(struct fetch *fetch, struct buf *out);
 int __wrap_fetch_describe_text(struct fetch *fetch, struct buf *out);
 uint64_t __wrap_fetch_silent_ms(struct fetch *fetch);
@@ -99,6 +112,84 @@ void __wrap_tokens_identify(const struct tokens *tokens, struct ident *ident)
 {
 	(void)tokens;
 	ident->tgid = FAKE_TGID;
+}
+
+void __wrap_tokens_explain(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, struct tokens_explained *out)
+{
+	(void)tokens;
+	(void)ident;
+	(void)right;
+	assert_true(strlen(fake.explained) + strlen(path) + 2 <
+	        sizeof(fake.explained) ||
+	    strlen(path) > 256);
+	(void)strncat(fake.explained, strlen(path) > 256 ? "" : path, 256);
+	(void)strcat(fake.explained, " ");
+	*out = (struct tokens_explained){.code = 0};
+	if (fake.refuses != NULL && strcmp(path, fake.refuses) == 0)
+		out->code = err_set(&out->why, -EACCES, "no; get one");
+}
+
+unsigned __wrap_tokens_reach(struct tokens *tokens, const struct ident *ident,
+    const char *path, void (*name)(void *arg, const char *name), void *arg)
+{
+	(void)tokens;
+	(void)ident;
+	(void)path;
+	(void)name;
+	(void)arg;
+	return fake.leads;
+}
+
+int __wrap_tokens_describe_used(struct tokens *tokens,
+    const struct ident *ident, const char *path, enum tokens_right right,
+    struct buf *out)
+{
+	(void)path;
+	(void)right;
+	return __wrap_tokens_describe(tokens, ident, out);
+}
+
+int __wrap_tokens_describe_used_text(struct tokens *tokens,
+    const struct ident *ident, const char *path, enum tokens_right right,
+    struct buf *out)
+{
+	(void)path;
+	(void)right;
+	return __wrap_tokens_describe_text(tokens, ident, out);
+}
+
+bool __wrap_fetch_said(
+    struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out)
+{
+	(void)fetch;
+	fake.said_uid = uid;
+	if (fake.said_path == NULL || strcmp(path, fake.said_path) != 0)
+		return false;
+	*out = fake.said;
+	return true;
+}
+
+void __wrap_cache_known(struct cache *cache, const struct ident *ident,
+    const char *path, cache_known_fn answer, void *arg)
+{
+	(void)cache;
+	(void)ident;
+	(void)snprintf(fake.known_path, sizeof(fake.known_path), "%s", path);
+	fake.known_count++;
+	fake.knows = answer;
+	fake.knows_arg = arg;
+}
+
+void fake_answer_known(void)
+{
+	const struct cache_known known = {.kind = CACHE_DIRECTORY,
+	    .fresh = true,
+	    .facts = {.freshness = "fresh"}};
+
+	assert_non_null(fake.knows);
+	fake.knows(fake.knows_arg, 0, &known);
+	fake.knows = NULL;
 }
 
 int __wrap_fetch_describe(struct fetch *fetch, struct buf *out)

@@ -7,6 +7,8 @@
 #define TESTS_UNIT_CLI_FAKE_LAYERS_H
 
 #include "base/ident.h"
+#include "cache/cache.h"
+#include "fetch/fetch.h"
 #include "tokens/tokens.h"
 
 #include <stdbool.h>
@@ -30,6 +32,19 @@ struct fake {
 	unsigned want_count;
 	struct ident want_ident;
 	bool want_at_once; /* it is answered before it returns */
+
+	char explained[8192]; /* paths that tokens_explain() was asked for */
+	const char *refuses;  /* the path that it refuses; NULL: none */
+	bool leads;           /* of tokens_reach() */
+
+	const char *said_path; /* of which fetch_said() knows something */
+	struct fetch_said said;
+	uid_t said_uid; /* who was asked for last */
+
+	cache_known_fn knows; /* who waits in cache_known() */
+	void *knows_arg;
+	char known_path[256];
+	unsigned known_count;
 };
 
 extern struct fake fake;
@@ -38,5 +53,8 @@ void fake_reset(void);
 
 /** Answer who waits for a token: there is none. */
 void fake_answer_want(void);
+
+/** Answer who waits for what is known: a directory. */
+void fake_answer_known(void);
 
 #endif

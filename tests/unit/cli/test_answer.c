@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -129,6 +130,66 @@ static void who_does_not_wait_leaves_nothing(void **state)
 	answer_forget(&mount, &request);
 }
 
+static void a_path_is_explained_when_all_is_known(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("explain json /b%20c", true), -EINPROGRESS);
+	assert_int_equal(fake.want_count, 1);
+	assert_int_equal(ask_again(), -EINPROGRESS);
+	assert_int_equal(fake.known_count, 0);
+	fake_answer_want();
+	assert_int_equal(ask_again(), -EINPROGRESS);
+	assert_int_equal(fake.known_count, 1);
+	assert_string_equal(fake.known_path, "/b c");
+	assert_int_equal(ask_again(), -EINPROGRESS);
+	assert_int_equal(fake.known_count, 1);
+	fake_answer_known();
+	assert_int_equal(ask_again(), 0);
+	assert_null(request.memo);
+	assert_int_equal(strncmp(buf_text(&out), "well\n{", 6), 0);
+	assert_true(json_is_valid(buf_text(&out) + 5));
+	assert_non_null(strstr(buf_text(&out), "\"server_path\":\"/a/b c\""));
+	assert_non_null(strstr(buf_text(&out), "\"kind\":\"directory\""));
+	/* As text, and of one that is refused. */
+	fake.refuses = "/a/b c";
+	fake.want_at_once = true;
+	assert_int_equal(ask("explain /b%20c", true), -EINPROGRESS);
+	fake_answer_known();
+	assert_int_equal(ask_again(), 0);
+	assert_int_equal(strncmp(buf_text(&out), "wrong\n/data/b c\n", 16), 0);
+	assert_non_null(
+	    strstr(buf_text(&out), "\nverdict: EACCES: no; get one\n"));
+}
+
+static void what_is_no_path_is_refused(void **state)
+{
+	static const char *const wrong[] = {"explain ", "explain b",
+	    "explain json b", "explain  /b", "explain /b%00", "explain /b/../c",
+	    "explain //b", "explain json /%2e", "explain /b/"};
+
+	(void)state;
+	assert_int_equal(ask("explain", true), -EINVAL);
+	assert_int_equal(ask("explains /b", true), -EINVAL);
+	for (unsigned i = 0; i < ARRAY_COUNT(wrong); i++) {
+		assert_true(ask(wrong[i], true) < 0);
+		assert_non_null(strstr(err.text, "explain: no path"));
+		assert_null(request.memo);
+	}
+	assert_int_equal(fake.want_count, 0);
+}
+
+static void a_disk_that_hangs_is_not_waited_for(void **state)
+{
+	(void)state;
+	fake.want_at_once = true;
+	assert_int_equal(ask("explain json /b", true), -EINPROGRESS);
+	(void)usleep((ANSWER_CACHE_MS + 100) * 1000);
+	assert_int_equal(ask_again(), 0);
+	assert_non_null(strstr(
+	    buf_text(&out), "\"problem\":\"the cache's disk does not answer"));
+	fake_answer_known(); /* too late: nobody is touched */
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -138,6 +199,9 @@ int main(void)
 	    CASE(only_the_owner_ends_a_mount),
 	    CASE(a_guests_token_is_looked_for_first),
 	    CASE(who_does_not_wait_leaves_nothing),
+	    CASE(a_path_is_explained_when_all_is_known),
+	    CASE(what_is_no_path_is_refused),
+	    CASE(a_disk_that_hangs_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,9 @@ static void a_refusal_is_kept_once_with_a_count(void **state)
 	assert_string_equal(found[3]->path, "/b");
 	assert_int_equal(found[3]->count, 1);
 	assert_int_equal(of(ADA, "/a"), 3);
+	/* And on the way there. */
+	assert_int_equal(of(ADA, "/a/b"), 3);
+	assert_int_equal(of(ADA, "/aa"), 0);
 	assert_int_equal(of(ADA, "/"), 0);
 	assert_int_equal(of(BOB, NULL), 0);
 }

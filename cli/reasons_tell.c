@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/reasons_tell.c - why a path gives what it gives, told to programs and
+ * people; see reasons.h. */
+#include "base/clock.h"
+#include "base/ident.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/describe.h"
+#include "cli/reasons.h"
+#include "cli/refusals.h"
+
+static struct refusals_wanted wanted_refusals(
+    const struct reasons *reasons, const struct describe_to *to)
+{
+	return (struct refusals_wanted){.uid = to->all ? NULL : &to->ident->uid,
+	    .path = reasons->server_path};
+}
+
+static const char *kind_of(const struct reasons *reasons)
+{
+	if (reasons->known_code < 0)
+		return NULL;
+	if (reasons->known.absent)
+		return "absent";
+	return reasons->known.kind == CACHE_DIRECTORY ? "directory" : "file";
+}
+
+/* Why nothing is told of the cache; NULL: something is, or nothing is there.
+ */
+static const char *cache_problem(int code)
+{
+	if (code == 0 || code == -ENODATA)
+		return NULL;
+	if (code == -ETIMEDOUT)
+		return "the cache's disk does not answer";
+	return "it is told to those alone who may see the file";
+}
+
+/* JSON. */
+
+static void add_errno(struct buf *out, const char *name, int code)
+{
+	(void)buf_printf(out, ",\"%s\":", name);
+	(void)buf_json(out, code < 0 ? err_name(code) : NULL);
+}
+
+static void add_text_or_null(
+    struct buf *out, const char *name, const char *text)
+{
+	(void)buf_printf(out, ",\"%s\":", name);
+	(void)buf_json(out, text != NULL && text[0] != '\0' ? text : NULL);
+}
+
+static void add_door(
+    struct buf *out, const char *name, const struct tokens_explained *door)
+{
+	(void)buf_printf(
+	    out, ",\"%s\":{\"ask\":%s", name, door->ask ? "true" : "false");
+	add_errno(out, "errno", door->code);
+	add_text_or_null(out, "text", door->why.text);
+	(void)buf_append(out, "}", 1);
+}
+
+static void add_said(struct buf *out, const struct reasons *reasons)
+{
+	char stamp[CLOCK_STAMP_BYTES];
+
+	(void)buf_printf(out, ",\"said\":");
+	if (!reasons->has_said) {
+		(void)buf_json(out, NULL);
+		return;
+	}
+	clock_stamp(stamp, reasons->said.at_s);
+	(void)buf_printf(out,
+	    "{\"at\":\"%s\",\"redirected\":%s,\"status\":", stamp,
+	    reasons->said.redirected ? "true" : "false");
+	if (reasons->said.status != 0)
+		(void)buf_printf(out, "%d", reasons->said.status);
+	else
+		(void)buf_json(out, NULL);
+	add_text_or_null(out, "text", reasons->said.why);
+	(void)buf_append(out, "}", 1);
+}
+
+static void add_cache(struct buf *out, const struct reasons *reasons)
+{
+	const struct cache_known *known = &reasons->known;
+	bool there = reasons->known_code == 0 && !known->absent;
+
+	(void)buf_printf(out, ",\"cache\":{\"kind\":");
+	(void)buf_json(out, kind_of(reasons));
+	if (there && known->kind == CACHE_FILE)
+		(void)buf_printf(out,
+		    ",\"size_bytes\":%" PRIu64 ",\"cached_percent\":%d",
+		    known->size_bytes, known->facts.cached_percent);
+	else
+		(void)buf_printf(
+		    out, ",\"size_bytes\":null,\"cached_percent\":null");
+	add_text_or_null(
+	    out, "freshness", there ? known->facts.freshness : NULL);
+	add_text_or_null(out, "problem", cache_problem(reasons->known_code));
+	(void)buf_append(out, "}", 1);
+}
+
+static void add_places(struct buf *out, const struct reasons *reasons,
+    const struct describe *mount)
+{
+	char path[PATH_BYTES_MAX];
+	struct buf url;
+
+	refusals_path(mount, path, reasons->server_path);
+	(void)buf_printf(out, "{\"state\":\"running\",\"path\":");
+	(void)buf_json(out, path);
+	add_text_or_null(out, "mountpoint", mount->mountpoint);
+	add_text_or_null(out, "source", mount->source);
+	add_text_or_null(out, "server_path", reasons->server_path);
+	buf_init(&url, 4 * PATH_BYTES_MAX);
+	(void)buf_printf(&url, "%s", mount->origin);
+	(void)path_encode(&url, reasons->server_path);
+	add_text_or_null(out, "url", buf_text(&url));
+	buf_fini(&url);
+}
+
+void reasons_json(const struct reasons *reasons, const struct describe *mount,
+    const struct describe_to *to, struct buf *out)
+{
+	const struct refusals_wanted wanted = wanted_refusals(reasons, to);
+	struct reasons_verdict verdict;
+
+	reasons_judge(reasons, &verdict);
+	add_places(out, reasons, mount);
+	(void)buf_printf(out, ",\"token\":");
+	(void)tokens_describe_used(
+	    mount->tokens, to->ident, reasons->server_path, TOKENS_READ, out);
+	add_door(out, "read", &reasons->read);
+	add_door(out, "look", &reasons->look);
+	add_text_or_null(out, "scope_needed", reasons->read.needed);
+	add_text_or_null(out, "stopped_at", reasons->stop.server_path);
+	add_said(out, reasons);
+	(void)buf_printf(
+	    out, ",\"server_silent_ms\":%" PRIu64, reasons->silent_ms);
+	add_cache(out, reasons);
+	(void)buf_printf(out, ",\"refusals\":");
+	refusals_json(mount, &wanted, out);
+	(void)buf_printf(
+	    out, ",\"ok\":%s", verdict.code == 0 ? "true" : "false");
+	add_errno(out, "errno", verdict.code);
+	add_text_or_null(out, "verdict", verdict.text);
+	(void)buf_printf(out, "}\n");
+}
+
+/* Text. */
+
+static void put_door(
+    struct buf *out, const char *what, const struct tokens_explained *door)
+{
+	if (door->code == 0) {
+		(void)buf_printf(out, "%s: allowed\n", what);
+	} else if (door->code == -EAGAIN) {
+		(void)buf_printf(out, "%s: the server decides\n", what);
+	} else {
+		(void)buf_printf(
+		    out, "%s: refused, %s: ", what, err_name(door->code));
+		(void)buf_visible(out, door->why.text);
+		(void)buf_append(out, "\n", 1);
+	}
+}
+
+static void put_said(struct buf *out, const struct reasons *reasons)
+{
+	const struct fetch_said *said = &reasons->said;
+
+	if (!reasons->has_said) {
+		(void)buf_printf(out,
+		    "server: has not been asked for this very path lately\n");
+		return;
+	}
+	(void)buf_printf(out, "server: ");
+	describe_duration(
+	    out, reasons->now_s > said->at_s ? reasons->now_s - said->at_s : 0);
+	if (said->status != 0)
+		(void)buf_printf(out, " ago HTTP %d, ", said->status);
+	else
+		(void)buf_printf(out, " ago no answer, ");
+	(void)buf_visible(out, said->why);
+	(void)buf_printf(
+	    out, said->redirected ? " (where it redirects to)\n" : "\n");
+}
+
+static void put_cache(struct buf *out, const struct reasons *reasons)
+{
+	const struct cache_known *known = &reasons->known;
+	const char *problem = cache_problem(reasons->known_code);
+
+	(void)buf_printf(out, "cache: ");
+	if (problem != NULL)
+		(void)buf_printf(out, "%s", problem);
+	else if (reasons->known_code < 0)
+		(void)buf_printf(out, "nothing is known of it");
+	else if (known->absent)
+		(void)buf_printf(out, "it is known not to be there");
+	else if (known->kind == CACHE_DIRECTORY)
+		(void)buf_printf(
+		    out, "a directory, %s", known->facts.freshness);
+	else {
+		(void)buf_printf(out, "a file of ");
+		describe_bytes(out, known->size_bytes);
+		(void)buf_printf(out, ", %d %% of it here, %s",
+		    known->facts.cached_percent, known->facts.freshness);
+	}
+	(void)buf_append(out, "\n", 1);
+}
+
+static void put_places(struct buf *out, const struct reasons *reasons,
+    const struct describe *mount)
+{
+	char path[PATH_BYTES_MAX];
+
+	refusals_path(mount, path, reasons->server_path);
+	(void)buf_visible(out, path);
+	(void)buf_printf(out, "\nmount: %s on ", mount->source);
+	(void)buf_visible(out, mount->mountpoint);
+	(void)buf_printf(
+	    out, ", pid %d\nurl: %s", (int)getpid(), mount->origin);
+	(void)path_encode(out, reasons->server_path);
+	(void)buf_append(out, "\n", 1);
+}
+
+void reasons_text(const struct reasons *reasons, const struct describe *mount,
+    const struct describe_to *to, struct buf *out)
+{
+	const struct refusals_wanted wanted = wanted_refusals(reasons, to);
+	struct reasons_verdict verdict;
+
+	reasons_judge(reasons, &verdict);
+	put_places(out, reasons, mount);
+	(void)tokens_describe_used_text(
+	    mount->tokens, to->ident, reasons->server_path, TOKENS_READ, out);
+	describe_end_line(out);
+	put_door(out, "read", &reasons->read);
+	put_door(out, "look", &reasons->look);
+	if (reasons->read.needed[0] != '\0') {
+		(void)buf_printf(out, "scope needed: ");
+		(void)buf_visible(out, reasons->read.needed);
+		(void)buf_append(out, "\n", 1);
+	}
+	put_said(out, reasons);
+	put_cache(out, reasons);
+	refusals_text(mount, &wanted, out);
+	(void)buf_printf(out,
+	    "verdict: %s: ", verdict.code == 0 ? "ok" : err_name(verdict.code));
+	(void)buf_visible(out, verdict.text);
+	(void)buf_append(out, "\n", 1);
+}
