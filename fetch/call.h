@@ -227,6 +227,10 @@ void call_want_token(struct call *call) REQUIRES(fetch_thread);
 /** The call no longer waits for it. */
 void call_forget_token(struct call *call) REQUIRES(fetch_thread);
 
+/** Take away an ETag that a server made of the very token it is asked with:
+ *  ETags are kept on disk, and shown. */
+void call_drop_echo(const struct call *call, char *etag);
+
 /** The Authorization header for the token held; NULL when out of memory. */
 struct secret *call_authorization(struct call *call) REQUIRES(fetch_thread);
 

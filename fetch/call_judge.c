@@ -98,6 +98,7 @@ void call_head(struct request *request)
 	struct fetch *fetch = call->fetch;
 	const struct response *response = &request->response;
 
+	call_drop_echo(call, request->response.etag);
 	if (from_origin(call))
 		profile_saw(&fetch->profile, response);
 	if (profile_name_ok(&fetch->profile, call->path) < 0) {

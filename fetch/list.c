@@ -79,10 +79,12 @@ static void on_self(void *arg, const struct fetch_stat *stat)
 static int on_entry(void *arg, const char *name, const struct fetch_stat *stat)
 {
 	struct list_call *list = arg;
+	struct fetch_stat given = *stat;
 	int code;
 
 	list->given = true;
-	code = list->lister.entry(list->lister.arg, name, stat);
+	call_drop_echo(&list->call, given.version.etag);
+	code = list->lister.entry(list->lister.arg, name, &given);
 	if (code != 0) {
 		list->ended = true;
 		list->ended_code = code < 0 ? code : -ECANCELED;

@@ -78,6 +78,7 @@ static void on_self(void *arg, const struct fetch_stat *found)
 	/* One path, answered for twice: the first answer counts. */
 	if (!stat->seen)
 		stat->stat = *found;
+	call_drop_echo(&stat->call, stat->stat.version.etag);
 	stat->seen = true;
 }
 

@@ -23,6 +23,8 @@ enum {
 	/* The store is to answer before the call itself must: a quarter of
 	 * the time left, at most this, so that its reason is told. */
 	TOKEN_MARGIN_MS = 1000,
+	/* Of a token, that are found nowhere by chance. */
+	TOKEN_ECHO_BYTES = 16,
 };
 
 struct token_wait {
@@ -139,6 +141,24 @@ void call_forget_token(struct call *call)
 	if (call->wait != NULL)
 		call->wait->call = NULL;
 	call->wait = NULL;
+}
+
+void call_drop_echo(const struct call *call, char *etag)
+{
+	size_t etag_bytes = strlen(etag);
+	const char *token;
+	const char *last;
+
+	/* Its quotes are not of the token. */
+	if (call->token == NULL || etag_bytes < TOKEN_ECHO_BYTES + 2)
+		return;
+	token = secret_reveal(token_text(call->token));
+	last = strrchr(token, '.');
+	last = last != NULL ? last + 1 : token;
+	if (memmem(token, secret_size_bytes(token_text(call->token)), etag + 1,
+	        etag_bytes - 2) != NULL ||
+	    (strlen(last) >= TOKEN_ECHO_BYTES && strstr(etag, last) != NULL))
+		etag[0] = '\0';
 }
 
 struct secret *call_authorization(struct call *call)

@@ -7,6 +7,7 @@ outputs are searched for them: as they are, their signature alone, and both in
 base64, base64url and percent form."""
 import base64
 import errno
+import glob
 import json
 import os
 import resource
@@ -17,51 +18,18 @@ import time
 import urllib.parse
 
 import bed
-from bed import mount
+from bed import leaks, mount
+from bed.leaks import found, read_all, tree
 
 BYTES = 150000
-
-
-def forms(token):
-    """Every spelling that is searched for, by name."""
-    signature = token.rsplit(".", 1)[-1]
-    spelt = {}
-    for name, text in (("token", token), ("signature", signature)):
-        raw = text.encode()
-        spelt[name] = raw
-        spelt[name + ", percent"] = urllib.parse.quote(
-            text, safe="").encode().replace(b".", b"%2E")
-        spelt[name + ", hex"] = raw.hex().encode()
-        for shift in range(3):
-            # The letters that do not depend on what stands around it.
-            coded = base64.b64encode(b"\0" * shift + raw)
-            coded = coded[(0, 2, 3)[shift]:len(coded) // 4 * 4 - 4]
-            spelt[f"{name}, base64 at {shift}"] = coded
-            spelt[f"{name}, base64url at {shift}"] = coded.replace(
-                b"+", b"-").replace(b"/", b"_")
-    return spelt
-
-
-def found(data, tokens):
-    """Names of the spellings that stand in some bytes."""
-    return [name for token in tokens for name, text in forms(token).items()
-            if text in data]
-
-
-def read_all(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
-def tree(folder):
-    for where, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(where, name)
-            if os.path.isfile(path) and not os.path.islink(path):
-                yield path
+# Files whose server does with the token what it should not.
+NAMES = ("echo", "asked", "moved", "lost", "gone", "header", "listed",
+         "broken")
+LISTED = """<?xml version="1.0"?><D:multistatus xmlns:D="DAV:"><D:response>
+<D:href>{path}</D:href><D:propstat><D:prop><D:resourcetype/>
+<D:getcontentlength>{size}</D:getcontentlength><D:getetag>"{etag}"</D:getetag>
+</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>
+</D:multistatus>"""
 
 
 def attempt(path):
@@ -91,13 +59,36 @@ class Search(bed.Case):
             ".", "%2E").encode(), [token]))
         self.assertEqual(found(self.bed.token().encode(), [token]), [])
 
+    def test_a_token_is_found_in_what_a_mount_keeps(self):
+        """Where the suite looks at the end of each of its tests."""
+        m = self.make_mount(self.bed.lying.url, self.bed.token())
+        signature = self.bed.given[-1].rsplit(".", 1)[-1].encode()
+        self.assertEqual(leaks.of_mount(m), [])
+        pack = m.options["cache_dir"] + "/pack"
+        for at in 0, (64 << 20) - 40, leaks.PIECE - 40, 200 << 20:
+            with open(pack, "wb") as file:
+                file.truncate(256 << 20)
+                file.seek(at)
+                file.write(b"x" + signature + b"x")
+            self.assertEqual(leaks.of_mount(m), [pack], at)
+        with open(pack, "wb") as file:  # at the end of a piece
+            file.write(b"x" * (leaks.PIECE - 40) + signature)
+        self.assertEqual(leaks.of_mount(m), [pack])
+        with open(pack, "wb") as file:
+            file.write(b"x" * leaks.PIECE + signature[:-1])
+        self.assertEqual(leaks.of_mount(m), [])
+        with open(m.log_file, "w") as file:
+            file.write("token=" + self.bed.given[-1])
+        self.assertEqual(leaks.of_mount(m), [m.log_file])
+        os.unlink(m.log_file)
+
 
 class Leaks(bed.Case):
     def setUp(self):
         self.tokens = []
         self.bed.put("alice/a.bin", BYTES)
         self.bed.put("alice/b.bin", BYTES)
-        for name in "echo", "moved", "gone", "header":
+        for name in NAMES:
             self.bed.put(f"alice/{name}.bin", BYTES)
 
     def canary(self, **more):
@@ -110,12 +101,20 @@ class Leaks(bed.Case):
         for path in tree(m.folder):
             if path not in (m.token_file, m.token_file + ".new"):
                 yield path, read_all(path)
-        for name in "cmdline", "environ", "comm", "status", "maps":
+        for name in "comm", "status", "maps", "limits":
             yield f"/proc/PID/{name}", read_all(f"/proc/{m.pid}/{name}")
-        for words in (["status", m.path], ["status", m.path, "--json"]):
+        # Of everybody: it may have children.
+        for name in "cmdline", "environ":
+            for path in glob.glob(f"/proc/[0-9]*/{name}"):
+                yield path, read_all(path)
+        for words in (["status", m.path], ["status", m.path, "--json"],
+                      ["doctor", m.source, "-o", m.option_text()],
+                      ["token", "show", "-o", m.option_text()],
+                      ["token", "show", "--json", "-o", m.option_text()],
+                      ["token", "path", "-o", m.option_text()]):
             done = mount.run([m.binary, *words], check=False, env=m.env)
             yield " ".join(words), (done.stdout + done.stderr).encode()
-        for name in "alice", "alice/a.bin":
+        for name in "alice", "alice/a.bin", "alice/listed.bin":
             for key in os.listxattr(m.at(name)):
                 try:
                     yield f"{name}: {key}", os.getxattr(m.at(name), key)
@@ -137,19 +136,33 @@ class Leaks(bed.Case):
         mark = other.mark()
         lying.lie("status", code=403, path=".*/echo.bin", headers={
             "X-Echo": "Bearer " + echo}, body="Bearer " + echo)
+        lying.lie("status", code=401, path=".*/asked.bin", headers={
+            "WWW-Authenticate": f'Bearer realm="{echo}", error="{echo}"'})
+        lying.lie("status", code=500, path=".*/broken.bin", body=echo, times=2)
+        lying.lie("body", status=207, path=".*/listed.bin", method="PROPFIND",
+                  headers={"Content-Type": "application/xml"},
+                  body=LISTED.format(path="/exp/alice/listed.bin",
+                                     size=BYTES, etag=echo))
+        lying.lie("headers", set={"ETag": f'"{echo}"'}, method="GET",
+                  path=".*/listed.bin")
+        lying.lie("redirect", path=".*/lost.bin", method="GET",
+                  to=f"https://localhost:1/{echo}?authz={echo}")
         lying.lie("status", code=404, path=".*/gone.bin", body=echo)
         lying.lie("headers", set={"ETag": f'"{echo}"', "Digest": echo},
                   path=".*/header.bin")
         lying.lie("redirect", path=".*/moved.bin", method="GET",
                   to=other.url + "/alice/a.bin?authz=Bearer%20" + echo)
+        lying.config(conditions=False)
         self.assertEqual(attempt(m.at("alice/a.bin")), 0)
+        self.assertEqual(attempt(m.at("alice/listed.bin")), 0)
         os.listdir(m.at("alice"))
-        for name in "echo", "moved", "gone", "header", "nothing":
+        for name in *NAMES, "nothing":
             attempt(m.at(f"alice/{name}.bin"))
         self.assertNotEqual(attempt(m.at("alice/echo.bin")), 0)
         for asked in other.requests(mark):
             self.assertIsNone(asked["token"], "the token went elsewhere")
             self.assertNotIn("authz", asked["path"])
+        lying.config(conditions=True)
         lying.honest()
 
     def test_a_token_from_a_file(self):
@@ -208,11 +221,15 @@ class Leaks(bed.Case):
         self.check(m)
 
     def test_servers_see_it_in_the_header_alone(self):
-        m = self.mount(self.bed.nginx.url, self.canary(), log="debug")
-        self.assertEqual(attempt(m.at("alice/a.bin")), 0)
-        self.assertEqual(attempt(m.at("alice/none.bin")), errno.ENOENT)
+        token = self.canary()
+        for server in self.bed.nginx, self.bed.apache, self.bed.xrootd:
+            m = self.mount(server.url, token, log="debug")
+            self.assertEqual(attempt(m.at("alice/a.bin")), 0)
+            self.assertEqual(attempt(m.at("alice/none.bin")), errno.ENOENT)
+            self.assertNotEqual(os.listdir(m.at("alice")), [])
         mark = self.bed.lying.mark()
-        n = self.mount(self.bed.lying.url, self.tokens[-1], log="debug")
+        n = self.mount(self.bed.lying.url, self.tokens[-1], log="debug",
+                       timeout="5s")
         self.use(n)
         for asked in self.bed.lying.requests(mark):
             headers = {k: v for k, v in asked["headers"].items()
@@ -220,9 +237,37 @@ class Leaks(bed.Case):
             self.assertEqual(found(
                 json.dumps([asked["path"], headers]).encode(),
                 self.tokens), [])
-        for server in self.bed.nginx, self.bed.issuer, self.bed.lying:
+        for server in self.bed.servers.values():
             for path in tree(server.folder):
                 self.assertEqual(found(read_all(path), self.tokens), [], path)
+
+    def test_where_a_redirect_may_take_it(self):
+        """To a host of redirect_hosts, in the header: `authz=`, where
+        directors and doors put it, is taken out of the address."""
+        pool = self.bed.another_lying("pool")
+        token, mark = self.canary(), pool.mark()
+        self.addCleanup(self.bed.lying.honest)
+        m = self.mount(self.bed.lying.url, token, log="debug", timeout="5s",
+                       redirect_hosts="other.bed.test")
+        for name, to in (
+                ("a", pool.on("other.bed.test") +
+                 f"/alice/a.bin?authz=Bearer%20{token}&pool=1"),
+                ("b", pool.url + f"/alice/b.bin?x=1&authz={token}"),
+                ("moved", pool.http_url + f"/alice/a.bin?authz={token}")):
+            self.bed.lying.lie("redirect", path=f".*/{name}.bin",
+                               method="GET", to=to)
+            self.assertEqual(attempt(m.at(f"alice/{name}.bin")) == 0,
+                             name == "a", name)
+        asked = pool.requests(mark)
+        self.assertIn(token, [one["token"] for one in asked])
+        for one in asked:
+            self.assertEqual(one["token"], token if
+                             "other.bed.test" in one["headers"]["host"]
+                             else None)
+            self.assertTrue(one["tls"])
+            self.assertEqual(found(one["path"].encode(), [token]), [])
+        self.assertIn("pool=1", "".join(one["path"] for one in asked))
+        self.check(m)
 
     def test_that_no_core_file_is_left(self):
         limits = resource.getrlimit(resource.RLIMIT_CORE)
@@ -234,6 +279,9 @@ class Leaks(bed.Case):
             core = [line.split() for line in file if "core file" in line][0]
         self.assertEqual(core[4:6], ["0", "0"])
         self.check(m)
+        # Nor when somebody lifts the limit.
+        mount.run(["prlimit", "--core=unlimited", "--pid", str(m.pid)],
+                  check=False)  # needs CAP_SYS_RESOURCE
         os.kill(m.pid, signal.SIGABRT)
         bed.wait_for(lambda: not m.proc.running(), "the mount to abort", 30)
         for folder in m.folder, os.getcwd():

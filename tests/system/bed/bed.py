@@ -25,6 +25,7 @@ class Bed:
     def __init__(self, folder):
         self.root = folder
         self.servers = {}
+        self.given = []  # all tokens, for leaks.py
         self.data = os.path.join(folder, "data")
         os.makedirs(self.data + BASE)
         self.ca = CA(self.folder("ca"))

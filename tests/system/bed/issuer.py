@@ -88,7 +88,9 @@ class Issuer(Server):
         key, alg = self.keys[kid]
         text = jwt.encode(body, self.rogue if rogue else key, algorithm=alg,
                           headers={"kid": kid, **(headers or {})})
-        return text if isinstance(text, str) else text.decode()
+        text = text if isinstance(text, str) else text.decode()
+        self.bed.given.append(text)
+        return text
 
 
 def b64(number, size):

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 
+from bed import leaks
 from bed.procs import READY, Failed, Proc, gone, slow, tail, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
@@ -252,8 +253,12 @@ class Mount:
         if self.aborted:
             self.kill()
             raise Failed(f"{self.source}: {self.aborted}\n{self.log()}")
+        places = leaks.of_process(self) if self.running() else []
         if self.pid is not None:
             self.stop()
+        places += leaks.of_mount(self)
+        if places:
+            raise Failed(f"{self.source}: a token stands in {places}")
 
     # Questions.
 

@@ -136,6 +136,7 @@ static int on_entry(void *arg, const char *name, const struct fetch_stat *stat)
 	size_t used = strlen(answer->names);
 
 	answer->entries++;
+	memcpy(answer->etag, stat->version.etag, sizeof(answer->etag));
 	if (used + strlen(name) + 3 < sizeof(answer->names)) {
 		(void)strcat(answer->names, name);
 		(void)strcat(

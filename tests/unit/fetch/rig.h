@@ -53,7 +53,7 @@ struct answer {
 	bool gap;
 	unsigned begins;
 	int begin_code; /* that begin() gives */
-	char etag[FETCH_ETAG_BYTES];
+	char etag[FETCH_ETAG_BYTES]; /* of a listing: the last entry's */
 	/* A listing: */
 	char names[4096]; /* "a,b/,c" */
 	unsigned entries;

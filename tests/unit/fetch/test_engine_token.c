@@ -33,6 +33,7 @@ struct script {
 	const char *wanted;   /* the token that is good; NULL: none is */
 	const char *refusal;  /* a status line's end */
 	const char *redirect; /* Location for every request; NULL: none */
+	const char *etag;     /* a header line of the bytes; NULL: none */
 	bool page;            /* answer everything with a page */
 	const char *document; /* of a 207, instead; NULL: none */
 	atomic_uint gets;
@@ -92,10 +93,10 @@ static bool on_request(
 	atomic_fetch_add(&script->with_good_one, 1);
 	server_say(peer,
 	    "HTTP/1.1 206 Partial Content\r\nDate: %s\r\nLast-Modified: %s\r\n"
-	    "Content-Length: %" PRIu64 "\r\nContent-Range: bytes %" PRIu64
+	    "%sContent-Length: %" PRIu64 "\r\nContent-Range: bytes %" PRIu64
 	    "-%" PRIu64 "/1000\r\n\r\n",
-	    epoch, epoch, request->last - request->first + 1, request->first,
-	    request->last);
+	    epoch, epoch, script->etag != NULL ? script->etag : "",
+	    request->last - request->first + 1, request->first, request->last);
 	for (uint64_t at = request->first; at <= request->last; at++) {
 		uint8_t byte = rig_byte(at);
 
@@ -237,6 +238,58 @@ static void a_bare_question_carries_no_token(void **state)
 	assert_true(fetch_skew_s(run.rig.fetch, &skew_s));
 	assert_true(skew_s > 1000000000);
 	run_end(&run);
+}
+
+/* What is kept of a file is no copy of the token, whatever its server says. */
+static void an_etag_made_of_the_token_is_none(void **state)
+{
+	static const char document[] =
+	    "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/%s</D:href>"
+	    "<D:propstat><D:prop><D:resourcetype/><D:getcontentlength>1000"
+	    "</D:getcontentlength><D:getetag>\"%s\"</D:getetag></D:prop>"
+	    "<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+	    "</D:multistatus>";
+	static const struct {
+		const char *etag;
+		bool kept;
+	} rows[] = {{"opaque-token-one", false},
+	    {"1-opaque-token-one-2", false}, {"opaque-token", true},
+	    {"6ab2f-3e8", true}, {"", true}, {"opaque-token-two", true}};
+	char header[128];
+	char self[1024];
+	char listed[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char quoted[64] = "";
+		struct run run;
+
+		run_begin(&run, NULL, NULL);
+		(void)snprintf(
+		    header, sizeof(header), "ETag: \"%s\"\r\n", rows[i].etag);
+		(void)snprintf(self, sizeof(self), document, "f", rows[i].etag);
+		(void)snprintf(
+		    listed, sizeof(listed), document, "d/f", rows[i].etag);
+		if (rows[i].kept)
+			(void)snprintf(
+			    quoted, sizeof(quoted), "\"%s\"", rows[i].etag);
+		run.script.etag = header;
+		assert_int_equal(run_range(&run), 0);
+		assert_string_equal(run.answer.etag, quoted);
+		run.script.document = self;
+		answer_fini(&run.answer);
+		answer_init(&run.answer, 0, 0);
+		rig_stat(&run.rig, "/f", &run.answer);
+		assert_int_equal(answer_wait(&run.answer), 0);
+		assert_string_equal(run.answer.stat.version.etag, quoted);
+		run.script.document = listed;
+		answer_fini(&run.answer);
+		answer_init(&run.answer, 0, 0);
+		rig_list(&run.rig, "/d", &run.answer);
+		assert_int_equal(answer_wait(&run.answer), 0);
+		assert_string_equal(run.answer.etag, quoted);
+		run_end(&run);
+	}
 }
 
 /* A 207 may be about anything, for the file too: what it grants is known at
@@ -482,6 +535,7 @@ int main(void)
 	    cmocka_unit_test(
 	        a_login_page_elsewhere_is_neither_file_nor_listing),
 	    cmocka_unit_test(a_bare_question_carries_no_token),
+	    cmocka_unit_test(an_etag_made_of_the_token_is_none),
 	    cmocka_unit_test(a_redirect_that_leaves_https_is_not_followed),
 	    cmocka_unit_test(
 	        a_certificate_that_nobody_vouches_for_ends_the_call),
