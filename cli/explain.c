@@ -14,6 +14,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/control.h"
+#include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/say.h"
 
@@ -115,12 +116,15 @@ static int ask(const struct mount_entry *entry, const char *inside, bool json,
     struct buf *answer, pid_t *pid, struct err *err)
 {
 	struct buf request;
-	int fd = control_connect(
-	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
-	int code = fd;
+	int code;
+	int fd;
 
+	if (entry->shared)
+		harden_show();
+	fd = control_connect(
+	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
 	if (fd < 0)
-		return code;
+		return fd;
 	*pid = control_pid(fd);
 	buf_init(&request, CONTROL_REQUEST_BYTES_MAX);
 	(void)buf_printf(&request, json ? "explain json " : "explain ");

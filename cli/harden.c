@@ -18,6 +18,11 @@ void harden_begin(void)
 	(void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
 }
 
+void harden_show(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
+}
+
 void harden_end(void)
 {
 	(void)prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);

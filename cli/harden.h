@@ -12,6 +12,11 @@
  *  process holds tokens. */
 void harden_begin(void);
 
+/** A mount of many users is about to be asked: let it look at this process's
+ *  environment, as at that of any program of this user, for the token that
+ *  they would use. */
+void harden_show(void);
+
 /** The tokens have been wiped and the process is about to end: leak checkers,
  *  which attach by ptrace, may look again. */
 void harden_end(void);

@@ -11,6 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/control.h"
+#include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/say.h"
 
@@ -77,12 +78,15 @@ static void add_silent(struct status *status, const struct mount_entry *entry,
 static int ask(const struct mount_entry *entry, bool json, struct buf *answer,
     struct err *err)
 {
-	int code = control_connect(
-	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
-	int fd = code;
+	int code;
+	int fd;
 
+	if (entry->shared)
+		harden_show();
+	fd = control_connect(
+	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
 	if (fd < 0)
-		return code;
+		return fd;
 	code = control_ask(fd, json ? "status json" : "status", answer, err);
 	(void)close(fd);
 	return code;

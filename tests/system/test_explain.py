@@ -3,16 +3,20 @@
 """Does `bearerfs explain` name each cause, and what to do, without touching
 the mount? And does it, with `status`, tell each user their own alone?"""
 import errno
+import glob
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 
 import bed
 from bed import mount
+from bed.actor import Actor, drop
 from bed.issuer import AUDIENCE
 from bed.mount import run
 from bed.procs import wait_for
@@ -373,6 +377,175 @@ class Silence(Explaining):
                                  "has ended", "umount --lazy " + m.path)
         self.assertEqual(found["state"], "dead")
         m.crash()
+
+
+# Connect to a socket as often as is asked for, and hold on.
+HOARD = r"""
+import socket, sys, time
+held = []
+for _ in range(int(sys.argv[2])):
+    end = socket.socket(socket.AF_UNIX)
+    end.connect(sys.argv[1])
+    held.append(end)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+class Users(Explaining):
+    """What others than the mount's owner are told."""
+
+    def setUp(self):
+        self.bed.put("ada/a.bin", BYTES)
+        self.bed.put("bob/b.bin", BYTES)
+        self.binary = shutil.copy(mount.binary(), self.dir + "/bearerfs")
+
+    def shared(self):
+        m = self.mount(self.bed.nginx.url, None, allow_other=True,
+                       timeout="5s", base_path="/exp")
+        os.chmod(m.folder, 0o755)
+        return m
+
+    def user(self, uid, scope):
+        actor = Actor(self.dir, uid, self.bed.token(scope))
+        self.addCleanup(actor.end)
+        return actor
+
+    def command(self, actor, *words):
+        """`bearerfs WORDS...` as this user, with their token."""
+        return subprocess.run(
+            [*drop(actor.uid), self.binary, *words], text=True,
+            env={"BEARER_TOKEN_FILE": actor.token_file, "PATH": "/usr/bin"},
+            capture_output=True, timeout=60, check=False)
+
+    def told(self, actor, *words):
+        done = self.command(actor, *words, "--json")
+        self.assertEqual(done.stderr, "")
+        return json.loads(done.stdout)
+
+    def test_a_private_mount_tells_nobody_else(self):
+        m = self.mount(self.bed.nginx.url, self.bed.token("read:/"))
+        os.chmod(m.folder, 0o755)
+        ada = self.user(ADA, "read:/")
+        done = self.command(ada, "status")
+        self.assertEqual(done.stdout, "no bearerfs mounts of yours\n")
+        done = self.command(ada, "status", m.path)
+        self.assertEqual(done.returncode, 69)
+        done = self.command(ada, "explain", m.at("ada/a.bin"))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, "verdict: E.*: ")
+        done = self.command(ada, "umount", m.path)
+        self.assertNotEqual(done.returncode, 0)
+        # Its socket is closed by mode, and by who asks.
+        socket_path = glob.glob(m.folder + "/run/bearerfs/*.sock")[0]
+        self.assertEqual(os.stat(socket_path).st_mode & 0o777, 0o600)
+        os.chmod(m.folder + "/run", 0o755)
+        os.chmod(m.folder + "/run/bearerfs", 0o755)
+        os.chmod(socket_path, 0o666)
+        heard = run([*drop(ADA), sys.executable, "-c", """
+import socket, sys
+end = socket.socket(socket.AF_UNIX)
+end.connect(sys.argv[1])
+try:
+    end.sendall(b"status\\n")
+except BrokenPipeError:
+    pass
+print(end.recv(100).decode())""", socket_path]).stdout
+        self.assertIn("error this mount is somebody else's", heard)
+        self.assertTrue(m.running())
+
+    def test_each_user_is_told_their_own(self):
+        m = self.shared()
+        ada, bob = self.user(ADA, "read:/ada"), self.user(BOB, "read:/bob")
+        self.assertEqual(ada.code("read", m.at("ada/a.bin")), 0)
+        self.assertEqual(bob.code("read", m.at("bob/b.bin")), 0)
+        self.assertEqual(ada.code("read", m.at("bob/b.bin")), errno.EACCES)
+        self.assertEqual(bob.code("list", m.at("ada")), errno.EACCES)
+        for actor, own, other in (ada, "bob", "/ada"), (bob, "ada", "/bob"):
+            found, = self.told(actor, "status")
+            self.assertEqual(found["mountpoint"], m.path)
+            self.assertTrue(found["shared"])
+            self.assertEqual(found["token"]["state"], "valid")
+            self.assertEqual(found["token"]["source"], actor.token_file)
+            self.assertEqual({one["uid"] for one in found["refusals"]},
+                             {actor.uid})
+            self.assertTrue(all(one["path"].startswith(m.at(own))
+                                for one in found["refusals"]), found)
+            for name in "servers", "cache", "counters", "warnings":
+                self.assertNotIn(name, found)
+            text = self.command(actor, "status", m.path).stdout
+            self.assertIn("shared by many users", text)
+            self.assertIn(f"user {actor.uid}", text)
+            self.assertNotIn(m.at(other[1:]), text)
+        # The owner is told everything.
+        found = m.status()
+        self.assertEqual({one["uid"] for one in found["refusals"]},
+                         {ADA, BOB})
+        self.assertIn("counters", found)
+        # Each refusal is a line that says who.
+        for uid in ADA, BOB:
+            self.assertTrue([
+                line for line in m.log_text().splitlines()
+                if 'msg="refused"' in line and f"uid={uid} pid=" in line])
+
+    def test_a_path_is_explained_to_who_asks(self):
+        m = self.shared()
+        ada, bob = self.user(ADA, "read:/ada"), self.user(BOB, "read:/bob")
+        self.assertEqual(bob.code("read", m.at("bob/b.bin")), 0)
+        found = self.told(bob, "explain", m.at("bob/b.bin"))
+        self.assertTrue(found["ok"], found)
+        self.assertEqual(found["cache"]["kind"], "file")
+        self.assertEqual(found["said"]["status"], 206)
+        # Nothing of it is known to her, not even that it is there.
+        there = self.told(ada, "explain", m.at("bob/b.bin"))
+        none = self.told(ada, "explain", m.at("bob/none"))
+        for found in there, none:
+            self.assertIsNone(found["said"])
+            self.assertIsNone(found["cache"]["kind"])
+            self.assertEqual(found["refusals"], [])
+            self.assertEqual(found["token"]["source"], ada.token_file)
+            for name in "path", "server_path", "url", "scope_needed":
+                found.pop(name)
+            found["token"].pop("left_s")
+        self.assertEqual(there, none)
+        self.assertEqual(ada.code("read", m.at("bob/b.bin")), errno.EACCES)
+        done = self.command(ada, "explain", m.at("bob/b.bin"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("read:/ada", done.stdout)
+        self.assertRegex(done.stdout.splitlines()[-1],
+                         "^verdict: EACCES: .*; get a token")
+        # Who has no token is told what to do about it.
+        eve = Actor(self.dir, 2003)
+        self.addCleanup(eve.end)
+        found = self.told(eve, "explain", m.path)
+        self.assertEqual((found["errno"], found["token"]["state"]),
+                         ("ENOKEY", "missing"))
+
+    def test_only_the_owner_ends_it(self):
+        m = self.shared()
+        ada = self.user(ADA, "read:/ada")
+        done = self.command(ada, "umount", m.path)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(ada.code("read", m.at("ada/a.bin")), 0)
+
+    def test_one_user_cannot_keep_others_out(self):
+        m = self.shared()
+        ada = self.user(ADA, "read:/ada")
+        major, minor = m.device()
+        hoarder = subprocess.Popen(
+            [*drop(BOB), sys.executable, "-c", HOARD,
+             f"/run/bearerfs/{major}-{minor}.sock", "1000"],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(hoarder.stdout.close)
+        self.addCleanup(hoarder.wait)
+        self.addCleanup(hoarder.kill)
+        self.assertEqual(hoarder.stdout.readline(), "ready\n")
+        for _ in range(5):
+            begun = time.monotonic()
+            self.assertEqual(len(self.told(ada, "status")), 1)
+            self.assertEqual(m.status()["state"], "running")
+            self.assertLess(time.monotonic() - begun, 15 * max(1.0, bed.slow))
+        self.assertEqual(ada.code("read", m.at("ada/a.bin")), 0)
 
 
 if __name__ == "__main__":
