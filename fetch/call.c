@@ -52,6 +52,7 @@ struct call *call_new(struct fetch *fetch, const struct call_kind *kind,
 	if (ask->ident != NULL)
 		call->ident = *ask->ident;
 	call->demand = ask->demand;
+	call->is_long = ask->is_long;
 	call->bare = ask->bare;
 	call->deadline_ms = ask->deadline_ms;
 	if (call->deadline_ms == 0 || call->deadline_ms > longest_ms)
@@ -126,13 +127,20 @@ static void unqueue(struct call *call)
 	call->state = CALL_NEW;
 }
 
+static enum origin_rank call_rank(const struct call *call)
+{
+	if (call->demand)
+		return ORIGIN_DEMAND;
+	return call->is_long ? ORIGIN_AHEAD_LONG : ORIGIN_AHEAD;
+}
+
 void call_drop_request(struct call *call)
 {
 	struct fetch *fetch = call->fetch;
 
 	loop_remove(fetch, call->request);
 	request_give_back(STEAL(call->request));
-	origin_ended(&fetch->origin, call->demand);
+	origin_ended(&fetch->origin, call_rank(call));
 	call->state = CALL_NEW;
 }
 
@@ -237,7 +245,7 @@ static void send_request(struct call *call)
 	call->state = CALL_ACTIVE;
 	if (call->attempts++ == 0)
 		origin_asked(&fetch->origin, fetch->now_ms);
-	origin_began(&fetch->origin, call->demand);
+	origin_began(&fetch->origin, call_rank(call));
 	return;
 
 no_memory:
@@ -256,7 +264,7 @@ static struct call *next_call(const struct fetch *fetch)
 	/* The analyzer does not see that a call that is sent is taken out. */
 	if (call == NULL ||
 	    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not freed yet */
-	    !origin_may_start(&fetch->origin, call->demand, fetch->now_ms))
+	    !origin_may_start(&fetch->origin, call_rank(call), fetch->now_ms))
 		return NULL;
 	return call;
 }
@@ -297,7 +305,7 @@ void call_hurry(struct fetch *fetch, uint64_t number)
 		call->demand = true;
 		call_queue(call, false);
 	} else if (call->state == CALL_ACTIVE) {
-		origin_hurried(&fetch->origin);
+		origin_hurried(&fetch->origin, call_rank(call));
 	}
 	call->demand = true;
 }

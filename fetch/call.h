@@ -105,7 +105,8 @@ struct call {
 	uint64_t number;
 	uint64_t deadline_ms;
 	bool demand;
-	bool bare; /* it carries no token */
+	bool is_long; /* many bytes */
+	bool bare;    /* it carries no token */
 	struct ident ident;
 	const char *path; /* in the same allocation */
 
@@ -139,7 +140,8 @@ struct call_ask {
 	const char *path;          /* copied */
 	uint64_t deadline_ms;      /* 0: the longest */
 	bool demand;
-	bool bare; /* without a token */
+	bool is_long; /* many bytes */
+	bool bare;    /* without a token */
 };
 
 /** A call, zeroed behind its common part; NULL when out of memory. Any

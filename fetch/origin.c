@@ -37,38 +37,44 @@ void origin_fini(struct origin *origin)
 	(void)pthread_mutex_destroy(&origin->mutex);
 }
 
-bool origin_may_start(const struct origin *origin, bool demand, uint64_t now_ms)
+bool origin_may_start(
+    const struct origin *origin, enum origin_rank rank, uint64_t now_ms)
 {
+	const unsigned *active_of = origin->active_of;
+
 	if (now_ms < origin->hold_until_ms)
 		return false;
 	if (origin->active >= ORIGIN_REQUESTS_MAX)
 		return false;
-	return demand || origin->ahead_active < ORIGIN_AHEAD_MAX;
+	if (rank == ORIGIN_AHEAD_LONG &&
+	    active_of[ORIGIN_AHEAD_LONG] >= ORIGIN_AHEAD_LONG_MAX)
+		return false;
+	return rank == ORIGIN_DEMAND ||
+	    active_of[ORIGIN_AHEAD] + active_of[ORIGIN_AHEAD_LONG] <
+	    ORIGIN_AHEAD_MAX;
 }
 
-void origin_began(struct origin *origin, bool demand)
+void origin_began(struct origin *origin, enum origin_rank rank)
 {
 	origin->active++;
-	if (!demand)
-		origin->ahead_active++;
+	origin->active_of[rank]++;
 	atomic_fetch_add_explicit(&origin->requests, 1, memory_order_relaxed);
 	stats_add(STATS_fetch_requests, 1);
 }
 
-void origin_ended(struct origin *origin, bool demand)
+void origin_ended(struct origin *origin, enum origin_rank rank)
 {
 	assert(origin->active > 0);
+	assert(origin->active_of[rank] > 0);
 	origin->active--;
-	if (!demand) {
-		assert(origin->ahead_active > 0);
-		origin->ahead_active--;
-	}
+	origin->active_of[rank]--;
 }
 
-void origin_hurried(struct origin *origin)
+void origin_hurried(struct origin *origin, enum origin_rank rank)
 {
-	assert(origin->ahead_active > 0);
-	origin->ahead_active--;
+	assert(origin->active_of[rank] > 0);
+	origin->active_of[rank]--;
+	origin->active_of[ORIGIN_DEMAND]++;
 }
 
 void origin_asked(struct origin *origin, uint64_t now_ms)

@@ -21,18 +21,28 @@
 
 enum {
 	ORIGIN_REQUESTS_MAX = 16, /* at once, and so connections */
-	/* Read-ahead leaves room for readers that wait. */
-	ORIGIN_AHEAD_MAX = 12,
+	/* Read-ahead leaves room for readers that wait: one place soon comes
+	 * free where it is short, not where it is long. */
+	ORIGIN_AHEAD_MAX = 15,
+	ORIGIN_AHEAD_LONG_MAX = 12,
 	/* The longest that one 429 stops all requests. */
 	ORIGIN_HOLD_MAX_MS = 30000,
 };
 
 #define ORIGIN_SKEW_UNKNOWN INT64_MIN
 
+/** Who waits for a request. */
+enum origin_rank {
+	ORIGIN_DEMAND,     /* a reader does */
+	ORIGIN_AHEAD,      /* nobody yet */
+	ORIGIN_AHEAD_LONG, /* nobody yet, and it takes long */
+	ORIGIN_RANKS,
+};
+
 struct origin {
 	const char *url; /* borrowed; "https://host:port" */
 	unsigned active;
-	unsigned ahead_active;
+	unsigned active_of[ORIGIN_RANKS];
 	uint64_t hold_until_ms;    /* it asked us to slow down (429) */
 	bool down;                 /* could not be connected to */
 	atomic_uint waiting;       /* requests on their way, for silence */
@@ -52,14 +62,14 @@ void origin_fini(struct origin *origin);
 
 /** Whether one more request may go out now. */
 bool origin_may_start(
-    const struct origin *origin, bool demand, uint64_t now_ms);
+    const struct origin *origin, enum origin_rank rank, uint64_t now_ms);
 
 /** A request goes out; origin_ended() must follow. */
-void origin_began(struct origin *origin, bool demand);
-void origin_ended(struct origin *origin, bool demand);
+void origin_began(struct origin *origin, enum origin_rank rank);
+void origin_ended(struct origin *origin, enum origin_rank rank);
 
 /** One that went out as read-ahead is waited for now. */
-void origin_hurried(struct origin *origin);
+void origin_hurried(struct origin *origin, enum origin_rank rank);
 
 /** A call asks it for the first time, also when nothing answers there;
  *  origin_unasked() must follow. */

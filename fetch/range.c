@@ -25,6 +25,8 @@ enum {
 	 * the first again. Fewer would let a server that gives a byte a
 	 * connection keep us busy. */
 	RANGE_PROGRESS_BYTES = 512,
+	/* More takes longer than its round trip, on most lines. */
+	RANGE_LONG_BYTES = 256 * 1024,
 };
 
 struct range_call {
@@ -229,7 +231,8 @@ uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *range,
 	struct call_ask common = {.ident = range->ident,
 	    .path = range->path,
 	    .deadline_ms = range->deadline_ms,
-	    .demand = range->demand};
+	    .demand = range->demand,
+	    .is_long = range->length_bytes > RANGE_LONG_BYTES};
 	struct call *call = call_new(fetch, &range_kind, &common);
 	struct range_call *made;
 	struct err err;

@@ -138,11 +138,6 @@ static bool ahead_is_full(const struct script *script)
 	return script->inside >= ORIGIN_AHEAD_MAX;
 }
 
-static bool one_more_than_full(const struct script *script)
-{
-	return script->inside >= ORIGIN_AHEAD_MAX + 2;
-}
-
 static bool demand_came(const struct script *script)
 {
 	return script->demand_came;
@@ -199,12 +194,10 @@ static void read_ahead_that_is_waited_for_goes_first(void **state)
 	wait_until(&run, ahead_is_full);
 	fetch_hurry(run.rig.fetch, number);
 	wait_until(&run, demand_came);
-	/* One that is on its way leaves its place to another; one more time,
-	 * and one that there is not, change nothing. */
+	/* One that is on its way, the same again, and one that there is not. */
 	fetch_hurry(run.rig.fetch, first);
 	fetch_hurry(run.rig.fetch, first);
 	fetch_hurry(run.rig.fetch, number + 1000);
-	wait_until(&run, one_more_than_full);
 	set_open(&run);
 	assert_int_equal(answer_wait(&wanted), 0);
 	assert_true(answer_is_right(&wanted));
@@ -214,7 +207,7 @@ static void read_ahead_that_is_waited_for_goes_first(void **state)
 		answer_fini(&answers[i]);
 	}
 	run_end(&run);
-	assert_int_equal(run.script.inside_max, ORIGIN_AHEAD_MAX + 2);
+	assert_int_equal(run.script.inside_max, ORIGIN_REQUESTS_MAX);
 }
 
 static void a_server_is_asked_for_so_much_at_once(void **state)
@@ -293,12 +286,13 @@ static void holding_is_bounded(void **state)
 
 	(void)state;
 	origin_init(&origin, "https://example.org");
-	assert_true(origin_may_start(&origin, true, 1000));
+	assert_true(origin_may_start(&origin, ORIGIN_DEMAND, 1000));
 	origin_hold(&origin, 1000, UINT32_MAX);
-	assert_false(origin_may_start(&origin, true, 1000));
-	assert_false(
-	    origin_may_start(&origin, true, 1000 + ORIGIN_HOLD_MAX_MS - 1));
-	assert_true(origin_may_start(&origin, true, 1000 + ORIGIN_HOLD_MAX_MS));
+	assert_false(origin_may_start(&origin, ORIGIN_DEMAND, 1000));
+	assert_false(origin_may_start(
+	    &origin, ORIGIN_DEMAND, 1000 + ORIGIN_HOLD_MAX_MS - 1));
+	assert_true(origin_may_start(
+	    &origin, ORIGIN_DEMAND, 1000 + ORIGIN_HOLD_MAX_MS));
 	origin_fini(&origin);
 }
 
@@ -309,18 +303,42 @@ static void read_ahead_leaves_room(void **state)
 	(void)state;
 	origin_init(&origin, "https://example.org");
 	for (unsigned i = 0; i < ORIGIN_AHEAD_MAX; i++) {
-		assert_true(origin_may_start(&origin, false, 0));
-		origin_began(&origin, false);
+		assert_true(origin_may_start(&origin, ORIGIN_AHEAD, 0));
+		origin_began(&origin, ORIGIN_AHEAD);
 	}
-	assert_false(origin_may_start(&origin, false, 0));
+	assert_false(origin_may_start(&origin, ORIGIN_AHEAD, 0));
 	for (unsigned i = ORIGIN_AHEAD_MAX; i < ORIGIN_REQUESTS_MAX; i++) {
-		assert_true(origin_may_start(&origin, true, 0));
-		origin_began(&origin, true);
+		assert_true(origin_may_start(&origin, ORIGIN_DEMAND, 0));
+		origin_began(&origin, ORIGIN_DEMAND);
 	}
-	assert_false(origin_may_start(&origin, true, 0));
-	origin_ended(&origin, true);
-	assert_true(origin_may_start(&origin, true, 0));
-	assert_false(origin_may_start(&origin, false, 0));
+	assert_false(origin_may_start(&origin, ORIGIN_DEMAND, 0));
+	origin_ended(&origin, ORIGIN_DEMAND);
+	assert_true(origin_may_start(&origin, ORIGIN_DEMAND, 0));
+	assert_false(origin_may_start(&origin, ORIGIN_AHEAD, 0));
+	origin_fini(&origin);
+}
+
+static void long_read_ahead_leaves_more_room(void **state)
+{
+	struct origin origin;
+
+	(void)state;
+	origin_init(&origin, "https://example.org");
+	for (unsigned i = 0; i < ORIGIN_AHEAD_LONG_MAX; i++) {
+		assert_true(origin_may_start(&origin, ORIGIN_AHEAD_LONG, 0));
+		origin_began(&origin, ORIGIN_AHEAD_LONG);
+	}
+	assert_false(origin_may_start(&origin, ORIGIN_AHEAD_LONG, 0));
+	/* What is short may use the rest of what is ahead. */
+	for (unsigned i = ORIGIN_AHEAD_LONG_MAX; i < ORIGIN_AHEAD_MAX; i++) {
+		assert_true(origin_may_start(&origin, ORIGIN_AHEAD, 0));
+		origin_began(&origin, ORIGIN_AHEAD);
+	}
+	assert_false(origin_may_start(&origin, ORIGIN_AHEAD, 0));
+	/* One that a reader has come to wait for leaves its place. */
+	origin_hurried(&origin, ORIGIN_AHEAD_LONG);
+	assert_true(origin_may_start(&origin, ORIGIN_AHEAD_LONG, 0));
+	origin_ended(&origin, ORIGIN_DEMAND);
 	origin_fini(&origin);
 }
 
@@ -334,6 +352,7 @@ int main(void)
 	    cmocka_unit_test(silence_is_counted_while_somebody_waits),
 	    cmocka_unit_test(holding_is_bounded),
 	    cmocka_unit_test(read_ahead_leaves_room),
+	    cmocka_unit_test(long_read_ahead_leaves_more_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
