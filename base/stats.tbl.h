@@ -22,7 +22,10 @@ COUNTER(cache_dropped_writes, counter,
     "blocks not kept: writer behind or disk full")
 COUNTER(cache_corrupt_blocks, counter,
     "blocks that did not verify and were dropped")
+COUNTER(cache_evicted_packs, counter, "packs evicted from the cache directory")
 COUNTER(cache_evicted_bytes, counter, "bytes evicted from the cache directory")
+COUNTER(cache_carried_bytes, counter,
+    "bytes in use that eviction kept out of packs that went")
 COUNTER(
     cache_disk_bytes, gauge, "bytes the cache directory occupies, as last seen")
 COUNTER(cache_pool_blocks, gauge, "block buffers in use")

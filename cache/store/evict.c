@@ -6,71 +6,37 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "cache/store/carry.h"
 #include "cache/store/evict_maps.h"
+#include "cache/store/evict_plan.h"
 #include "cache/store/impl.h"
 #include "cache/store/pack.h"
+#include "cache/store/uses.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Recency on disk is coarse, of packs and of maps: a map younger than this
- * before the oldest pack may belong to it. */
-static const int64_t slack_ns = (int64_t)2 * STORE_TOUCH_MS * 1000000;
-
-static int compare_use(const void *a, const void *b)
-{
-	const struct usage_pack *left = a;
-	const struct usage_pack *right = b;
-
-	if (left->used_ns != right->used_ns)
-		return left->used_ns < right->used_ns ? -1 : 1;
-	return left->number < right->number ? -1 : left->number > right->number;
-}
-
-void evict_order(struct usage_pack packs[], size_t count)
-{
-	if (count > 0)
-		qsort(packs, count, sizeof(*packs), compare_use);
-}
-
-/* Unlink a pack unless somebody writes it. */
-static bool remove_pack(
-    struct generation *generation, const struct usage_pack *pack)
-{
-	char name[PACK_NAME_BYTES];
-	bool removed = false;
-
-	pack_name(name, pack->number);
-
-	int fd = openat(generation->packs_fd, name,
-	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (fd < 0)
-		return false;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		removed = unlinkat(generation->packs_fd, name, 0) == 0;
-	(void)close(fd);
-	return removed;
-}
-
-/* Maps used before this belong to packs that are gone. */
-static int64_t cutoff_of(const struct usage_pack packs[], size_t count)
-{
-	int64_t oldest = INT64_MAX;
-
-	for (size_t i = 0; i < count; i++) {
-		if (packs[i].used_ns < oldest)
-			oldest = packs[i].used_ns;
-	}
-	return oldest == INT64_MAX ? INT64_MIN : oldest - slack_ns;
-}
+/* One run: packs go until it has had its fill. */
+struct evict_round {
+	struct store *store;
+	struct generation *generation;
+	struct usage usage;
+	struct evict_plan plan;
+	struct carry carry;
+	uint64_t target_bytes; /* down to which it goes, */
+	uint64_t enough_bytes; /* unless so much was freed */
+	uint64_t need_bytes;
+	uint64_t freed_bytes;
+	unsigned gone;
+};
 
 static void set_live(struct store *store, struct generation *generation,
     const struct usage_pack packs[], size_t count)
 {
 	uint64_t *numbers = NULL;
+	size_t live = 0;
 
 	if (count > 0) {
 		numbers = calloc(count, sizeof(*numbers));
@@ -78,83 +44,262 @@ static void set_live(struct store *store, struct generation *generation,
 			return;
 	}
 	for (size_t i = 0; i < count; i++)
-		numbers[i] = packs[i].number;
-	packs_set_live(store, generation, numbers, count);
+		if (packs[i].number != 0)
+			numbers[live++] = packs[i].number;
+	/* More than once: the youngest are passed over. */
+	if (packs_set_live(store, generation, numbers, live))
+		generation->map_looks_due = 2 * STORE_MAP_DIRECTORIES;
 }
 
-static bool is_high(const struct usage *usage, uint64_t need_bytes)
+static bool is_high(
+    const struct store *store, const struct usage *usage, uint64_t need_bytes)
 {
-	return usage->inodes_low ||
-	    usage->reserved_bytes + need_bytes >
-	    usage->bound_bytes / 100 * EVICT_HIGH_PERCENT;
+	unsigned percent =
+	    store->evicting ? EVICT_LOW_PERCENT : EVICT_HIGH_PERCENT;
+
+	return usage->reserved_bytes + need_bytes >
+	    usage->bound_bytes / 100 * percent;
 }
 
-/* Unlink packs until no more than `target_bytes` are reserved; those that
- * stay are moved to the front. */
-static size_t remove_packs(
-    struct generation *generation, struct usage *usage, uint64_t target_bytes)
+/* Units of a pack that were used, in per cent of its units. */
+static unsigned percent_of(
+    const struct uses *uses, const struct usage_pack *pack)
 {
-	uint64_t freed = 0;
-	size_t kept = 0;
+	uint64_t units = (pack->size_bytes + FORMAT_USE_UNIT_BYTES - 1) /
+	    FORMAT_USE_UNIT_BYTES;
 
-	evict_order(usage->packs, usage->pack_count);
+	return units == 0
+	    ? 0
+	    : (unsigned)((uses_count(uses->used) * 100 + units - 1) / units);
+}
+
+static int make_plan(struct evict_round *round)
+{
+	const struct usage *usage = &round->usage;
+	struct evict_pack *packs =
+	    calloc(usage->pack_count + 1, sizeof(*packs));
+	int code;
+
+	if (packs == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < usage->pack_count; i++) {
-		struct usage_pack pack = usage->packs[i];
+		const struct usage_pack *pack = &usage->packs[i];
+		struct uses uses;
 
-		if (usage->reserved_bytes > target_bytes &&
-		    remove_pack(generation, &pack)) {
-			usage->reserved_bytes -= pack.reserved_bytes;
-			freed += pack.disk_bytes;
-		} else {
-			usage->packs[kept++] = pack;
-		}
+		uses_read(round->generation, pack->number, &uses);
+		packs[i] = (struct evict_pack){
+		    .number = pack->number,
+		    .bytes = pack->reserved_bytes,
+		    .used_percent = percent_of(&uses, pack),
+		    .proven = uses.proven,
+		};
 	}
-	stats_add(STATS_cache_evicted_bytes, (int64_t)freed);
-	if (freed > 0)
+	code = evict_plan_init(&round->plan, packs, usage->pack_count,
+	    usage->bound_bytes, uses_hand(round->generation));
+	free(packs);
+	return code;
+}
+
+/* A pack is gone. */
+static void note_gone(struct evict_round *round, uint64_t number)
+{
+	struct usage *usage = &round->usage;
+
+	for (size_t i = 0; i < usage->pack_count; i++) {
+		struct usage_pack *pack = &usage->packs[i];
+
+		if (pack->number != number)
+			continue;
+		usage->reserved_bytes -= pack->reserved_bytes;
+		round->freed_bytes += pack->reserved_bytes;
+		round->gone++;
+		stats_add(STATS_cache_evicted_packs, 1);
+		stats_add(STATS_cache_evicted_bytes, (int64_t)pack->disk_bytes);
+		pack->number = 0;
+		return;
+	}
+}
+
+/* Unlink a pack unless somebody writes it. */
+static bool remove_pack(struct generation *generation, uint64_t number)
+{
+	char name[PACK_NAME_BYTES];
+	bool removed;
+	int fd = pack_lock(generation, number);
+
+	if (fd < 0)
+		return false;
+	pack_name(name, number);
+	removed = unlinkat(generation->packs_fd, name, 0) == 0;
+	(void)close(fd);
+	return removed;
+}
+
+/* Forget what was used of a pack. */
+static void forget(
+    struct evict_round *round, uint64_t number, bool is_proven_now)
+{
+	uses_write(round->generation, number, &(struct uses){.proven = true});
+	if (!is_proven_now)
+		uses_set_hand(round->generation, number);
+}
+
+/* What waits to be carried over, then go. */
+static void carry_out(struct evict_round *round)
+{
+	struct carry *carry = &round->carry;
+
+	carry_over(carry);
+	for (unsigned i = 0; i < carry->count; i++) {
+		char name[PACK_NAME_BYTES];
+
+		pack_name(name, carry->packs[i].number);
+		if (unlinkat(round->generation->packs_fd, name, 0) == 0)
+			note_gone(round, carry->packs[i].number);
+	}
+	round->usage.reserved_bytes += carry->made_bytes;
+	carry_end(carry);
+}
+
+static bool has_enough(const struct evict_round *round, uint64_t coming_bytes)
+{
+	uint64_t reserved = round->usage.reserved_bytes > coming_bytes
+	    ? round->usage.reserved_bytes - coming_bytes
+	    : 0;
+
+	return reserved <= round->target_bytes ||
+	    (round->freed_bytes + coming_bytes >= round->enough_bytes &&
+	        reserved + round->need_bytes <= round->usage.bound_bytes);
+}
+
+static void take_step(struct evict_round *round, const struct evict_step *step,
+    uint64_t *coming_bytes)
+{
+	uint64_t number = step->pack->number;
+	bool proven = step->pack->proven;
+
+	switch (step->action) {
+	case EVICT_PROVE:
+	case EVICT_SPARE:
+		forget(round, number, !proven);
+		return;
+	case EVICT_CARRY:
+		if (usage_has_classes(round->store) &&
+		    !carry_is_full(&round->carry)) {
+			if (carry_add(&round->carry, number))
+				*coming_bytes += step->pack->bytes;
+			else
+				evict_plan_refused(&round->plan);
+			break;
+		}
+		__attribute__((fallthrough));
+	case EVICT_DROP:
+		if (remove_pack(round->generation, number))
+			note_gone(round, number);
+		else
+			evict_plan_refused(&round->plan);
+		break;
+	case EVICT_NOTHING:
+		return;
+	}
+	if (proven)
+		uses_set_hand(round->generation, number);
+}
+
+/* Steps until it would be enough. False: there is none left. */
+static bool take_steps(struct evict_round *round)
+{
+	uint64_t coming_bytes = 0; /* of those that wait to be carried over */
+
+	while (!has_enough(round, coming_bytes)) {
+		struct evict_step step = evict_plan_next(&round->plan);
+
+		if (step.action == EVICT_NOTHING)
+			return false;
+		take_step(round, &step, &coming_bytes);
+	}
+	return true;
+}
+
+static void remove_packs(struct evict_round *round)
+{
+	bool more;
+
+	if (make_plan(round) < 0)
+		return;
+	/* What is carried over takes room of its own. */
+	do {
+		carry_init(&round->carry, round->store, round->generation);
+		more = take_steps(round);
+		carry_out(round);
+	} while (more && !has_enough(round, 0));
+	if (round->gone > 0)
 		log_line(LOG_LEVEL_DEBUG, LOG_CACHE, "evicted",
-		    "bytes=%llu packs=%zu", (unsigned long long)freed,
-		    usage->pack_count - kept);
-	return kept;
+		    "bytes=%llu packs=%u",
+		    (unsigned long long)round->freed_bytes, round->gone);
 }
 
 /* Below its lock: count, choose, unlink. Maps that take more than their
  * share go first, so that no pack goes for them. */
-static void evict_locked(
-    struct store *store, struct generation *generation, uint64_t need_bytes)
+static void evict_locked(struct evict_round *round, bool by_force)
 {
-	struct usage usage;
-	size_t kept;
+	struct store *store = round->store;
+	struct generation *generation = round->generation;
+	struct usage *usage = &round->usage;
+	uint64_t need = round->need_bytes;
+	uint64_t low;
 
 	handles_tend(store, &generation->packs.handles);
 	handles_tend(store, &generation->maps);
-	if (usage_count(store, generation, &usage) < 0) {
-		usage_fini(&usage);
+	packs_note_uses(store, generation);
+	if (usage_count(store, generation, usage) < 0)
 		return;
+	evict_surplus_maps(store, generation, usage);
+	low = usage->bound_bytes / 100 * EVICT_LOW_PERCENT;
+	if (by_force) {
+		round->target_bytes = usage->reserved_bytes > need
+		    ? usage->reserved_bytes - need
+		    : 0;
+		remove_packs(round);
+	} else if (is_high(store, usage, need)) {
+		round->target_bytes = low > need ? low - need : 0;
+		round->enough_bytes = usage->bound_bytes / EVICT_AT_ONCE;
+		remove_packs(round);
+		store->evicting = usage->reserved_bytes > low;
+	} else {
+		store->evicting = false;
 	}
-	kept = usage.pack_count;
-	if (is_high(&usage, need_bytes)) {
-		uint64_t low = usage.bound_bytes / 100 * EVICT_LOW_PERCENT;
-		uint64_t maps = usage.map_bytes;
+	set_live(store, generation, usage->packs, usage->pack_count);
+}
 
-		evict_maps(generation, &usage, cutoff_of(usage.packs, kept));
-		usage.reserved_bytes -= maps - usage.map_bytes;
-		kept = remove_packs(generation, &usage,
-		    low > need_bytes ? low - need_bytes : 0);
-		evict_maps(generation, &usage, cutoff_of(usage.packs, kept));
-	}
-	set_live(store, generation, usage.packs, kept);
-	usage_fini(&usage);
+static void evict(struct store *store, struct generation *generation,
+    uint64_t need_bytes, bool by_force)
+{
+	struct evict_round round = {.store = store,
+	    .generation = generation,
+	    .need_bytes = need_bytes,
+	    .enough_bytes = UINT64_MAX};
+
+	/* While another evicts, or is stopped doing so, this process keeps
+	 * nothing that has no reservation: the bound holds without us. */
+	if (flock(generation->packs_fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	evict_locked(&round, by_force);
+	(void)flock(generation->packs_fd, LOCK_UN);
+	evict_plan_fini(&round.plan);
+	usage_fini(&round.usage);
 }
 
 void evict_run(
     struct store *store, struct generation *generation, uint64_t need_bytes)
 {
-	/* While another evicts, or is stopped doing so, this process keeps
-	 * nothing that has no reservation: the bound holds without us. */
-	if (flock(generation->packs_fd, LOCK_EX | LOCK_NB) < 0)
-		return;
-	evict_locked(store, generation, need_bytes);
-	(void)flock(generation->packs_fd, LOCK_UN);
+	evict(store, generation, need_bytes, false);
+}
+
+void evict_by(
+    struct store *store, struct generation *generation, uint64_t bytes)
+{
+	evict(store, generation, bytes, true);
 }
 
 size_t evict_tend(struct store *store, struct generation *generation)
@@ -165,9 +310,9 @@ size_t evict_tend(struct store *store, struct generation *generation)
 
 	if (usage_count(store, generation, &usage) == 0) {
 		packs = usage.pack_count;
-		high = is_high(&usage, 0);
+		high = is_high(store, &usage, 0) || usage.inodes_low;
 		set_live(store, generation, usage.packs, packs);
-		evict_some_maps(generation, cutoff_of(usage.packs, packs));
+		evict_some_maps(store, generation);
 	}
 	usage_fini(&usage);
 	if (high)
@@ -187,8 +332,8 @@ void evict_after_maps(struct store *store, struct generation *generation)
 	    atomic_load(&store->bound_bytes) / UNSEEN_SHARE)
 		return;
 	generation->made_bytes = 0;
-	high =
-	    usage_count(store, generation, &usage) == 0 && is_high(&usage, 0);
+	high = usage_count(store, generation, &usage) == 0 &&
+	    is_high(store, &usage, 0);
 	usage_fini(&usage);
 	if (high)
 		evict_run(store, generation, 0);

@@ -6,6 +6,7 @@
 
 #include "cache/store/impl.h"
 #include "cache/store/io.h"
+#include "cache/store/map_dead.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +17,19 @@
 #include <unistd.h>
 
 enum {
-	AT_ONCE = 8, /* directories looked at by evict_some_maps() */
-	SHARE = 16,  /* maps may take a 16th of the bound */
+	AT_ONCE = 8,         /* directories looked at by evict_some_maps(), */
+	AT_ONCE_MAPS = 2000, /* but no more when it were as many maps */
+	SHARE = 16,          /* maps may take a 16th of the bound */
 };
 
 /* What is done with maps. */
 struct walk {
+	struct store *store; /* whose dead maps go; NULL: none do */
 	struct generation *generation;
 	int64_t cutoff_ns; /* those used before go */
 	uint64_t bytes;    /* of those that stay */
-	int64_t *times;    /* of those that stay, when collected; malloc'ed */
+	unsigned seen;
+	int64_t *times; /* of those that stay, when collected; malloc'ed */
 	size_t count;
 	size_t room;
 	bool collect;
@@ -46,6 +50,14 @@ static void collect_time(struct walk *walk, int64_t used_ns)
 	walk->times[walk->count++] = used_ns;
 }
 
+static bool is_useless(const struct walk *walk, int dir_fd, const char *name,
+    const struct stat *stat)
+{
+	return usage_time_ns(stat) < walk->cutoff_ns ||
+	    (walk->store != NULL &&
+	        map_is_dead(walk->store, walk->generation, dir_fd, name, stat));
+}
+
 static int walk_map(void *arg, int dir_fd, const char *name)
 {
 	struct walk *walk = arg;
@@ -53,13 +65,14 @@ static int walk_map(void *arg, int dir_fd, const char *name)
 
 	if (fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
+	walk->seen++;
 	/* What is no file is no map: it stands in the way of one. */
 	if (!S_ISREG(stat.st_mode)) {
 		(void)unlinkat(
 		    dir_fd, name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0);
 		return 0;
 	}
-	if (usage_time_ns(&stat) < walk->cutoff_ns &&
+	if (is_useless(walk, dir_fd, name, &stat) &&
 	    unlinkat(dir_fd, name, 0) == 0)
 		return 0;
 	walk->bytes += (uint64_t)stat.st_blocks * 512;
@@ -102,13 +115,17 @@ void evict_count_maps(struct generation *generation)
 	walk_all(&walk);
 }
 
-void evict_some_maps(struct generation *generation, int64_t cutoff_ns)
+void evict_some_maps(struct store *store, struct generation *generation)
 {
-	struct walk walk = {.generation = generation, .cutoff_ns = cutoff_ns};
+	struct walk walk = {.generation = generation, .cutoff_ns = INT64_MIN};
 
-	for (unsigned i = 0; i < AT_ONCE; i++) {
+	for (unsigned i = 0; i < AT_ONCE && walk.seen < AT_ONCE_MAPS; i++) {
 		char name[4];
 
+		/* A directory is looked through once after packs went. */
+		if (generation->map_looks_due > 0)
+			generation->map_looks_due--;
+		walk.store = generation->map_looks_due > 0 ? store : NULL;
 		(void)snprintf(
 		    name, sizeof(name), "%02x", generation->map_hand & 0xff);
 		walk_directory(&walk, name);
@@ -125,29 +142,37 @@ static int compare_times(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+static uint64_t share_of(const struct usage *usage)
+{
+	return usage->bound_bytes / SHARE;
+}
+
 /* How many maps have to go for the others to take half their share. */
 static size_t surplus(const struct walk *walk, const struct usage *usage)
 {
-	uint64_t share = usage->bound_bytes / SHARE;
-
 	if (walk->count == 0)
 		return 0;
-	if (walk->bytes > share) {
+	if (walk->bytes > share_of(usage)) {
 		uint64_t each = walk->bytes / walk->count + 1;
-		uint64_t stay = share / 2 / each;
+		uint64_t stay = share_of(usage) / 2 / each;
 
 		return stay < walk->count ? walk->count - (size_t)stay : 0;
 	}
 	return usage->inodes_low ? (walk->count + 1) / 2 : 0;
 }
 
-void evict_maps(
-    struct generation *generation, struct usage *usage, int64_t cutoff_ns)
+void evict_surplus_maps(
+    struct store *store, struct generation *generation, struct usage *usage)
 {
-	struct walk walk = {
-	    .generation = generation, .cutoff_ns = cutoff_ns, .collect = true};
+	struct walk walk = {.store = store,
+	    .generation = generation,
+	    .cutoff_ns = INT64_MIN,
+	    .collect = true};
+	uint64_t before = usage->map_bytes;
 	size_t gone;
 
+	if (before <= share_of(usage) && !usage->inodes_low)
+		return;
 	walk_all(&walk);
 	usage->map_bytes = walk.bytes;
 	gone = surplus(&walk, usage);
@@ -162,4 +187,6 @@ void evict_maps(
 		usage->map_bytes = again.bytes;
 	}
 	free(walk.times);
+	usage->reserved_bytes -= before;
+	usage->reserved_bytes += usage->map_bytes;
 }

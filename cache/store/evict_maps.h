@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/evict_maps.h - counting maps, and removing those that are of no use:
- * of files last used before every pack that is left; the least recently used
- * ones, when maps take more than a 16th of the bound or inodes are few.
+ * cache/store/evict_maps.h - counting maps, and removing those that are of no
+ * use: none of whose blocks is there any more; the least recently used ones,
+ * when maps take more than a 16th of the bound or inodes are few.
  *
  * Threads: the writer's.
  */
@@ -14,17 +14,20 @@
 #include <stdint.h>
 
 struct generation;
+struct store;
 
 /** Count the maps of all directories, removing none; may wait. */
 void evict_count_maps(struct generation *generation);
 
-/** Count a few directories, and remove maps used before `cutoff_ns`; the next
- *  call looks at the next ones. May wait. */
-void evict_some_maps(struct generation *generation, int64_t cutoff_ns);
+/** Count a few directories and, when packs went since they were looked at
+ *  last, remove maps that have no block any more; the next call looks at the
+ *  next ones. May wait. */
+void evict_some_maps(struct store *store, struct generation *generation);
 
-/** All directories, when the cache is full: counted anew in `usage`; may
- *  wait. */
-void evict_maps(
-    struct generation *generation, struct usage *usage, int64_t cutoff_ns);
+/** When maps take more than their share or inodes are few: remove those that
+ *  have no block any more and, if that is not enough, the least recently used
+ *  ones; counted anew in `usage`; may wait. */
+void evict_surplus_maps(
+    struct store *store, struct generation *generation, struct usage *usage);
 
 #endif

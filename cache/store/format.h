@@ -8,6 +8,7 @@
  *     blocks-<n>, objects-<n>   tables: struct format_bucket
  *     maps/<2 hex>/<32 hex> head of the object, then struct format_map_entry
  *     next                  struct format_next: numbers are given out once
+ *     uses                  slots of struct format_use; sparse
  *
  * Every number is little-endian on disk and of fixed width. Nothing here is
  * believed for being there: each structure carries a keyed check, and bytes
@@ -32,6 +33,9 @@ enum {
 	FORMAT_BUCKET_BYTES = 4096,
 	FORMAT_BUCKET_ENTRIES = 128,
 	FORMAT_BUCKETS_MAX = 1 << 24, /* 64 GiB of table: a 128 TiB cache */
+	FORMAT_USE_SLOTS = 1 << 16,   /* more than packs of any usual cache */
+	FORMAT_USE_UNIT_BYTES = 64 * 1024,
+	FORMAT_USE_WORDS = FORMAT_PACK_BYTES_MAX / FORMAT_USE_UNIT_BYTES / 64,
 };
 
 #define FORMAT_MAGIC "bearerfs"
@@ -58,11 +62,27 @@ struct format_next {
 };
 static_assert(sizeof(struct format_next) == 16, "on disk");
 
+/**
+ * What is known of a pack besides its bytes, at slot number % SLOTS of `uses`;
+ * pack numbers that are a multiple of SLOTS have none. Slot 0 is the hand:
+ * the pack that eviction looked at last. A slot that is lost, or another
+ * pack's, costs a place in the order of eviction and nothing else.
+ */
+struct format_use {
+	uint64_t number;
+	uint64_t used[FORMAT_USE_WORDS]; /* units read since it was spared */
+	uint32_t proven;                 /* 1: holds what was used again */
+	uint32_t reserved[27];
+	uint64_t check;
+};
+static_assert(sizeof(struct format_use) == 256, "on disk");
+
 /** An entry of a table: where a block or a small file's record is. */
 struct format_entry {
 	uint64_t key[2];
 	uint64_t place; /* its low byte, the use mark, is not in the check */
-	uint32_t extra; /* blocks: birth; objects: bytes of the record */
+	uint32_t extra; /* blocks: birth << 16 | bytes - 1;
+	                   objects: bytes of the record before the file's */
 	uint32_t check;
 };
 static_assert(sizeof(struct format_entry) == 32, "on disk");
@@ -76,7 +96,8 @@ static_assert(sizeof(struct format_bucket) == FORMAT_BUCKET_BYTES, "on disk");
 struct format_map_entry {
 	uint64_t mac[2]; /* over object, index, length and what follows */
 	uint64_t place;
-	uint32_t birth; /* of the stored block; copied when it is shared */
+	uint32_t birth; /* of the stored block, 16 bits; copied when it is
+	                   shared or moved */
 	uint32_t reserved;
 	uint64_t sums[FORMAT_PAGES]; /* of its 4 KiB pages */
 };

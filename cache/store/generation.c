@@ -6,6 +6,7 @@
 
 #include "cache/store/evict_maps.h"
 #include "cache/store/io.h"
+#include "cache/store/uses.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +121,8 @@ static int open_parts(struct generation *generation, int dir_fd)
 	if (code == 0)
 		code =
 		    open_table(generation, &generation->objects, TABLE_OBJECTS);
+	if (code == 0)
+		uses_open(generation);
 	return code;
 }
 
@@ -135,7 +138,8 @@ int generation_open(struct store *store, int dir_fd,
 		return -ENOMEM;
 	generation->format = *format;
 	generation->secret = secret;
-	generation->dir_fd = generation->packs_fd = generation->maps_fd = -1;
+	generation->dir_fd = generation->packs_fd = generation->maps_fd =
+	    generation->uses_fd = -1;
 	generation->blocks = generation->objects = (struct table)TABLE_INIT;
 	store_enter(store);
 	generation->users = 1;
@@ -159,6 +163,7 @@ void generation_free(struct store *store, struct generation *generation)
 
 	if (generation == NULL)
 		return;
+	packs_note_uses(store, generation);
 	store_enter(store);
 	handles_drop_all(&generation->maps);
 	dead = handles_take_dead(&generation->maps);
@@ -167,6 +172,7 @@ void generation_free(struct store *store, struct generation *generation)
 	packs_fini(store, generation);
 	table_close(&generation->blocks);
 	table_close(&generation->objects);
+	uses_close(generation);
 	if (generation->maps_fd >= 0)
 		(void)close(generation->maps_fd);
 	if (generation->packs_fd >= 0)

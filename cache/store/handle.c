@@ -58,6 +58,8 @@ void handle_drop(struct handles *handles, struct handle *handle)
 /* Recency in memory at once; on disk later, and not too often. */
 static void mark(struct handle *handle, uint64_t now_ms)
 {
+	if (handle->touched_ms == NULL)
+		return;
 	if (*handle->touched_ms != 0 &&
 	    now_ms - *handle->touched_ms < STORE_TOUCH_MS)
 		return;

@@ -3,8 +3,8 @@
  * cache/store/handle.h - descriptors of the block store: shared by threads while
  * they read, bounded in number, the least recently used one closed first.
  *
- * The files' times are the order in which they are evicted: use sets them,
- * at most each STORE_TOUCH_MS.
+ * Maps' times are the order in which they are evicted: use sets them, at most
+ * each STORE_TOUCH_MS. What was used of packs is noted elsewhere (uses.h).
  *
  * Closing may wait (the last descriptor of an unlinked pack frees its
  * space), so descriptors that are done with are put aside and closed by
@@ -28,7 +28,7 @@ struct handle {
 	struct handle *newer;
 	struct handle *older;
 	struct handle **owner; /* cleared when it goes; NULL: it is going */
-	uint64_t *touched_ms;  /* its owner's */
+	uint64_t *touched_ms;  /* its owner's; NULL: its time is not set */
 	int fd;
 	bool touch; /* its time on disk is to be set to now */
 	unsigned users;
@@ -47,7 +47,7 @@ struct handles {
  * recently used one goes when there are too many.
  * @param fd          consumed, on failure too.
  * @param touched_ms  when the file's time on disk was set last; lives as
- *                    long as `owner`.
+ *                    long as `owner`. NULL: it is not set.
  * @return            the handle, or NULL: out of memory.
  */
 struct handle *handle_add(struct handles *handles, int fd,

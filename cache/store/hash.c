@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <xxhash.h>
@@ -24,6 +25,7 @@ enum hash_domain {
 	DOMAIN_MAP = 4,
 	DOMAIN_CONTENT = 5,
 	DOMAIN_ENTRY = 6,
+	DOMAIN_USE = 7,
 };
 
 static_assert(FORMAT_SECRET_BYTES >= XXH3_SECRET_SIZE_MIN, "xxHash");
@@ -128,6 +130,16 @@ uint32_t hash_entry(const struct hash_secret *secret, uint32_t kind,
 	    htole64(le32toh(entry->extra))};
 
 	return (uint32_t)hash_words(secret, words, ARRAY_COUNT(words)).low;
+}
+
+uint64_t hash_use(const struct hash_secret *secret, uint32_t slot,
+    const struct format_use *use)
+{
+	uint64_t words[2 + offsetof(struct format_use, check) / 8] = {
+	    htole64(DOMAIN_USE), htole64(slot)};
+
+	memcpy(words + 2, use, offsetof(struct format_use, check));
+	return hash_words(secret, words, ARRAY_COUNT(words)).low;
 }
 
 uint64_t hash_plain(const void *bytes, size_t size_bytes)

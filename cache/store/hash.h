@@ -66,6 +66,10 @@ struct hash128 hash_content(const struct hash_secret *secret,
 uint32_t hash_entry(const struct hash_secret *secret, uint32_t kind,
     const struct format_entry *entry);
 
+/** Check of a slot of `uses`. */
+uint64_t hash_use(const struct hash_secret *secret, uint32_t slot,
+    const struct format_use *use);
+
 /** Check without a key, for what is read before the secret is known. */
 uint64_t hash_plain(const void *bytes, size_t size_bytes);
 

@@ -54,6 +54,7 @@ struct generation {
 	int dir_fd;   /* v1-<rand>; flock: reservations */
 	int packs_fd; /* flock: the evictor */
 	int maps_fd;
+	int uses_fd; /* -1: nothing is noted */
 	struct table blocks;
 	struct table objects;
 	struct packs packs;
@@ -64,17 +65,24 @@ struct generation {
 	uint64_t map_bytes[STORE_MAP_DIRECTORIES];
 	uint64_t made_bytes; /* by maps that were made since the last look */
 	unsigned map_hand;   /* next directory to be counted */
+	/* directories to be looked through for maps without blocks */
+	unsigned map_looks_due;
 };
 
-/** Where a store's writer stands. Writer's thread only. */
+/** A pack that a store appends to. Writer's thread only. */
 struct appender {
+	bool proven;   /* for what was used again, not for what is new */
 	int fd;        /* -1: no pack */
 	int direct_fd; /* with O_DIRECT; -1: there is none */
 	uint64_t pack;
 	uint32_t offset_bytes;
 	uint64_t spoilt;    /* pack that refused a write: not adopted */
 	uint64_t resume_ms; /* no try before that, after a failure */
-	uint64_t began_us;  /* the batch that is written, or was last */
+};
+
+/** How the writer and its disk get along. Writer's thread only. */
+struct pace {
+	uint64_t began_us; /* the batch that is written, or was last */
 	uint64_t ended_us;
 	uint64_t busy_us; /* of the last while: writing, */
 	uint64_t idle_us; /* and with nothing to write */
@@ -94,13 +102,18 @@ struct store {
 	uint64_t generations GUARDED_BY(store_lock); /* ids given out */
 	/* writer */
 	struct secret_note *secrets;
-	struct appender appender;
+	struct appender fresh;
+	struct appender proven;
+	struct pace pace;
 	struct stat format_stat; /* of `format` as it was read */
 	uint64_t retry_ms;       /* when to open again, while off */
 	uint64_t shown_bytes;    /* in the gauge */
 	uint64_t count_ms;       /* when to count the directory again */
+	uint64_t note_ms;        /* when to note uses again */
 	void *scratch;           /* STORE_SCRATCH_BYTES, aligned: to compare */
 	struct table_bucket *buckets; /* one for each block of a batch */
+	uint64_t carried;             /* entries that eviction has changed */
+	bool evicting;                /* down to the low mark */
 	uint8_t *arena;               /* STORE_ARENA_BYTES, aligned: records */
 	bool clean;                   /* old generations are to be removed */
 	bool opened;                  /* was in force once */

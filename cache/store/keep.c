@@ -72,7 +72,9 @@ static struct table_bucket *bucket_of(const struct batch *batch, unsigned index)
 {
 	struct table_bucket *buckets = batch->store->buckets;
 
-	if (!batch->items[index].looked_up)
+	/* Eviction may have entered what it carried over. */
+	if (!batch->items[index].looked_up ||
+	    batch->carried != batch->store->carried)
 		return NULL;
 	for (unsigned i = 0; i < index; i++) {
 		if (batch->items[i].fresh && batch->items[i].looked_up &&
@@ -90,7 +92,8 @@ static int enter_block(struct batch *batch, unsigned index)
 	struct table_entry entry = {
 	    .key = item->address,
 	    .place = item->place.place,
-	    .extra = item->place.birth,
+	    .extra =
+	        table_block_extra(item->place.birth, item->block->size_bytes),
 	};
 
 	if (bucket == NULL)

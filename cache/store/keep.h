@@ -27,6 +27,7 @@ struct item {
 	struct map_object object;
 	enum item_state state;
 	bool fresh;       /* written by this batch */
+	bool proven;      /* was here before, and was evicted */
 	bool looked_up;   /* its bucket is in store->buckets, at its index */
 	unsigned same_as; /* ITEM_SAME_AS: index of the other */
 	struct hash128 address;
@@ -38,8 +39,9 @@ struct batch {
 	struct generation *generation;
 	unsigned count;
 	struct item items[BATCH_BLOCKS];
-	uint32_t births[BATCH_BLOCKS];
-	int code; /* first cause of a loss */
+	uint16_t births[BATCH_BLOCKS];
+	uint64_t carried; /* of the store, when the items were looked up */
+	int code;         /* first cause of a loss */
 };
 
 /** Find blocks whose bytes are kept already, after comparing them. */

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "cache/store/moved.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -107,6 +108,7 @@ static enum outcome read_run(const struct load *load, uint64_t first,
 		(*good)++;
 		n -= (ssize_t)vectors[i].iov_len;
 	}
+	pack_note_use(load->store, load->generation, places[0].place, count);
 	return GOOD;
 }
 
@@ -201,14 +203,25 @@ static void drop(const struct load *load, uint64_t index,
 	if (why != GONE)
 		load_tell_damage(load, place_decode(now->place),
 		    why == TORN ? "entry" : "bytes");
-	map_clear(&load->object, index, now);
+	map_replace(&load->object, index, now, NULL);
+}
+
+/* What a first attempt that failed asks for before the second one. */
+static void look_again(const struct load *load, uint64_t first, unsigned count,
+    const struct format_map_entry entries[], enum outcome why)
+{
+	if (why == DAMAGED)
+		pack_close(load->store, load->generation,
+		    place_decode(entries[0].place).pack);
+	else if (why == GONE)
+		moved_mend(&load->object, first, count, entries);
 }
 
 static int load_blocks(const struct load *load, uint64_t first, unsigned count,
     void *const buffers[])
 {
 	struct format_map_entry entries[STORE_RUN_BLOCKS];
-	struct format_map_entry now;
+	struct format_map_entry again[STORE_RUN_BLOCKS];
 	enum outcome why;
 	unsigned done = attempt(load, first, count, buffers, entries, &why);
 
@@ -219,12 +232,12 @@ static int load_blocks(const struct load *load, uint64_t first, unsigned count,
 	/* What is to be mended is left to those who may wait. */
 	if (load->how == STORE_NOWAIT || why == BUSY)
 		return -EAGAIN;
-	if (why == DAMAGED)
-		pack_close(load->store, load->generation,
-		    place_decode(entries[0].place).pack);
-	done = attempt(load, first, 1, buffers, &now, &why);
+	look_again(load, first, count, entries, why);
+	/* One alone, but for those that moved together. */
+	done =
+	    attempt(load, first, why == GONE ? count : 1, buffers, again, &why);
 	if (done == 0)
-		drop(load, first, &entries[0], &now, why);
+		drop(load, first, &entries[0], &again[0], why);
 	return (int)done;
 }
 
@@ -280,11 +293,12 @@ static enum outcome attempt_pages(const struct load *load, uint64_t block,
 
 	if (n < 0)
 		return load_outcome(n);
-	return n >= (ssize_t)(end - start) &&
-	        load_verify(
-	            load->generation->secret, buffer, start, end, place.sums)
-	    ? GOOD
-	    : DAMAGED;
+	if (n < (ssize_t)(end - start) ||
+	    !load_verify(
+	        load->generation->secret, buffer, start, end, place.sums))
+		return DAMAGED;
+	pack_note_use(load->store, load->generation, place.place, 1);
+	return GOOD;
 }
 
 static int load_pages(const struct load *load, uint64_t block, size_t start,
@@ -301,9 +315,7 @@ static int load_pages(const struct load *load, uint64_t block, size_t start,
 		return 0;
 	if (load->how == STORE_NOWAIT || why == BUSY)
 		return -EAGAIN;
-	if (why == DAMAGED)
-		pack_close(load->store, load->generation,
-		    place_decode(before.place).pack);
+	look_again(load, block, 1, &before, why);
 	why = attempt_pages(load, block, start, end, buffer, &now);
 	if (why == GOOD)
 		return 1;

@@ -339,22 +339,23 @@ int map_write(const struct map_object *object, uint64_t first, unsigned count,
 	return code;
 }
 
-void map_clear(const struct map_object *object, uint64_t index,
-    const struct format_map_entry *entry)
+void map_replace(const struct map_object *object, uint64_t index,
+    const struct format_map_entry *entry, const struct format_map_entry *by)
 {
+	static const struct format_map_entry none;
 	struct format_map_entry now;
-	struct format_map_entry none = {.place = 0};
 	struct handle *handle = NULL;
 	uint64_t offset_bytes;
 
 	if (!entry_offset(object->object, index, &offset_bytes) ||
 	    hold_map(object, STORE_WAIT, &handle) < 0)
 		return;
-	/* When it cannot be cleared, it is found bad again. */
+	/* When it cannot be written, it is found bad again. */
 	if (io_pread(handle->fd, &now, sizeof(now), offset_bytes) ==
 	        sizeof(now) &&
 	    memcmp(&now, entry, sizeof(now)) == 0)
-		(void)!io_pwrite(handle->fd, &none, sizeof(none), offset_bytes);
+		(void)!io_pwrite(handle->fd, by == NULL ? &none : by,
+		    sizeof(none), offset_bytes);
 	let_go(object, handle);
 }
 

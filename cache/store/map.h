@@ -54,9 +54,10 @@ NODISCARD int map_read(const struct map_object *object, uint64_t first,
 NODISCARD int map_write(const struct map_object *object, uint64_t first,
     unsigned count, const struct format_map_entry entries[]);
 
-/** Clear an entry if it still is the one given; may wait. */
-void map_clear(const struct map_object *object, uint64_t index,
-    const struct format_map_entry *entry);
+/** Put another entry (NULL: none) in the place of one, if that still stands
+ *  there; may wait. */
+void map_replace(const struct map_object *object, uint64_t index,
+    const struct format_map_entry *entry, const struct format_map_entry *by);
 
 /** Blocks up to the last one that the map has an entry for, none behind the
  *  object's end; may wait. */

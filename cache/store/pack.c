@@ -8,7 +8,6 @@
  */
 #include "cache/store/pack.h"
 
-#include "base/clock.h"
 #include "cache/store/impl.h"
 #include "cache/store/io.h"
 
@@ -17,6 +16,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,6 +94,21 @@ static int open_pack(struct generation *generation, uint64_t number, int flags)
 	return fd;
 }
 
+int pack_lock(struct generation *generation, uint64_t number)
+{
+	int fd = open_pack(generation, number, 0);
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int code = -errno;
+
+		(void)close(fd);
+		return code;
+	}
+	return fd;
+}
+
 /* The pack's entry, made when missing; NULL: out of memory. */
 static struct pack *note_pack(struct packs *packs, uint64_t number)
     REQUIRES(store_lock)
@@ -113,7 +128,6 @@ static struct handle *enter_descriptor(struct store *store,
     struct generation *generation, uint64_t number, int fd, bool direct)
 {
 	struct packs *packs = &generation->packs;
-	uint64_t now_ms = clock_now_ms(store->clock);
 	struct handle *handle = NULL;
 	struct handle *dead;
 
@@ -125,12 +139,11 @@ static struct handle *enter_descriptor(struct store *store,
 		struct handle **slot = direct ? &pack->direct : &pack->plain;
 
 		if (*slot == NULL) {
-			handle = handle_add(&packs->handles, fd, slot,
-			    &pack->touched_ms, now_ms);
+			handle = handle_add(&packs->handles, fd, slot, NULL, 0);
 			fd = -1;
 		} else {
 			handle = *slot;
-			handle_use(&packs->handles, handle, now_ms);
+			handle_use(&packs->handles, handle, 0);
 		}
 	}
 	dead = handles_take_dead(&packs->handles);
@@ -145,7 +158,6 @@ static struct handle *enter_descriptor(struct store *store,
 static struct handle *hold_open(struct store *store,
     struct generation *generation, uint64_t number, bool direct)
 {
-	uint64_t now_ms = clock_now_ms(store->clock);
 	struct handle *handle = NULL;
 
 	store_enter(store);
@@ -155,7 +167,7 @@ static struct handle *hold_open(struct store *store,
 	if (pack != NULL)
 		handle = direct ? pack->direct : pack->plain;
 	if (handle != NULL)
-		handle_use(&generation->packs.handles, handle, now_ms);
+		handle_use(&generation->packs.handles, handle, 0);
 	store_leave(store);
 	return handle;
 }
@@ -240,6 +252,25 @@ ssize_t pack_read(struct store *store, struct generation *generation,
 		n = -ENOENT;
 	let_go(store, generation, &held, may_wait);
 	return n;
+}
+
+void pack_note_use(struct store *store, struct generation *generation,
+    struct place place, unsigned count)
+{
+	uint64_t unit = place.offset_bytes / FORMAT_USE_UNIT_BYTES;
+
+	store_enter(store);
+
+	struct pack *pack = *chain_of(&generation->packs, place.pack);
+
+	/* One that was swept meanwhile is gone. */
+	if (pack != NULL) {
+		for (; count > 0 && unit < (uint64_t)FORMAT_USE_WORDS * 64;
+		     count--, unit++)
+			pack->used[unit / 64] |= UINT64_C(1) << unit % 64;
+		pack->is_used = true;
+	}
+	store_leave(store);
 }
 
 void pack_drop(struct packs *packs, struct pack *pack)

@@ -17,6 +17,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
+#include "cache/store/format.h"
 #include "cache/store/handle.h"
 #include "cache/store/store.h"
 
@@ -36,7 +37,8 @@ struct pack {
 	uint64_t number;
 	struct handle *plain;
 	struct handle *direct;
-	uint64_t touched_ms; /* when its time on disk was set last */
+	uint64_t used[FORMAT_USE_WORDS]; /* not yet noted on disk */
+	bool is_used;
 };
 
 struct packs {
@@ -78,6 +80,18 @@ struct pack_span {
 NODISCARD ssize_t pack_read(struct store *store, struct generation *generation,
     const struct pack_span *span, enum store_how how);
 
+/** Blocks (or a record) that begin at a place and follow one another were of
+ *  use to a reader. */
+void pack_note_use(struct store *store, struct generation *generation,
+    struct place place, unsigned count);
+
+/** Note on disk what was used; may wait; writer's thread only. */
+void packs_note_uses(struct store *store, struct generation *generation);
+
+/** Open a pack's file and lock it, unless somebody writes it.
+ *  @return descriptor (closing it lets go), or -errno. */
+NODISCARD int pack_lock(struct generation *generation, uint64_t number);
+
 /** Close a pack's descriptors: its name may stand for another file by now.
  *  May wait. */
 void pack_close(
@@ -90,13 +104,13 @@ void pack_drop(struct packs *packs, struct pack *pack) REQUIRES(store_lock);
  *  struct generation (a table_gone_fn). */
 bool pack_is_gone(void *generation, uint64_t number);
 
-/** How many of these packs are not known to be gone. */
-size_t packs_count_live(struct store *store, struct generation *generation,
-    const uint64_t numbers[], size_t count);
+/** The same for any thread. */
+bool pack_is_known_gone(
+    struct store *store, struct generation *generation, uint64_t number);
 
-/** Take over the sorted numbers of packs that exist (malloc'ed); forget
- *  those that do not. */
-void packs_set_live(struct store *store, struct generation *generation,
+/** Take over the numbers of packs that exist (malloc'ed); forget those that
+ *  do not. @return some went since the last time, or this is the first. */
+bool packs_set_live(struct store *store, struct generation *generation,
     uint64_t *numbers, size_t count);
 
 /** Free all; nobody uses the generation any more. */

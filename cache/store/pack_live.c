@@ -5,8 +5,10 @@
  */
 #include "cache/store/impl.h"
 #include "cache/store/pack.h"
+#include "cache/store/uses.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -32,19 +34,61 @@ bool pack_is_gone(void *arg, uint64_t number)
 	    generation->packs.writer_live_count, number);
 }
 
-size_t packs_count_live(struct store *store, struct generation *generation,
-    const uint64_t numbers[], size_t count)
+bool pack_is_known_gone(
+    struct store *store, struct generation *generation, uint64_t number)
 {
 	struct packs *packs = &generation->packs;
-	size_t live = 0;
+	bool gone;
 
 	store_enter(store);
-	for (size_t i = 0; i < count; i++) {
-		if (!is_gone(packs->live, packs->live_count, numbers[i]))
-			live++;
-	}
+	gone = is_gone(packs->live, packs->live_count, number);
 	store_leave(store);
-	return live;
+	return gone;
+}
+
+/* What was used of a few packs. */
+struct uses_seen {
+	unsigned count;
+	uint64_t numbers[32];
+	uint64_t used[32][FORMAT_USE_WORDS];
+};
+
+/* Take the uses of the packs of a chain, as many as fit. */
+static void take_uses(struct packs *packs, unsigned chain,
+    struct uses_seen *seen) REQUIRES(store_lock)
+{
+	for (struct pack *pack = packs->chains[chain];
+	     pack != NULL && seen->count < ARRAY_COUNT(seen->numbers);
+	     pack = pack->next) {
+		if (!pack->is_used)
+			continue;
+		seen->numbers[seen->count] = pack->number;
+		memcpy(seen->used[seen->count], pack->used, sizeof(pack->used));
+		seen->count++;
+		memset(pack->used, 0, sizeof(pack->used));
+		pack->is_used = false;
+	}
+}
+
+void packs_note_uses(struct store *store, struct generation *generation)
+{
+	struct uses_seen seen;
+	unsigned chain = 0;
+
+	while (chain < PACK_CHAINS) {
+		seen.count = 0;
+		store_enter(store);
+		/* A chain that did not fit is looked at again. */
+		while (chain < PACK_CHAINS &&
+		    seen.count < ARRAY_COUNT(seen.numbers)) {
+			take_uses(&generation->packs, chain, &seen);
+			if (seen.count < ARRAY_COUNT(seen.numbers))
+				chain++;
+		}
+		store_leave(store);
+		for (unsigned i = 0; i < seen.count; i++)
+			uses_add(generation, seen.numbers[i], seen.used[i]);
+	}
 }
 
 static void free_pack(struct packs *packs, struct pack *pack)
@@ -88,15 +132,34 @@ static bool is_any(const struct packs *packs, const struct pack *pack)
 	return true;
 }
 
-void packs_set_live(struct store *store, struct generation *generation,
+/* Are all of the old numbers among the new ones? */
+static bool has_all(const uint64_t *old, size_t old_count, const uint64_t *now,
+    size_t now_count)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < old_count; i++) {
+		while (at < now_count && now[at] < old[i])
+			at++;
+		if (at == now_count || now[at] != old[i])
+			return false;
+	}
+	return true;
+}
+
+bool packs_set_live(struct store *store, struct generation *generation,
     uint64_t *numbers, size_t count)
 {
 	struct packs *packs = &generation->packs;
 	struct handle *dead;
 	uint64_t *old;
+	bool some_went;
 
 	if (count > 0)
 		qsort(numbers, count, sizeof(*numbers), compare_numbers);
+	some_went = packs->writer_live == NULL ||
+	    !has_all(
+	        packs->writer_live, packs->writer_live_count, numbers, count);
 	store_enter(store);
 	old = packs->live;
 	packs->live = numbers;
@@ -108,6 +171,7 @@ void packs_set_live(struct store *store, struct generation *generation,
 	store_leave(store);
 	handles_close(dead);
 	free(old);
+	return some_went;
 }
 
 void packs_fini(struct store *store, struct generation *generation)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/pack_write.h - the pack that a store appends to: reserved under the
- * directory's lock before it is made, held by flock while it is written,
- * adopted by another writer when its own one died.
+ * cache/store/pack_write.h - appending to packs. A store has two appenders:
+ * one for what is new, and one for what is proven (was evicted and asked for
+ * again, or was used and is carried over by eviction).
  *
  * Threads: the writer's.
  */
@@ -17,11 +17,13 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct appender;
 struct generation;
 struct store;
 
 /**
- * Have a pack with room for `size_bytes` (at most 128 KiB).
+ * Have a pack with room for `size_bytes` (at most 128 KiB), evicting others
+ * when there is none.
  *
  * @retval 0        there is one.
  * @retval -ENOSPC  the bound leaves no room, even after eviction.
@@ -29,11 +31,16 @@ struct store;
  * @retval -EAGAIN  it failed a moment ago.
  * @retval -errno   of the file system.
  */
-NODISCARD int append_room(
-    struct store *store, struct generation *generation, size_t size_bytes);
+NODISCARD int append_room(struct store *store, struct generation *generation,
+    struct appender *appender, size_t size_bytes);
+
+/** The same without evicting. */
+NODISCARD int append_room_now(struct store *store,
+    struct generation *generation, struct appender *appender,
+    size_t size_bytes);
 
 /** Bytes that still fit into the pack that is open. */
-size_t append_left(const struct store *store);
+size_t append_left(const struct store *store, const struct appender *appender);
 
 /** Bytes to append. */
 struct append_run {
@@ -45,11 +52,12 @@ struct append_run {
 };
 
 /** Go on at the next multiple of `align_bytes`. */
-void append_align(struct store *store, size_t align_bytes);
+void append_align(struct appender *appender, size_t align_bytes);
 
 /**
  * Append at the offset that was left by the last call; the pack is given up
- * when that fails.
+ * when that fails. When the disk or its quota has no room, others are evicted
+ * and it is tried once more.
  *
  * Past the page cache where that can be: filling it with bytes that the
  * kernel caches for the mount already costs 0.2 s of CPU per GB, and up to
@@ -59,6 +67,11 @@ void append_align(struct store *store, size_t align_bytes);
  * @retval 0, or -errno.
  */
 NODISCARD int append_write(struct store *store, struct generation *generation,
+    struct appender *appender, const struct append_run *run);
+
+/** The same without evicting. */
+NODISCARD int append_write_now(struct store *store,
+    struct generation *generation, struct appender *appender,
     const struct append_run *run);
 
 /** The writer begins, or is done with, a batch: tells when the disk does not
@@ -68,9 +81,9 @@ void append_batch_ends(struct store *store);
 
 /** Give the pack up when its name does not stand for it any more; may wait.
  */
-void append_tend(struct store *store, struct generation *generation);
+void append_tend(struct appender *appender, struct generation *generation);
 
 /** Give the pack up, for another writer to adopt. */
-void append_close(struct store *store);
+void append_close(struct appender *appender);
 
 #endif

@@ -4,6 +4,7 @@
  * store_object_blocks(). It reads no blocks and promises nothing.
  */
 #include "cache/store/load.h"
+#include "cache/store/moved.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,21 +36,26 @@ int store_probe(struct store_object *object, uint64_t first_block,
 	return code == -EAGAIN ? -EAGAIN : (int)count;
 }
 
-/* Blocks of [first, first + count) whose pack is there. */
+/* Blocks of [first, first + count) whose pack, or another one that they were
+ * carried into, is there. */
 static uint64_t count_blocks(
     const struct load *load, uint64_t first, unsigned count)
 {
 	struct format_map_entry entries[STORE_RUN_BLOCKS];
-	uint64_t packs[STORE_RUN_BLOCKS];
-	size_t found = 0;
+	struct format_map_entry now;
+	uint64_t there = 0;
 
 	if (map_read(&load->object, first, count, STORE_WAIT, entries) < 0)
 		return 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (map_has(&entries[i]))
-			packs[found++] = place_decode(entries[i].place).pack;
+		if (map_has(&entries[i]) &&
+		    (!pack_is_known_gone(load->store, load->generation,
+		         place_decode(entries[i].place).pack) ||
+		        moved_find(
+		            &load->object, first + i, &entries[i], &now)))
+			there++;
 	}
-	return packs_count_live(load->store, load->generation, packs, found);
+	return there;
 }
 
 uint64_t store_object_blocks(struct store_object *object)

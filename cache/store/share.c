@@ -8,6 +8,7 @@
  */
 #include "base/stats.h"
 #include "cache/store/keep.h"
+#include "cache/store/usage.h"
 
 #include <string.h>
 
@@ -40,8 +41,9 @@ static void share_with(
     struct batch *batch, struct item *item, const struct table_entry *entry)
 {
 	table_touch(&batch->generation->blocks, entry);
+	pack_note_use(batch->store, batch->generation, entry->place, 1);
 	item->place.place = entry->place;
-	item->place.birth = entry->extra;
+	item->place.birth = table_block_birth(entry);
 	item->state = ITEM_STORED;
 	stats_add(STATS_cache_shared_bytes, (int64_t)item->block->size_bytes);
 }
@@ -108,7 +110,9 @@ static void share_one(
     struct batch *batch, struct item *item, const struct candidates *list)
 {
 	for (int i = 0; i < list->count && item->state == ITEM_NEW; i++) {
-		if (batch_is_same(batch, item->block, list->found[i].place))
+		if (table_block_bytes(&list->found[i]) ==
+		        item->block->size_bytes &&
+		    batch_is_same(batch, item->block, list->found[i].place))
 			share_with(batch, item, &list->found[i]);
 	}
 }
@@ -133,6 +137,39 @@ static bool share_pending(struct batch *batch, struct item *item)
 	return false;
 }
 
+/* Did its pack go? Then it was here, and is wanted again: it is proven. */
+static void note_ghost(struct batch *batch, struct item *item,
+    const struct table_entry found[], int count)
+{
+	for (int i = 0; i < count; i++)
+		if (pack_is_gone(batch->generation, found[i].place.pack))
+			item->proven = usage_has_classes(batch->store);
+}
+
+static void look_up_small(struct batch *batch, struct item *item)
+{
+	struct table_entry found[TABLE_MATCHES_MAX];
+	int count =
+	    table_find(&batch->generation->objects, item->object.key, found);
+
+	note_ghost(batch, item, found, count);
+}
+
+static void look_up_block(
+    struct batch *batch, unsigned index, struct candidates *list)
+{
+	struct item *item = &batch->items[index];
+	int count;
+
+	if (share_pending(batch, item))
+		return;
+	count = table_find_in(&batch->generation->blocks, item->address,
+	    &batch->store->buckets[index], list->found);
+	item->looked_up = count >= 0;
+	list->count = count < 0 ? 0 : count;
+	note_ghost(batch, item, list->found, list->count);
+}
+
 /* Look up what is not the same as an earlier one of the batch. */
 static void look_up(struct batch *batch, struct candidates list[])
 {
@@ -141,15 +178,12 @@ static void look_up(struct batch *batch, struct candidates list[])
 
 		list[i].count = 0;
 		list[i].found[0].place = (struct place){.pack = 0};
-		if (item->state != ITEM_NEW ||
-		    version_is_small(item->block->object) ||
-		    share_pending(batch, item))
+		if (item->state != ITEM_NEW)
 			continue;
-		list[i].count = table_find_in(&batch->generation->blocks,
-		    item->address, &batch->store->buckets[i], list[i].found);
-		item->looked_up = list[i].count >= 0;
-		if (list[i].count < 0)
-			list[i].count = 0;
+		if (version_is_small(item->block->object))
+			look_up_small(batch, item);
+		else
+			look_up_block(batch, i, &list[i]);
 	}
 }
 
@@ -158,6 +192,7 @@ void batch_share(struct batch *batch)
 	struct candidates list[BATCH_BLOCKS];
 	unsigned i = 0;
 
+	batch->carried = batch->store->carried;
 	look_up(batch, list);
 	while (i < batch->count) {
 		unsigned length = row_length(batch, list, i);

@@ -85,6 +85,16 @@ bool load_find_small(struct load *load)
 	return true;
 }
 
+/* The record is what is carried over, not its bytes alone. */
+static void note_small_use(const struct load *load)
+{
+	struct place place = load->small.content;
+
+	place.offset_bytes -=
+	    (uint32_t)version_content_offset(load->object.object);
+	pack_note_use(load->store, load->generation, place, 1);
+}
+
 /* Read [start, end) of a small file into its place in the buffer. */
 static enum outcome read_small(
     const struct load *load, size_t start, size_t end, uint8_t *buffer)
@@ -106,11 +116,12 @@ static enum outcome read_small(
 
 	if (n < 0)
 		return load_outcome(n);
-	return n == (ssize_t)vector.iov_len &&
-	        load_verify(load->generation->secret, buffer, start, end,
-	            load->small.sums)
-	    ? GOOD
-	    : DAMAGED;
+	if (n != (ssize_t)vector.iov_len ||
+	    !load_verify(
+	        load->generation->secret, buffer, start, end, load->small.sums))
+		return DAMAGED;
+	note_small_use(load);
+	return GOOD;
 }
 
 /* After a failure: the record may have moved (another process kept it

@@ -70,7 +70,9 @@ int store_open(
 	assert(code == 0);
 	store->clock = config->clock;
 	store->config_bytes = config->size_bytes;
-	store->appender.fd = store->appender.direct_fd = -1;
+	store->fresh = (struct appender){.fd = -1, .direct_fd = -1};
+	store->proven =
+	    (struct appender){.proven = true, .fd = -1, .direct_fd = -1};
 	store->dir = strdup(config->dir);
 	store->scratch = aligned_alloc(STORE_PAGE_BYTES, STORE_SCRATCH_BYTES);
 	store->arena = aligned_alloc(STORE_PAGE_BYTES, STORE_ARENA_BYTES);

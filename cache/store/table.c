@@ -163,30 +163,34 @@ int table_find(const struct table *table, struct hash128 key,
 }
 
 /* The slot to overwrite. Preference: the same key, an empty or worthless
- * one, one whose pack is gone, the least used one. Checks are not computed
- * here: noise has a mark that we never write, or fades as all do. */
+ * one, the one whose pack is gone longest (it tells for a while that the
+ * block was here), the least used one. Checks are not computed here: noise
+ * has a mark that we never write, or fades as all do. */
 static unsigned choose_slot(const struct format_bucket *bucket,
     const struct format_entry *fresh, table_gone_fn gone, void *arg)
 {
 	enum { EMPTY = 1, GONE = 2, USED = 3 };
 	unsigned best = 0;
 	unsigned best_rank = USED + MARK_MAX + 1;
+	uint64_t best_pack = 0;
 
 	for (unsigned i = 0; i < FORMAT_BUCKET_ENTRIES; i++) {
 		const struct format_entry *entry = &bucket->entries[i];
 		unsigned rank = USED + mark_of(entry);
+		uint64_t pack = place_decode(entry->place).pack;
 
 		/* It did not do for the one who now enters another. */
 		if (memcmp(entry->key, fresh->key, sizeof(entry->key)) == 0)
 			return i;
 		if (entry->place == 0 || mark_of(entry) > MARK_MAX)
 			rank = EMPTY;
-		else if (best_rank > GONE && gone != NULL &&
-		    gone(arg, place_decode(entry->place).pack))
+		else if (best_rank >= GONE && gone != NULL && gone(arg, pack))
 			rank = GONE;
-		if (rank < best_rank) {
+		if (rank < best_rank ||
+		    (rank == GONE && best_rank == GONE && pack < best_pack)) {
 			best = i;
 			best_rank = rank;
+			best_pack = pack;
 		}
 	}
 	return best;
@@ -277,26 +281,36 @@ void table_touch(const struct table *table, const struct table_entry *entry)
 	}
 }
 
-int table_copy(const struct table *from, const struct table *to)
+int table_each(const struct table *table, table_each_fn each, void *arg)
 {
 	struct table_bucket bucket;
 
-	for (uint32_t i = 0; i < from->buckets; i++) {
+	for (uint32_t i = 0; table->fd >= 0 && i < table->buckets; i++) {
 		int code = read_bucket(
-		    from, (uint64_t)i * FORMAT_BUCKET_BYTES, &bucket);
+		    table, (uint64_t)i * FORMAT_BUCKET_BYTES, &bucket);
 
 		for (unsigned j = 0; code == 0 && j < FORMAT_BUCKET_ENTRIES;
 		     j++) {
 			struct format_entry *found = &bucket.entries.entries[j];
 			struct table_entry entry;
 
-			if (!is_good(from, found))
+			if (!is_good(table, found))
 				continue;
 			decode(found, &entry);
-			code = table_insert(to, &entry, NULL, NULL);
+			code = each(arg, &entry);
 		}
-		if (code < 0)
+		if (code != 0)
 			return code;
 	}
 	return 0;
+}
+
+static int copy_entry(void *arg, const struct table_entry *entry)
+{
+	return table_insert(arg, entry, NULL, NULL);
+}
+
+int table_copy(const struct table *from, struct table *to)
+{
+	return table_each(from, copy_entry, to);
 }

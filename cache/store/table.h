@@ -46,6 +46,22 @@ struct table_entry {
 
 enum { TABLE_MATCHES_MAX = 4 };
 
+/** What `blocks` says of a block besides its place. */
+static inline uint32_t table_block_extra(uint32_t birth, size_t size_bytes)
+{
+	return birth << 16 | (uint32_t)((size_bytes - 1) & 0xffff);
+}
+
+static inline uint32_t table_block_birth(const struct table_entry *entry)
+{
+	return entry->extra >> 16;
+}
+
+static inline size_t table_block_bytes(const struct table_entry *entry)
+{
+	return (entry->extra & 0xffff) + 1;
+}
+
 /**
  * Open `name` in a directory, making it, or giving it its size, when needed.
  * @retval 0       open.
@@ -95,8 +111,15 @@ NODISCARD int table_insert_into(const struct table *table,
 /** Mark an entry as used, so that it outlives others. Failure is harmless. */
 void table_touch(const struct table *table, const struct table_entry *entry);
 
+/** Call with each good entry; not 0 ends the walk. */
+typedef int (*table_each_fn)(void *arg, const struct table_entry *entry);
+
+/** @retval 0, what `each` returned, or -errno of a read. */
+NODISCARD int table_each(
+    const struct table *table, table_each_fn each, void *arg);
+
 /** Copy every good entry of one table into another (of another size).
  *  @retval 0, or -errno. */
-NODISCARD int table_copy(const struct table *from, const struct table *to);
+NODISCARD int table_copy(const struct table *from, struct table *to);
 
 #endif

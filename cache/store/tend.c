@@ -68,7 +68,8 @@ void store_swap_in(struct store *store, struct generation *generation)
 {
 	struct generation *old;
 
-	append_close(store);
+	append_close(&store->fresh);
+	append_close(&store->proven);
 	store_enter(store);
 	old = store->generation;
 	store->generation = generation;
@@ -254,7 +255,12 @@ static void tend_generation(
 {
 	handles_tend(store, &generation->packs.handles);
 	handles_tend(store, &generation->maps);
-	append_tend(store, generation);
+	append_tend(&store->fresh, generation);
+	append_tend(&store->proven, generation);
+	if (now_ms >= store->note_ms) {
+		packs_note_uses(store, generation);
+		store->note_ms = now_ms + STORE_TOUCH_MS;
+	}
 	if (store->clean)
 		clean(store, generation);
 	if (now_ms < store->count_ms)

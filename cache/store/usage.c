@@ -7,6 +7,7 @@
 #include "cache/store/impl.h"
 #include "cache/store/io.h"
 #include "cache/store/pack.h"
+#include "cache/store/uses.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,8 @@ enum {
 	 * its head, has to fit. */
 	LEAST_ROOM_BYTES = 128 * 1024,
 	PACKS_MAX = 1 << 20, /* more files than any cache of ours has */
+	/* Fewer, and those that are being written are most of them. */
+	PACKS_FOR_CLASSES = 32,
 };
 
 uint64_t usage_pack_bytes(const struct store *store)
@@ -32,6 +35,12 @@ uint64_t usage_pack_bytes(const struct store *store)
 	if (bytes > FORMAT_PACK_BYTES_MAX)
 		return FORMAT_PACK_BYTES_MAX;
 	return bytes / STORE_PAGE_BYTES * STORE_PAGE_BYTES;
+}
+
+bool usage_has_classes(const struct store *store)
+{
+	return atomic_load(&store->bound_bytes) / usage_pack_bytes(store) >=
+	    PACKS_FOR_CLASSES;
 }
 
 bool usage_is_unfinished(const struct store *store, uint64_t size_bytes)
@@ -72,7 +81,6 @@ static int add_pack(void *arg, int dir_fd, const char *name)
 	    .number = number,
 	    .size_bytes = (uint64_t)stat.st_size,
 	    .disk_bytes = (uint64_t)stat.st_blocks * 512,
-	    .used_ns = usage_time_ns(&stat),
 	};
 	return 0;
 }
@@ -111,7 +119,7 @@ int usage_count(
 {
 	uint64_t pack_bytes = usage_pack_bytes(store);
 	uint64_t other_bytes = table_bytes(&generation->blocks) +
-	    table_bytes(&generation->objects);
+	    table_bytes(&generation->objects) + uses_disk_bytes(generation);
 
 	*out = (struct usage){.packs = NULL};
 

@@ -26,7 +26,6 @@ struct usage_pack {
 	uint64_t size_bytes;     /* its length */
 	uint64_t disk_bytes;     /* what it occupies */
 	uint64_t reserved_bytes; /* what it may come to occupy */
-	int64_t used_ns;         /* when it was used last: its mtime */
 };
 
 struct usage {
@@ -43,7 +42,7 @@ struct usage {
 NODISCARD int usage_count(
     struct store *store, struct generation *generation, struct usage *out);
 
-/** When a file was used last, on disk. */
+/** When a map was used last, on disk. */
 static inline int64_t usage_time_ns(const struct stat *stat)
 {
 	return (int64_t)stat->st_mtim.tv_sec * 1000000000 +
@@ -54,6 +53,10 @@ void usage_fini(struct usage *usage);
 
 /** Size of a full pack: a 256th of the bound, 1 to 64 MiB. */
 uint64_t usage_pack_bytes(const struct store *store);
+
+/** Has the cache room for packs of two classes, and for carrying blocks from
+ *  one pack to another? */
+bool usage_has_classes(const struct store *store);
 
 /** Can more be appended to a pack of that length? */
 bool usage_is_unfinished(const struct store *store, uint64_t size_bytes);

@@ -12,12 +12,13 @@
 
 /* Bytes of one pwritev(2): items that follow one another in a pack. */
 struct run {
+	struct appender *appender;
 	struct iovec vectors[IO_VECTORS_MAX];
 	unsigned vector_count;
 	size_t size_bytes;
 	size_t arena_bytes; /* used by it */
 	bool aligned;       /* nothing but whole pages, at whole pages */
-	unsigned first;     /* items [first, end) are in it */
+	unsigned first; /* those of the appender in [first, end) are in it */
 	unsigned end;
 };
 
@@ -89,9 +90,9 @@ static void add_item(struct batch *batch, struct run *run, unsigned index)
 		run->arena_bytes += round_up(extent_bytes, STORE_PAGE_BYTES);
 	}
 	item->place.place = (struct place){
-	    .pack = batch->store->appender.pack,
+	    .pack = run->appender->pack,
 	    .offset_bytes =
-	        batch->store->appender.offset_bytes + (uint32_t)run->size_bytes,
+	        run->appender->offset_bytes + (uint32_t)run->size_bytes,
 	};
 	if ((uintptr_t)bytes % STORE_PAGE_BYTES != 0 ||
 	    extent_bytes % STORE_PAGE_BYTES != 0)
@@ -105,10 +106,20 @@ static void add_item(struct batch *batch, struct run *run, unsigned index)
 	run->end = index + 1;
 }
 
-static void lose(struct batch *batch, unsigned first, unsigned end, int code)
+/* Is it new, and the appender's to write? */
+static bool is_for(
+    const struct batch *batch, unsigned index, const struct appender *appender)
+{
+	const struct item *item = &batch->items[index];
+
+	return item->state == ITEM_NEW && item->proven == appender->proven;
+}
+
+static void lose(struct batch *batch, const struct appender *appender,
+    unsigned first, unsigned end, int code)
 {
 	for (unsigned i = first; i < end; i++) {
-		if (batch->items[i].state == ITEM_NEW)
+		if (is_for(batch, i, appender))
 			batch->items[i].state = ITEM_DROPPED;
 	}
 	if (batch->code == 0)
@@ -125,13 +136,13 @@ static void flush(struct batch *batch, struct run *run)
 		    .size_bytes = run->size_bytes,
 		    .aligned = run->aligned,
 		};
-		int code =
-		    append_write(batch->store, batch->generation, &bytes);
+		int code = append_write(
+		    batch->store, batch->generation, run->appender, &bytes);
 
 		if (code < 0)
-			lose(batch, run->first, run->end, code);
+			lose(batch, run->appender, run->first, run->end, code);
 		for (unsigned i = run->first; i < run->end; i++) {
-			if (batch->items[i].state != ITEM_NEW)
+			if (!is_for(batch, i, run->appender))
 				continue;
 			batch->items[i].state = ITEM_STORED;
 			batch->items[i].fresh = true;
@@ -149,7 +160,8 @@ static bool fits(
 	size_t extent_bytes = extent_of(item);
 
 	return run->vector_count < IO_VECTORS_MAX &&
-	    run->size_bytes + extent_bytes <= append_left(batch->store) &&
+	    run->size_bytes + extent_bytes <=
+	    append_left(batch->store, run->appender) &&
 	    (is_whole(item) ||
 	        run->arena_bytes + round_up(extent_bytes, STORE_PAGE_BYTES) <=
 	            STORE_ARENA_BYTES) &&
@@ -164,39 +176,45 @@ static int begin_run(struct batch *batch, struct run *run, unsigned index)
 	                                                     : STORE_PAGE_BYTES;
 	/* With the largest gap: where it starts is not known before there is
 	 * a pack. */
-	int code = append_room(batch->store, batch->generation,
+	int code = append_room(batch->store, batch->generation, run->appender,
 	    extent_of(item) + STORE_PAGE_BYTES);
 
 	if (code < 0)
 		return code;
-	append_align(batch->store, align);
+	append_align(run->appender, align);
 	run->first = run->end = index;
 	run->aligned = true;
 	return 0;
 }
 
-void batch_write(struct batch *batch)
+static void write_with(struct batch *batch, struct appender *appender)
 {
 	struct run run;
 
+	run.appender = appender;
 	run.vector_count = 0;
 	run.size_bytes = run.arena_bytes = 0;
 	for (unsigned i = 0; i < batch->count; i++) {
-		const struct item *item = &batch->items[i];
-
-		if (item->state != ITEM_NEW)
+		if (!is_for(batch, i, appender))
 			continue;
-		if (run.vector_count > 0 && !fits(batch, &run, item))
+		if (run.vector_count > 0 &&
+		    !fits(batch, &run, &batch->items[i]))
 			flush(batch, &run);
 		if (run.vector_count == 0) {
 			int code = begin_run(batch, &run, i);
 
 			if (code < 0) {
-				lose(batch, i, batch->count, code);
+				lose(batch, appender, i, batch->count, code);
 				return;
 			}
 		}
 		add_item(batch, &run, i);
 	}
 	flush(batch, &run);
+}
+
+void batch_write(struct batch *batch)
+{
+	write_with(batch, &batch->store->fresh);
+	write_with(batch, &batch->store->proven);
 }

@@ -4,6 +4,9 @@
  */
 #include "tests/unit/cache/store/store_bed.h"
 
+#include "cache/store/evict.h"
+#include "cache/store/impl.h"
+
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -34,6 +38,7 @@ static void init_in(struct bed *bed, const char *place, uint64_t size_bytes)
 	*bed =
 	    (struct bed){.clock = {.hand_driven = 1}, .size_bytes = size_bytes};
 	atomic_store(&bed->clock.monotonic_ms, 1000 * 1000);
+	atomic_store(&bed->clock.wall_s, (uint64_t)time(NULL));
 	(void)snprintf(
 	    bed->dir, sizeof(bed->dir), "%s/bearerfs-store-XXXXXX", place);
 	assert_non_null(mkdtemp(bed->dir));
@@ -87,6 +92,7 @@ struct store *bed_second(struct bed *bed)
 void bed_tend(struct bed *bed)
 {
 	atomic_fetch_add(&bed->clock.monotonic_ms, 2000);
+	atomic_fetch_add(&bed->clock.wall_s, 2);
 	store_tend(bed->store);
 }
 
@@ -176,6 +182,80 @@ int bed_load(struct bed *bed, struct store_object *object, uint64_t size_bytes,
 		assert_memory_equal(bed->buffers[0], expected, part);
 	}
 	return loaded;
+}
+
+enum {
+	CARRY_FILES = 4,
+	CARRY_BLOCKS = 16,
+	CARRY_FILE_BYTES = CARRY_BLOCKS * STORE_BLOCK_BYTES - 3000,
+	CARRY_SMALLS = 8,
+	CARRY_SMALL_BYTES = 20000,
+};
+
+static struct store_object *carry_object(
+    struct store *store, unsigned i, uint64_t size_bytes)
+{
+	char name[24];
+
+	(void)snprintf(name, sizeof(name), "/carry%u", i);
+	return bed_object(store, name, size_bytes);
+}
+
+void bed_carry_fill(struct bed *bed)
+{
+	for (unsigned i = 0; i < CARRY_FILES + CARRY_SMALLS; i++) {
+		bool small = i >= CARRY_FILES;
+		uint64_t size_bytes =
+		    small ? CARRY_SMALL_BYTES : CARRY_FILE_BYTES;
+		struct store_object *object =
+		    carry_object(bed->store, i, size_bytes);
+		unsigned count = small ? 1 : CARRY_BLOCKS;
+
+		assert_int_equal(
+		    bed_keep(bed->store, object, size_bytes, i, 0, count),
+		    count);
+		store_object_close(object);
+	}
+	/* The small ones and the last file's end lie in the pack that is
+	 * written. */
+	bed_reopen(bed);
+	assert_int_equal(bed_carry_check(bed, true), BED_CARRY_USED);
+	bed_reopen(bed);
+}
+
+void bed_evict(struct store *store, uint64_t bytes)
+{
+	struct generation *generation = generation_get(store);
+
+	assert_non_null(generation);
+	evict_by(store, generation, bytes);
+	generation_put(store, generation);
+}
+
+unsigned bed_carry_check(struct bed *bed, bool used)
+{
+	unsigned there = 0;
+
+	for (unsigned i = 0; i < CARRY_FILES; i++) {
+		struct store_object *object =
+		    carry_object(bed->store, i, CARRY_FILE_BYTES);
+
+		for (unsigned b = 0; b < CARRY_BLOCKS; b++)
+			if (!used || (i < 3 && b % 8 == 7))
+				there += (unsigned)bed_load(
+				    bed, object, CARRY_FILE_BYTES, i, b);
+		store_object_close(object);
+	}
+	for (unsigned i = CARRY_FILES; i < CARRY_FILES + CARRY_SMALLS; i++) {
+		struct store_object *object =
+		    carry_object(bed->store, i, CARRY_SMALL_BYTES);
+
+		if (!used || i % 4 == 3)
+			there += (unsigned)bed_load(
+			    bed, object, CARRY_SMALL_BYTES, i, 0);
+		store_object_close(object);
+	}
+	return there;
 }
 
 static int remove_one(

@@ -60,6 +60,15 @@ unsigned bed_keep(struct store *store, struct store_object *object,
 int bed_load(struct bed *bed, struct store_object *object, uint64_t size_bytes,
     uint64_t seed, uint64_t index);
 
+/** A cache of which three packs are full, one block in eight used, and small
+ *  files too; large enough for what is used to be carried over when it is
+ *  evicted by bed_evict(). What bed_carry_check() finds must be right;
+ *  @return blocks found. */
+enum { BED_CARRY_BYTES = 40 * 1024 * 1024, BED_CARRY_USED = 8 };
+void bed_carry_fill(struct bed *bed);
+void bed_evict(struct store *store, uint64_t bytes);
+unsigned bed_carry_check(struct bed *bed, bool used);
+
 /** Remove a directory with all below it. */
 void bed_remove(const char *path);
 

@@ -8,6 +8,7 @@
  * give them) and ends without a word in front of
  * the chosen one, or in the middle of a write: as kill -9 does.
  */
+#include "base/stats.h"
 #include "tests/unit/cache/store/store_bed.h"
 
 #include <dirent.h>
@@ -46,6 +47,8 @@ int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
 int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
+int __real_unlinkat(int fd, const char *name, int flags);
+int __wrap_unlinkat(int fd, const char *name, int flags);
 
 ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off64_t offset)
 {
@@ -74,6 +77,13 @@ int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
 	if (dies_now())
 		_exit(KILLED);
 	return __real_renameat(from_fd, from, to_fd, to);
+}
+
+int __wrap_unlinkat(int fd, const char *name, int flags)
+{
+	if (dies_now())
+		_exit(KILLED);
+	return __real_unlinkat(fd, name, flags);
 }
 
 int __wrap_fsync(int fd)
@@ -186,6 +196,61 @@ static void check_survivors(struct bed *bed)
 		assert_int_equal(bed_load(bed, large, LARGE, 2, i), 1);
 	store_object_close(small);
 	store_object_close(large);
+}
+
+/* The child evicts, and is killed at its nth call; true when it lived. */
+static bool run_evictor(const struct bed *bed, unsigned nth, bool in_the_middle)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct bed own = *bed;
+		struct store *store = bed_second(&own);
+
+		countdown = nth;
+		torn = in_the_middle;
+		bed_evict(store, (uint64_t)3 << 20);
+		countdown = 0;
+		store_close(store);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == KILLED);
+	return WEXITSTATUS(status) == 0;
+}
+
+/* Whatever it was doing, what is there is right, what was used is there, and
+ * another one may evict at once. */
+static void a_killed_evictor_loses_nothing_and_leaves_its_lock(void **state)
+{
+	bool lived = false;
+	unsigned nth;
+
+	(void)state;
+	for (nth = 2; !lived; nth++) {
+		struct bed bed;
+		uint64_t evicted;
+
+		assert_true(nth < 1000);
+		bed_init_in_memory(&bed, BED_CARRY_BYTES);
+		bed_carry_fill(&bed);
+		store_close(bed.store);
+		lived = run_evictor(&bed, nth / 2, nth % 2 == 0);
+		bed.store = bed_second(&bed);
+		(void)bed_carry_check(&bed, false);
+		assert_int_equal(bed_carry_check(&bed, true), BED_CARRY_USED);
+		evicted = stats_get(STATS_cache_evicted_packs);
+		bed_evict(bed.store, (uint64_t)1 << 20);
+		assert_true(stats_get(STATS_cache_evicted_packs) > evicted);
+		(void)bed_carry_check(&bed, false);
+		check_survivors(&bed);
+		bed_fini(&bed);
+	}
+	/* Copies, entries, the hand, packs. */
+	assert_true(nth > 30);
 }
 
 static void kill_at_each_call(bool in_the_middle)
@@ -314,6 +379,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_kill_in_front_of_each_call_leaves_right_bytes),
 	    cmocka_unit_test(a_kill_within_each_write_leaves_right_bytes),
+	    cmocka_unit_test(
+	        a_killed_evictor_loses_nothing_and_leaves_its_lock),
 	    cmocka_unit_test(packs_of_many_dead_writers_are_adopted),
 	    cmocka_unit_test(a_live_writers_pack_is_left_alone),
 	    cmocka_unit_test(random_kills_leave_right_bytes),

@@ -4,10 +4,11 @@
  * used packs go first, maps go with their files, a full disk and a stopped
  * evictor are lived with, descriptors are few.
  */
-#include "cache/store/evict.h"
+#include "base/stats.h"
 #include "tests/unit/cache/store/store_bed.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +39,25 @@ int __wrap_fstatvfs64(int fd, struct statvfs64 *out)
 		return __real_fstatvfs64(fd, out);
 	*out = fake_disk;
 	return 0;
+}
+
+/* A quota, which statvfs(2) knows nothing of. */
+static uint64_t quota_bytes; /* 0: none */
+static const char *quota_dir;
+
+ssize_t __real_pwritev64(
+    int fd, const struct iovec *vectors, int count, off64_t offset);
+ssize_t __wrap_pwritev64(
+    int fd, const struct iovec *vectors, int count, off64_t offset);
+
+ssize_t __wrap_pwritev64(
+    int fd, const struct iovec *vectors, int count, off64_t offset)
+{
+	if (quota_bytes != 0 && bed_disk_bytes(quota_dir) > quota_bytes) {
+		errno = EDQUOT;
+		return -1;
+	}
+	return __real_pwritev64(fd, vectors, count, offset);
 }
 
 static int set_up(void **state)
@@ -140,24 +161,6 @@ static void make_old(void *arg, const char *path)
 	set_time(path, *(long *)arg);
 }
 
-static void packs_go_by_their_last_use(void **state)
-{
-	struct usage_pack packs[] = {
-	    {.number = 4, .used_ns = 40},
-	    {.number = 1, .used_ns = 30},
-	    {.number = 3, .used_ns = -5},
-	    {.number = 2, .used_ns = 30},
-	    {.number = 5, .used_ns = INT64_MAX},
-	};
-	static const uint64_t expected[] = {3, 1, 2, 4, 5};
-
-	(void)state;
-	evict_order(packs, 5);
-	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(packs[i].number, expected[i]);
-	evict_order(NULL, 0);
-}
-
 static void the_bound_holds_while_ten_times_as_much_is_kept(void **state)
 {
 	struct bed *bed = *state;
@@ -254,24 +257,24 @@ static long newest_of(const struct bed *bed, const char *part)
 static void use_is_noted_on_disk_at_most_each_ten_seconds(void **state)
 {
 	struct bed *bed = *state;
+	struct store_object *object;
 	long age = 1000;
 	long before;
 
 	assert_int_equal(keep_file(bed, 0), FILE_BLOCKS);
 	bed_reopen(bed);
-	each_of(bed, "/packs/", make_old, &age);
-	before = newest_of(bed, "/packs/");
-	assert_int_equal(load_file(bed, 0), FILE_BLOCKS);
+	object = file_of(bed, 0);
 	bed_tend(bed);
-	assert_true(newest_of(bed, "/packs/") > before + 900);
-	each_of(bed, "/packs/", make_old, &age);
-	assert_int_equal(load_file(bed, 0), FILE_BLOCKS);
+	each_of(bed, "/maps/", make_old, &age);
+	before = newest_of(bed, "/maps/");
+	assert_int_equal(bed_load(bed, object, FILE_BYTES, 0, 0), 1);
 	bed_tend(bed);
-	assert_true(newest_of(bed, "/packs/") < before + 900);
+	assert_true(newest_of(bed, "/maps/") < before + 900);
 	atomic_fetch_add(&bed->clock.monotonic_ms, 10 * 1000);
-	assert_int_equal(load_file(bed, 0), FILE_BLOCKS);
+	assert_int_equal(bed_load(bed, object, FILE_BYTES, 0, 0), 1);
 	bed_tend(bed);
-	assert_true(newest_of(bed, "/packs/") > before + 900);
+	assert_true(newest_of(bed, "/maps/") > before + 900);
+	store_object_close(object);
 }
 
 static void maps_go_with_their_files(void **state)
@@ -288,8 +291,13 @@ static void maps_go_with_their_files(void **state)
 	assert_int_equal(count_of(bed, "/maps/"), 10);
 	for (unsigned i = 100; i < 140; i++)
 		assert_int_equal(keep_file(bed, i), FILE_BLOCKS);
-	/* Those of the ten went when their packs went. */
-	assert_true(count_of(bed, "/maps/") <= 40);
+	/* Their maps go after the packs, a few directories at a time. */
+	for (unsigned i = 0; i < 40; i++)
+		bed_tend(bed);
+	assert_true(count_of(bed, "/maps/") < 33);
+	assert_true(count_of(bed, "/maps/") > 20);
+	for (unsigned i = 130; i < 140; i++)
+		assert_int_equal(load_file(bed, i), FILE_BLOCKS);
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(load_file(bed, i), 0);
 }
@@ -400,6 +408,56 @@ static void a_filling_disk_shrinks_the_cache(void **state)
 	bed_tend(bed);
 	assert_int_equal(keep_file(bed, 50), FILE_BLOCKS);
 	assert_int_equal(load_file(bed, 50), FILE_BLOCKS);
+}
+
+static void a_quota_below_the_bound_is_one(void **state)
+{
+	struct bed *bed = *state;
+	unsigned kept = 0;
+
+	quota_dir = bed->cache;
+	quota_bytes = (uint64_t)6 * MIB;
+	for (unsigned i = 0; i < 60; i++) {
+		kept += keep_file(bed, i);
+		bed_tend(bed);
+	}
+	/* A pack goes for each one that has no room. */
+	assert_true(kept > 55 * FILE_BLOCKS);
+	assert_int_equal(load_file(bed, 59), FILE_BLOCKS);
+	assert_true(bed_disk_bytes(bed->cache) <= quota_bytes + MIB);
+	quota_bytes = 0;
+}
+
+static void eviction_begins_high_and_ends_low_some_at_a_time(void **state)
+{
+	struct bed bed;
+	uint64_t size_bytes = (uint64_t)100 * MIB;
+	uint64_t before;
+	unsigned runs = 0;
+
+	(void)state;
+	bed_init_in_memory(&bed, size_bytes);
+	before = stats_get(STATS_cache_evicted_packs);
+	for (unsigned i = 0; bed_disk_bytes(bed.cache) < size_bytes * 93 / 100;
+	     i++)
+		assert_int_equal(keep_file(&bed, i), FILE_BLOCKS);
+	bed_tend(&bed);
+	assert_int_equal(stats_get(STATS_cache_evicted_packs), before);
+	for (unsigned i = 1000;
+	     bed_disk_bytes(bed.cache) < size_bytes * 955 / 1000; i++)
+		assert_int_equal(keep_file(&bed, i), FILE_BLOCKS);
+	assert_int_equal(stats_get(STATS_cache_evicted_packs), before);
+	for (;; runs++) {
+		before = stats_get(STATS_cache_evicted_packs);
+		bed_tend(&bed);
+		if (stats_get(STATS_cache_evicted_packs) == before)
+			break;
+		assert_true(stats_get(STATS_cache_evicted_packs) - before <= 2);
+	}
+	assert_true(runs > 2);
+	assert_true(bed_disk_bytes(bed.cache) <= size_bytes * 91 / 100);
+	assert_true(bed_disk_bytes(bed.cache) >= size_bytes * 88 / 100);
+	bed_fini(&bed);
 }
 
 static void few_inodes_cost_maps_and_not_the_rest(void **state)
@@ -564,7 +622,6 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(packs_go_by_their_last_use),
 	    TEST(the_bound_holds_while_ten_times_as_much_is_kept),
 	    cmocka_unit_test(the_bound_holds_for_any_tiny_size),
 	    TEST(two_writers_hold_one_bound),
@@ -575,6 +632,8 @@ int main(void)
 	    TEST(a_stopped_evictor_stops_no_one_and_the_bound_holds),
 	    TEST(a_held_reservation_lock_costs_no_more_than_not_keeping),
 	    TEST(a_filling_disk_shrinks_the_cache),
+	    TEST(a_quota_below_the_bound_is_one),
+	    cmocka_unit_test(eviction_begins_high_and_ends_low_some_at_a_time),
 	    TEST(few_inodes_cost_maps_and_not_the_rest),
 	    cmocka_unit_test(
 	        descriptors_are_few_and_let_go_of_what_was_unlinked),

@@ -380,6 +380,53 @@ static void fail_each(enum call call, enum mode how, int code)
 		assert_true(nth < 2000);
 }
 
+/* The same while what was used is carried over. What is lost is a miss. */
+static bool fail_eviction(enum call call, unsigned nth, int code)
+{
+	struct bed bed;
+	uint64_t corrupt;
+
+	bed_init_in_memory(&bed, BED_CARRY_BYTES);
+	bed_carry_fill(&bed);
+	corrupt = stats_get(STATS_cache_corrupt_blocks);
+	met = false;
+	mode = ONCE;
+	fail_errno = code;
+	countdown = nth;
+	failing = call;
+	bed_evict(bed.store, (uint64_t)3 << 20);
+	failing = CALLS;
+	(void)bed_carry_check(&bed, false);
+	assert_int_equal(stats_get(STATS_cache_corrupt_blocks), corrupt);
+	atomic_fetch_add(&bed.clock.monotonic_ms, 10000);
+	store_tend(bed.store);
+	bed_evict(bed.store, (uint64_t)3 << 20);
+	(void)bed_carry_check(&bed, false);
+	bed_fini(&bed);
+	return met;
+}
+
+static void an_eviction_fails_at_each_call(void **state)
+{
+	static const struct {
+		enum call call;
+		int code;
+	} each[] = {{OPENAT, EMFILE}, {PREAD, EIO}, {PWRITE, ENOSPC},
+	    {PWRITEV, ENOSPC}, {PWRITEV, EIO}, {FSTAT, EIO},
+	    {FLOCK, EWOULDBLOCK}, {UNLINKAT, EIO}, {ALLOCATE, ENOMEM}};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(each) / sizeof(*each); i++) {
+		unsigned nth = 1;
+
+		while (fail_eviction(each[i].call, nth, each[i].code))
+			nth++;
+		if (nth == 1)
+			fail_msg(
+			    "%s is never called", call_names[each[i].call]);
+	}
+}
+
 static void each_call_fails_once(void **state)
 {
 	static const int codes[CALLS] = {EIO, EIO, EIO, EIO, EIO, EIO, EIO, EIO,
@@ -600,6 +647,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_call_fails_once),
+	    cmocka_unit_test(an_eviction_fails_at_each_call),
 	    cmocka_unit_test(a_disk_that_breaks_and_comes_back),
 	    cmocka_unit_test(a_full_disk_that_is_emptied_again),
 	    cmocka_unit_test(descriptors_that_run_out),

@@ -26,12 +26,24 @@
 
 enum {
 	STORES = 2,
-	VERSIONS = 60,
 	BLOCKS_MAX = 20,
-	CONTENTS = 13, /* versions share them: equal blocks */
 	STEPS = 100 * 1000,
-	CACHE_BYTES = 8 * 1024 * 1024,
+	VERSIONS_MAX = 240,
+	CONTENTS_MAX = 61,
 };
+
+/* How large the world is. */
+struct scale {
+	unsigned versions;
+	unsigned contents; /* versions share them: equal blocks */
+	uint64_t cache_bytes;
+};
+
+static const struct scale small_scale = {
+    .versions = 60, .contents = 13, .cache_bytes = 8 << 20};
+/* With packs of two classes, and blocks that are carried over. */
+static const struct scale large_scale = {
+    .versions = 240, .contents = 61, .cache_bytes = 34 << 20};
 
 struct version {
 	char name[16];
@@ -44,10 +56,11 @@ struct version {
 };
 
 struct model {
+	const struct scale *scale;
 	struct bed bed;
 	struct store *stores[STORES];
-	struct version versions[VERSIONS];
-	uint8_t *contents[CONTENTS]; /* BLOCKS_MAX blocks each */
+	struct version versions[VERSIONS_MAX];
+	uint8_t *contents[CONTENTS_MAX]; /* BLOCKS_MAX blocks each */
 	uint64_t random;
 	uint64_t evicted;
 	uint64_t hits;
@@ -114,7 +127,7 @@ static const uint8_t *bytes_of(
 
 static void forget_all(struct model *model)
 {
-	for (unsigned i = 0; i < VERSIONS; i++)
+	for (unsigned i = 0; i < model->scale->versions; i++)
 		memset(model->versions[i].sure, 0,
 		    sizeof(model->versions[i].sure));
 }
@@ -256,12 +269,13 @@ static void do_tend(struct model *model, unsigned store)
 	store_tend(model->stores[store]);
 	(void)note_eviction(model);
 	/* Bound: packs, maps and tables of one directory. */
-	assert_true(bed_disk_bytes(model->bed.cache) <= CACHE_BYTES);
+	assert_true(
+	    bed_disk_bytes(model->bed.cache) <= model->scale->cache_bytes);
 }
 
 static void do_reopen(struct model *model, unsigned store)
 {
-	for (unsigned i = 0; i < VERSIONS; i++) {
+	for (unsigned i = 0; i < model->scale->versions; i++) {
 		close_version(&model->versions[i], store);
 		/* A small file is found by its table, which may lose it. */
 		memset(model->versions[i].sure[store], 0,
@@ -273,7 +287,8 @@ static void do_reopen(struct model *model, unsigned store)
 
 static void step(struct model *model)
 {
-	struct version *version = &model->versions[pick(model, VERSIONS)];
+	struct version *version =
+	    &model->versions[pick(model, model->scale->versions)];
 	unsigned store = (unsigned)pick(model, STORES);
 
 	switch (pick(model, 64)) {
@@ -315,7 +330,7 @@ static void make_versions(struct model *model)
 	static const uint64_t sizes[] = {1, 100, 5000, 65535, 65536, 65537,
 	    2 * 65536, 5 * 65536 + 4096, 9 * 65536 + 1, 20 * 65536};
 
-	for (unsigned i = 0; i < CONTENTS; i++) {
+	for (unsigned i = 0; i < model->scale->contents; i++) {
 		model->contents[i] = aligned_alloc(
 		    STORE_PAGE_BYTES, BLOCKS_MAX * STORE_BLOCK_BYTES);
 		assert_non_null(model->contents[i]);
@@ -325,7 +340,7 @@ static void make_versions(struct model *model)
 			    model->contents[i] + (size_t)b * STORE_BLOCK_BYTES,
 			    STORE_BLOCK_BYTES, i, i == 0 ? 0 : b);
 	}
-	for (unsigned i = 0; i < VERSIONS; i++) {
+	for (unsigned i = 0; i < model->scale->versions; i++) {
 		struct version *version = &model->versions[i];
 
 		(void)snprintf(version->name, sizeof(version->name), "/v%u", i);
@@ -334,7 +349,7 @@ static void make_versions(struct model *model)
 		version->blocks =
 		    (unsigned)((version->size_bytes + STORE_BLOCK_BYTES - 1) /
 		        STORE_BLOCK_BYTES);
-		version->content = i % CONTENTS;
+		version->content = i % model->scale->contents;
 	}
 }
 
@@ -345,16 +360,17 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 	return text == NULL ? otherwise : strtoull(text, NULL, 10);
 }
 
-static void walk(unsigned steps)
+static void walk(const struct scale *scale, unsigned steps)
 {
 	struct model *model = calloc(1, sizeof(*model));
 	uint64_t seed = number_from("BEARERFS_SEED", (uint64_t)time(NULL));
 
 	assert_non_null(model);
 	print_message("BEARERFS_SEED=%llu\n", (unsigned long long)seed);
+	model->scale = scale;
 	model->random = seed;
 	model->evicted = stats_get(STATS_cache_evicted_bytes);
-	bed_init_in_memory(&model->bed, CACHE_BYTES);
+	bed_init_in_memory(&model->bed, scale->cache_bytes);
 	model->stores[0] = model->bed.store;
 	model->stores[1] = bed_second(&model->bed);
 	make_versions(model);
@@ -365,11 +381,11 @@ static void walk(unsigned steps)
 	    (unsigned long long)model->evicted,
 	    (unsigned long long)stats_get(STATS_cache_shared_bytes));
 	assert_true(model->hits > 0 && model->misses > 0);
-	for (unsigned i = 0; i < VERSIONS; i++) {
+	for (unsigned i = 0; i < model->scale->versions; i++) {
 		close_version(&model->versions[i], 0);
 		close_version(&model->versions[i], 1);
 	}
-	for (unsigned i = 0; i < CONTENTS; i++)
+	for (unsigned i = 0; i < model->scale->contents; i++)
 		free(model->contents[i]);
 	model->bed.store = model->stores[0];
 	store_close(model->stores[1]);
@@ -381,7 +397,17 @@ static void a_store_is_what_the_model_says(void **state)
 {
 	(void)state;
 	address_bits = key_bits = 128;
-	walk((unsigned)number_from("BEARERFS_STEPS", STEPS));
+	walk(&small_scale, (unsigned)number_from("BEARERFS_STEPS", STEPS));
+}
+
+static void a_store_with_classes_is_what_the_model_says(void **state)
+{
+	uint64_t carried = stats_get(STATS_cache_carried_bytes);
+
+	(void)state;
+	address_bits = key_bits = 128;
+	walk(&large_scale, (unsigned)number_from("BEARERFS_STEPS", STEPS) / 2);
+	assert_true(stats_get(STATS_cache_carried_bytes) > carried);
 }
 
 static void colliding_blocks_are_never_taken_for_equal(void **state)
@@ -389,7 +415,7 @@ static void colliding_blocks_are_never_taken_for_equal(void **state)
 	(void)state;
 	key_bits = 128;
 	for (address_bits = 0; address_bits <= 6; address_bits += 3)
-		walk(STEPS / 20);
+		walk(&small_scale, STEPS / 20);
 	address_bits = 128;
 }
 
@@ -398,7 +424,7 @@ static void colliding_versions_are_never_taken_for_each_other(void **state)
 	(void)state;
 	address_bits = 128;
 	for (key_bits = 0; key_bits <= 4; key_bits += 2)
-		walk(STEPS / 20);
+		walk(&small_scale, STEPS / 20);
 	key_bits = 128;
 }
 
@@ -406,6 +432,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_store_is_what_the_model_says),
+	    cmocka_unit_test(a_store_with_classes_is_what_the_model_says),
 	    cmocka_unit_test(colliding_blocks_are_never_taken_for_equal),
 	    cmocka_unit_test(colliding_versions_are_never_taken_for_each_other),
 	};
