@@ -34,16 +34,18 @@ static int by_servers(struct tokens *tokens, const struct token *token,
 	return -EAGAIN;
 }
 
-/* The rules for a token that has begun and has not ended. */
-static int judge(struct tokens *tokens, struct token *token, const char *path,
-    enum tokens_right right, bool *ask, struct err *why) REQUIRES(tokens_lock);
-static int judge(struct tokens *tokens, struct token *token, const char *path,
-    enum tokens_right right, bool *ask, struct err *why)
+/* The rules for a token that has begun and has not ended, at a time of the
+ * wall clock. */
+static int judge_at(struct tokens *tokens, struct token *token, uint64_t at_s,
+    const char *path, enum tokens_right right, bool *ask, struct err *why)
+    REQUIRES(tokens_lock);
+static int judge_at(struct tokens *tokens, struct token *token, uint64_t at_s,
+    const char *path, enum tokens_right right, bool *ask, struct err *why)
 {
 	const struct proof_key key = {
 	    .token_id = token->id, .right = right, .path = path};
 	bool proof = tokens->shared;
-	int code = trust_judge(tokens->trust, token, why);
+	int code = trust_judge_at(tokens->trust, token, at_s, why);
 
 	if (code == -EKEYEXPIRED || code == -EKEYREJECTED)
 		return code;
@@ -64,6 +66,15 @@ static int judge(struct tokens *tokens, struct token *token, const char *path,
 		break;
 	}
 	return by_servers(tokens, token, &key, proof, ask, why);
+}
+
+static int judge(struct tokens *tokens, struct token *token, const char *path,
+    enum tokens_right right, bool *ask, struct err *why) REQUIRES(tokens_lock);
+static int judge(struct tokens *tokens, struct token *token, const char *path,
+    enum tokens_right right, bool *ask, struct err *why)
+{
+	return judge_at(
+	    tokens, token, clock_wall_s(tokens->clock), path, right, ask, why);
 }
 
 /* The door, and why it is shut. */
@@ -125,6 +136,41 @@ int tokens_door(struct tokens *tokens, const struct ident *ident,
 	if (ask != NULL)
 		*ask = asks;
 	return code;
+}
+
+/* Whether a token that has ended would have opened it in its last second. */
+static bool would_have_opened(struct tokens *tokens, struct token *token,
+    const char *path, enum tokens_right right, uint64_t grace_s)
+    REQUIRES(tokens_lock);
+static bool would_have_opened(struct tokens *tokens, struct token *token,
+    const char *path, enum tokens_right right, uint64_t grace_s)
+{
+	uint64_t now_s = clock_wall_s(tokens->clock);
+	uint64_t end_s = token->claims.expires_s;
+	struct err unused = ERR_INIT;
+	bool asks;
+
+	return token_phase_at(token, now_s) == TOKEN_ENDED && end_s > 0 &&
+	    now_s - end_s < grace_s &&
+	    token_phase_at(token, end_s - 1) == TOKEN_GOOD &&
+	    judge_at(tokens, token, end_s - 1, path, right, &asks, &unused) ==
+	    0;
+}
+
+bool tokens_door_ended(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, uint64_t grace_s)
+{
+	const struct purse *purse;
+	bool opens = false;
+
+	token_store_enter(tokens);
+	purse = token_store_purse(tokens, ident, right);
+	for (unsigned i = 0; purse != NULL && i < purse->now.count && !opens;
+	     i++)
+		opens = would_have_opened(
+		    tokens, purse->now.tokens[i], path, right, grace_s);
+	token_store_leave(tokens);
+	return opens;
 }
 
 int tokens_may(struct tokens *tokens, const struct ident *ident,

@@ -181,7 +181,15 @@ void tokens_want(struct tokens *tokens, const struct tokens_query *query,
 NODISCARD int tokens_door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask);
 
-/** The same without `ask`; `why` (NULL is allowed) gets the sentence, with its
+/**
+ * Whether tokens_door() would have opened in the last second of a token that
+ * has ended, less than `grace_s` ago: for what the cache holds while no
+ * server can be reached. What a server has refused stays refused.
+ */
+bool tokens_door_ended(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, uint64_t grace_s);
+
+/** The same as tokens_door() without `ask`; `why` (NULL is allowed) gets the sentence, with its
  *  remedy, of every no but -EAGAIN. */
 NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, struct err *why);

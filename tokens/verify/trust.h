@@ -25,6 +25,7 @@
 #include "tokens/tokens.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct trust;
 
@@ -73,6 +74,11 @@ bool trust_is_configured(const struct trust *trust);
  */
 NODISCARD int trust_judge(
     struct trust *trust, struct token *token, struct err *why);
+
+/** What trust_judge() says at another time, `at_s` of the wall clock, by the
+ *  keys of now. */
+NODISCARD int trust_judge_at(
+    struct trust *trust, struct token *token, uint64_t at_s, struct err *why);
 
 /**
  * Wait until each issuer's keys are at hand or could not be got: for

@@ -273,6 +273,69 @@ static void a_refusal_means_what_the_token_says_of_itself(void **state)
 	stop();
 }
 
+static bool opens(const char *path, unsigned grace_s)
+{
+	return tokens_door_ended(tokens, &ada, path, TOKENS_READ, grace_s);
+}
+
+static void a_token_that_ended_opens_as_it_did_for_a_while(void **state)
+{
+	(void)state;
+	start(false, false, sign(1, 300, "\"scope\":\"read:/b\""));
+	/* One that is good is the door's. */
+	assert_false(opens("/exp/a", 1000));
+	said("/exp/no", TOKENS_READ, 403);
+	pass(300);
+	door("/exp/a", TOKENS_READ, -EKEYEXPIRED, false);
+	assert_true(opens("/exp/a", 1));
+	assert_false(opens("/exp/a", 0));
+	/* A refusal stands. */
+	assert_false(opens("/exp/no", 1000));
+	pass(999);
+	assert_true(opens("/exp/a", 1000));
+	pass(1);
+	assert_false(opens("/exp/a", 1000));
+	stop();
+	/* One that never ends, one that has not begun, none. */
+	start(false, false, "opaque");
+	assert_false(opens("/exp/a", 1000));
+	stop();
+	start(false, false, sign(1, 300, "\"scope\":\"read:/b\""));
+	atomic_store(&now.wall_s, 0);
+	assert_false(opens("/exp/a", 1000));
+	stop();
+	start(false, false, NULL);
+	assert_false(opens("/exp/a", 1000));
+	stop();
+}
+
+static void an_ended_token_that_does_not_verify_opens_nothing(void **state)
+{
+	static const bool both[] = {false, true};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		start(both[i], true,
+		    sign(0, 50, "\"scope\":\"read:/john\"," OURS));
+		pass(60);
+		assert_true(opens("/exp/john/x", 100));
+		assert_false(opens("/exp/johnathan", 100));
+		stop();
+		start(both[i], true,
+		    sign(1, 50, "\"scope\":\"read:/john\"," OURS));
+		pass(60);
+		assert_false(opens("/exp/john/x", 100));
+		stop();
+	}
+	/* A proof of a server has ended with it. */
+	start(true, false, sign(1, 50, "\"scope\":\"read:/\""));
+	said("/exp/a", TOKENS_READ, 200);
+	door("/exp/a", TOKENS_READ, 0, false);
+	pass(60);
+	assert_false(opens("/exp/a", 100));
+	stop();
+}
+
 static int begin_all(void **state)
 {
 	char jwk[MAKE_BYTES];
@@ -309,6 +372,8 @@ int main(void)
 	    cmocka_unit_test(a_token_of_a_users_own_issuer_opens_nothing),
 	    cmocka_unit_test(what_cannot_be_verified_is_proven_by_the_server),
 	    cmocka_unit_test(a_refusal_means_what_the_token_says_of_itself),
+	    cmocka_unit_test(a_token_that_ended_opens_as_it_did_for_a_while),
+	    cmocka_unit_test(an_ended_token_that_does_not_verify_opens_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, begin_all, end_all);
