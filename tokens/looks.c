@@ -17,6 +17,7 @@
 enum {
 	ROUND_MAX = 64, /* looks begun at a time */
 	TIDY_MS = 30 * 1000,
+	PUT_OFF_MS = 20,
 };
 
 /* Looks that are to begin. Their purses stay: a look is under way. */
@@ -51,6 +52,8 @@ static uint64_t begin_round(struct tokens *tokens, struct round *round)
 		if (purse->looking || !is_active(purse, now_ms))
 			continue;
 		due_ms = purse_look_due_ms(purse, now_ms, now_s, &force);
+		if (due_ms < purse->put_off_ms)
+			due_ms = purse->put_off_ms;
 		if (due_ms > now_ms || round->count == ROUND_MAX) {
 			if (due_ms < next_ms)
 				next_ms = due_ms;
@@ -111,16 +114,36 @@ static void fail_look(struct tokens *tokens, struct purse *purse, int code)
 	end_look(tokens, purse, &found);
 }
 
-static void ask_round(struct tokens *tokens, const struct round *round)
+/* As many of this user's wait as may, or of all: a little later, behind those
+ * of other users. Whoever waits for it is answered in time all the same. */
+static void put_off(
+    struct tokens *tokens, struct purse *purse, uint64_t until_ms)
 {
+	token_store_enter(tokens);
+	purse_look_put_off(purse, until_ms);
+	token_store_leave(tokens);
+}
+
+/* Ask for them all; when to begin the next round, at `next_ms` at latest. */
+static uint64_t ask_round(
+    struct tokens *tokens, const struct round *round, uint64_t next_ms)
+{
+	uint64_t again_ms = clock_now_ms(tokens->clock) + PUT_OFF_MS;
+
 	for (unsigned i = 0; i < round->count; i++) {
 		struct purse *purse = round->purses[i];
 		int code = looker_ask(
 		    tokens->looker, (uint64_t)(uintptr_t)purse, &purse->owner);
 
-		if (code < 0)
+		if (code == -EDQUOT || code == -EAGAIN) {
+			put_off(tokens, purse, again_ms);
+			if (again_ms < next_ms)
+				next_ms = again_ms;
+		} else if (code < 0) {
 			fail_look(tokens, purse, code);
+		}
 	}
+	return next_ms;
 }
 
 static void take_answers(struct tokens *tokens)
@@ -169,7 +192,7 @@ void *token_store_looks_main(void *arg)
 		purses_tidy(tokens->purses, clock_now_ms(tokens->clock));
 		next_ms = begin_round(tokens, &round);
 		token_store_leave(tokens);
-		ask_round(tokens, &round);
+		next_ms = ask_round(tokens, &round, next_ms);
 		await(tokens, round.count == ROUND_MAX ? 0 : next_ms);
 		take_answers(tokens);
 		token_store_enter(tokens);

@@ -128,6 +128,14 @@ void purse_look_begins(struct purse *purse, uint64_t now_ms)
 	purse->looking = true;
 }
 
+void purse_look_put_off(struct purse *purse, uint64_t until_ms)
+{
+	purse->looks_begun--;
+	purse->nudged = true;
+	purse->looking = false;
+	purse->put_off_ms = until_ms;
+}
+
 /* The token that ends first is the one to be renewed. */
 static const struct token *first_to_end(const struct finding *finding)
 {

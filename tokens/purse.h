@@ -61,6 +61,7 @@ struct purse {
 	uint64_t looks_ended GUARDED_BY(tokens_lock);
 	uint64_t look_begun_ms GUARDED_BY(tokens_lock);
 	uint64_t renew_due_s GUARDED_BY(tokens_lock); /* wall clock */
+	uint64_t put_off_ms GUARDED_BY(tokens_lock);  /* no look before */
 	bool nudged GUARDED_BY(tokens_lock);   /* a look is wanted soon */
 	bool looking GUARDED_BY(tokens_lock);  /* one is under way */
 	int told_code GUARDED_BY(tokens_lock); /* what the log was told; 1: no
@@ -90,6 +91,10 @@ uint64_t purse_look_due_ms(const struct purse *purse, uint64_t now_ms,
 
 /** A look begins. */
 void purse_look_begins(struct purse *purse, uint64_t now_ms)
+    REQUIRES(tokens_lock);
+
+/** A look that was to begin cannot yet: as if it had not, and not before. */
+void purse_look_put_off(struct purse *purse, uint64_t until_ms)
     REQUIRES(tokens_lock);
 
 /** What the log is to be told of a look. */

@@ -129,6 +129,7 @@ struct purse *token_store_open_purse(struct tokens *tokens,
 	if (ident->tgid == 0) {
 		(void)caller_explain(
 		    why, ident->pid > 0 ? -ESRCH : -ENXIO, ident);
+		why->code = -ENOKEY; /* what that means for who asks */
 		return NULL;
 	}
 	owner = owner_of(ident);

@@ -179,6 +179,21 @@ static void one_that_is_good_now_goes_before_one_that_is_not(void **state)
 	chosen("/exp/x", TOKENS_READ, "early.use");
 }
 
+static void the_one_that_ends_first_is_renewed(void **state)
+{
+	uint64_t due_s;
+
+	(void)state;
+	hold(&reading, "a.use", "{\"scope\":\"read:/a\",\"exp\":1100000}");
+	hold(&reading, "b.use", "{\"scope\":\"read:/b\",\"exp\":1001000}");
+	hold(&reading, "c.use", "{\"scope\":\"read:/c\",\"exp\":1050000}");
+	start(false, NULL);
+	token_store_enter(tokens);
+	due_s = tokens->own->renew_due_s;
+	token_store_leave(tokens);
+	assert_in_range(due_s, START_S + 500, START_S + 1000);
+}
+
 static void an_issuer_who_is_trusted_goes_first(void **state)
 {
 	static const char *const issuers[] = {ISS};
@@ -350,6 +365,7 @@ int main(void)
 	    TEST(the_scope_that_covers_the_path_is_taken),
 	    TEST(what_a_server_refused_is_passed_over_for_that_path),
 	    TEST(one_that_is_good_now_goes_before_one_that_is_not),
+	    TEST(the_one_that_ends_first_is_renewed),
 	    TEST(an_issuer_who_is_trusted_goes_first),
 	    TEST(names_of_all_lead_on_and_each_is_told_once),
 	    TEST(a_token_for_writing_alone_is_used_for_writing_alone),
