@@ -154,6 +154,8 @@ void call_note(const struct call *call, int status, int code)
 	};
 	const char *why = call->err.text;
 
+	if (call->bare) /* of nobody in particular */
+		return;
 	if (code == 0 || status >= 300)
 		why = response_verdict_of(status).why;
 	(void)snprintf(

@@ -225,6 +225,7 @@ static void account(struct call *call, const struct verdict *verdict)
 	const struct response *response = &call->request->response;
 	curl_off_t first_us = 0;
 	long connects = 0;
+	bool unreachable;
 
 	(void)curl_easy_getinfo(
 	    call->request->easy, CURLINFO_NUM_CONNECTS, &connects);
@@ -252,9 +253,11 @@ static void account(struct call *call, const struct verdict *verdict)
 		stats_add(STATS_fetch_bad_answers, 1);
 	if (verdict->reason == RETRY_UNTRUSTED)
 		atomic_store(&fetch->untrusted, true);
-	origin_failed(&fetch->origin, &call->err,
-	    verdict->reason == RETRY_CONNECT ||
-	        verdict->reason == RETRY_UNTRUSTED);
+	unreachable = verdict->reason == RETRY_CONNECT ||
+	    verdict->reason == RETRY_UNTRUSTED;
+	origin_failed(&fetch->origin, &call->err, unreachable);
+	if (unreachable)
+		origin_lost(&fetch->origin, fetch->now_ms);
 }
 
 void call_finished(struct request *request, CURLcode result)

@@ -60,6 +60,24 @@ static bool is_silent(const struct call *call)
 	return false;
 }
 
+/* A call was in vain. When nothing at all has come for long, nobody is there
+ * as far as this machine can tell, although there may be a connection. */
+static void note_failure(const struct call *call, bool unreachable)
+    REQUIRES(fetch_thread);
+
+static void note_failure(const struct call *call, bool unreachable)
+{
+	struct fetch *fetch = call->fetch;
+	uint64_t limit_ms = fetch->timeout_ms / 2;
+
+	if (limit_ms > FETCH_SILENT_MS)
+		limit_ms = FETCH_SILENT_MS;
+	origin_failed(&fetch->origin, &call->err, unreachable);
+	if (unreachable ||
+	    origin_silent_ms(&fetch->origin, fetch->now_ms) >= limit_ms)
+		origin_lost(&fetch->origin, fetch->now_ms);
+}
+
 /* One call at a tick. */
 static void look_at(struct call *call) REQUIRES(fetch_thread);
 
@@ -73,8 +91,7 @@ static void look_at(struct call *call)
 		if (call->state == CALL_ACTIVE)
 			call_note(call, 0, code);
 		if (call->attempts > 0)
-			origin_failed(
-			    &fetch->origin, &call->err, code == -EHOSTUNREACH);
+			note_failure(call, code == -EHOSTUNREACH);
 		call_answer(call, code);
 	} else if (call->state == CALL_DELAYED &&
 	    fetch->now_ms >= call->resume_ms) {
@@ -85,7 +102,7 @@ static void look_at(struct call *call)
 		    call, RETRY_SILENT, "the server has gone silent");
 
 		call_note(call, 0, call->err.code);
-		origin_failed(&fetch->origin, &call->err, false);
+		note_failure(call, false);
 		call_drop_request(call);
 		call_judge(call, verdict);
 	}

@@ -222,6 +222,11 @@ bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s)
 	return origin_skew_s(&fetch->origin, skew_s);
 }
 
+bool fetch_unreachable(struct fetch *fetch, struct fetch_reach *out)
+{
+	return origin_unreachable(&fetch->origin, out);
+}
+
 uint64_t fetch_silent_ms(struct fetch *fetch)
 {
 	return origin_silent_ms(&fetch->origin, clock_now_ms(fetch->clock));

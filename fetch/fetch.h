@@ -201,6 +201,17 @@ bool fetch_has_dav(struct fetch *fetch);
  *  start. */
 bool fetch_untrusted(struct fetch *fetch);
 
+/** Whether the origin can be reached, as far as it has been tried. */
+struct fetch_reach {
+	uint64_t since_ms; /* monotonic: the first failure since an answer */
+	uint64_t tried_ms; /* the last one */
+};
+
+/** Whether no server could be reached when that was last tried: no
+ *  connection was made, or nothing came on it for long, and no byte has come
+ *  since. */
+bool fetch_unreachable(struct fetch *fetch, struct fetch_reach *out);
+
 /** Milliseconds since bytes of any answer last came, 0 when nothing is
  *  asked for at the moment: how long the server has been silent (or cannot
  *  be connected to). */

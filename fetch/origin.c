@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "fetch/fetch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -103,6 +104,22 @@ void origin_hold(struct origin *origin, uint64_t now_ms, uint32_t wait_s)
 void origin_heard(struct origin *origin, uint64_t now_ms)
 {
 	atomic_store_explicit(&origin->heard_ms, now_ms, memory_order_relaxed);
+	if (atomic_load_explicit(&origin->lost_ms, memory_order_relaxed) != 0)
+		atomic_store(&origin->lost_ms, 0);
+}
+
+void origin_lost(struct origin *origin, uint64_t now_ms)
+{
+	if (atomic_load(&origin->lost_ms) == 0)
+		atomic_store(&origin->lost_ms, now_ms);
+	atomic_store(&origin->tried_ms, now_ms);
+}
+
+bool origin_unreachable(const struct origin *origin, struct fetch_reach *out)
+{
+	out->since_ms = atomic_load(&origin->lost_ms);
+	out->tried_ms = atomic_load(&origin->tried_ms);
+	return out->since_ms != 0;
 }
 
 bool origin_answered(struct origin *origin, int status, uint64_t latency_us)

@@ -3,8 +3,8 @@
  * fetch/origin.h - a server as it does: how many requests it is given at
  * once, whether it answers, and the numbers that `status` shows.
  *
- * Threads: the fetch thread alone, but origin_describe*() and
- * origin_silent_ms(), which any may call.
+ * Threads: the fetch thread alone, but origin_describe*() and the functions that
+ * say so, which any may call.
  */
 #ifndef FETCH_ORIGIN_H
 #define FETCH_ORIGIN_H
@@ -18,6 +18,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+struct fetch_reach;
 
 enum {
 	ORIGIN_REQUESTS_MAX = 16, /* at once, and so connections */
@@ -47,6 +49,8 @@ struct origin {
 	bool down;                 /* could not be connected to */
 	atomic_uint waiting;       /* requests on their way, for silence */
 	_Atomic uint64_t heard_ms; /* of the last bytes, or the first request */
+	_Atomic uint64_t lost_ms;  /* unreachable since then; 0: it is not */
+	_Atomic uint64_t tried_ms; /* ...and was tried last */
 	_Atomic uint64_t requests;
 	_Atomic uint64_t received_bytes;
 	_Atomic uint64_t latency_us; /* to the first byte, moving average */
@@ -96,7 +100,14 @@ bool origin_skew_s(const struct origin *origin, int64_t *skew_s);
 void origin_failed(
     struct origin *origin, const struct err *err, bool unreachable);
 
-/** As fetch_silent_ms(). */
+/** An attempt has met nobody: no connection, or one on which no byte comes.
+ *  Any byte that comes takes it back. */
+void origin_lost(struct origin *origin, uint64_t now_ms);
+
+/** As fetch_unreachable(). Any thread. */
+bool origin_unreachable(const struct origin *origin, struct fetch_reach *out);
+
+/** As fetch_silent_ms(). Any thread. */
 uint64_t origin_silent_ms(const struct origin *origin, uint64_t now_ms);
 
 /** Append one JSON object, or one line for a person. */
