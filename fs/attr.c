@@ -38,6 +38,9 @@ struct attr_wait {
 	char name[PATH_NAME_BYTES_MAX + 1]; /* LOOKUP: asked for */
 };
 
+/* A directory of which nothing is told. */
+static const struct cache_attr bare = {.kind = CACHE_DIRECTORY};
+
 static struct attr_wait *attr_wait_new(struct fs *fs, struct fs_node *node)
     REQUIRES(fuse_thread)
 {
@@ -86,11 +89,11 @@ static void ask_cache(struct attr_wait *ask, fuse_req_t req, const char *path,
  * directory out from under who sits in it: the kernel drops the name for all
  * of them, and their getcwd fails. So a directory that the kernel has is
  * found, and nothing is told of it: kind and mode as configured, no size, no
- * time. What the caller may not have is refused behind it: its children,
- * opendir, getattr, chdir. @return whether it was answered. */
+ * time. The caller is refused when it is used: the kernel asks for its
+ * attributes on the caller's behalf before it is entered, listed or watched
+ * (default_permissions). @return whether it was answered. */
 static bool reply_masked(struct attr_wait *ask) REQUIRES(fuse_thread)
 {
-	static const struct cache_attr bare = {.kind = CACHE_DIRECTORY};
 	struct fs *fs = ask->fs;
 	struct fs_node *node;
 
@@ -204,13 +207,24 @@ void op_forget_multi(
 	reply_nothing(req);
 }
 
+/* The root may be passed by who may have something below it, though a server
+ * refuses to show it: of an opaque token nothing else is known. That it is
+ * there is no secret. */
+static bool is_passed(const struct attr_wait *ask)
+{
+	return ask->fs->config.allow_other && ask->code == -EACCES &&
+	    ask->node == ask->fs->nodes.root;
+}
+
 static void getattr_finish(struct fs_wait *wait)
 {
 	struct attr_wait *ask = CONTAINER_OF(wait, struct attr_wait, wait);
 
 	mail_assert_here(wait->mail);
 	if (wait_claim(wait)) {
-		if (ask->code < 0)
+		if (is_passed(ask))
+			reply_attr(ask->fs, wait->req, ask->node, &bare);
+		else if (ask->code < 0)
 			reply_error(wait->req, ask->code);
 		else if (!node_is(ask->node, &ask->attr))
 			reply_error(wait->req, -ESTALE);

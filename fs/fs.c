@@ -86,6 +86,9 @@ static struct fuse_session *session_new(struct fs *fs)
 	    max_read,
 	    fs->config.read_only ? "ro" : "rw",
 	    fs->config.allow_other ? "allow_other" : NULL,
+	    /* Or the kernel would ask nobody before it lets a user watch a
+	     * directory (inotify(7)) in which others open files. */
+	    fs->config.allow_other ? "default_permissions" : NULL,
 	    fs->config.no_exec ? "noexec" : NULL,
 	};
 	int code = name ? fuse_opt_add_arg(&args, "bearerfs") : -1;

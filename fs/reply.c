@@ -59,18 +59,32 @@ void reply_nothing(fuse_req_t req)
 	fuse_reply_none(req);
 }
 
-/* What the kernel keeps it shows to everybody: where many users share the
- * mount it keeps neither names nor attributes. */
 static double seconds_left(const struct fs *fs, uint64_t until_ms)
 {
 	uint64_t now_ms = clock_now_ms(fs->config.clock);
 	uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
 
-	if (fs->config.allow_other)
-		return 0;
 	if (left_ms > (uint64_t)TIMEOUT_S_MAX * 1000)
 		return TIMEOUT_S_MAX;
 	return (double)left_ms / 1000;
+}
+
+/* What the kernel keeps it shows to everybody: where many users share the
+ * mount it keeps neither attributes nor names of files. The name of a directory
+ * it may keep: it asks for its attributes before anybody uses it, and a
+ * look-up of one that it has fails for nobody (attr.c). */
+static double attr_seconds(const struct fs *fs, uint64_t until_ms)
+{
+	return fs->config.allow_other ? 0 : seconds_left(fs, until_ms);
+}
+
+static double name_seconds(const struct fs *fs, const struct cache_attr *attr)
+{
+	bool asked_for = attr->kind != CACHE_DIRECTORY || attr->made_up;
+
+	return fs->config.allow_other && asked_for
+	    ? 0
+	    : seconds_left(fs, attr->fresh_until_ms);
 }
 
 static void fill_stat(const struct fs *fs, struct stat *out, uint64_t number,
@@ -101,9 +115,9 @@ void fill_entry(const struct fs *fs, struct fuse_entry_param *entry,
     uint64_t number, const struct cache_attr *attr)
 {
 	*entry = (struct fuse_entry_param){
-	    .attr_timeout = seconds_left(fs, attr->fresh_until_ms),
+	    .attr_timeout = attr_seconds(fs, attr->fresh_until_ms),
+	    .entry_timeout = name_seconds(fs, attr),
 	};
-	entry->entry_timeout = entry->attr_timeout;
 	fill_stat(fs, &entry->attr, number, attr);
 }
 
@@ -121,7 +135,7 @@ void reply_entry(struct fs *fs, fuse_req_t req, struct fs_node *node,
 void reply_absent(const struct fs *fs, fuse_req_t req, uint64_t fresh_until_ms)
 {
 	struct fuse_entry_param entry = {
-	    .entry_timeout = seconds_left(fs, fresh_until_ms),
+	    .entry_timeout = attr_seconds(fs, fresh_until_ms),
 	};
 
 	if (entry.entry_timeout > 0)
@@ -137,7 +151,7 @@ void reply_attr(const struct fs *fs, fuse_req_t req, const struct fs_node *node,
 
 	fill_stat(fs, &stat, node->number, attr);
 	(void)told(fuse_reply_attr(
-	    req, &stat, seconds_left(fs, attr->fresh_until_ms)));
+	    req, &stat, attr_seconds(fs, attr->fresh_until_ms)));
 }
 
 int reply_open(fuse_req_t req, const struct fuse_file_info *info)

@@ -224,7 +224,7 @@ class Renewed(bed.Case):
                                                lifetime=self.life))
 
     def test_a_renewal_is_not_noticed(self):
-        for name in ("ada", "bob"):
+        for name in ("late/ada", "late/bob"):
             for i in range(self.files):
                 self.bed.put(f"{name}/{i}.bin", 1000 + i)
         lying = self.bed.lying
@@ -232,7 +232,7 @@ class Renewed(bed.Case):
                        base_path=self.bed.base, attr_ttl="1s")
         os.chmod(m.folder, 0o755)
         actors = []
-        for uid, name in ((ADA, "ada"), (BOB, "bob")):
+        for uid, name in ((ADA, "late/ada"), (BOB, "late/bob")):
             actor = Actor(self.dir, uid, self.bed.token(
                 f"read:/{name}", lifetime=self.life))
             actor.name = name
@@ -258,12 +258,13 @@ class Renewed(bed.Case):
             # Each with their own, and none that had ended: but that a busy
             # machine may lie between the choice and the server.
             if "/ada" in request["path"]:
-                self.assertEqual(payload["scope"], "read:/ada")
+                self.assertEqual(payload["scope"], "read:/late/ada")
             if "/bob" in request["path"]:
-                self.assertEqual(payload["scope"], "read:/bob")
+                self.assertEqual(payload["scope"], "read:/late/bob")
             self.assertLess(request["time"], payload["exp"] + 5)
             seen.add(request["token"])
-        self.assertGreater(len(seen), 6)
+        # Those that live longer, since all is slow, are renewed less often.
+        self.assertGreater(len(seen), 6 if bed.slow <= 1 else 3)
 
 
 if __name__ == "__main__":

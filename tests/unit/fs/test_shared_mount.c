@@ -46,7 +46,7 @@ static int do_access(uint64_t node, uint32_t mask)
 	return kernel_reply(&kernel, unique)->error;
 }
 
-static void the_kernel_keeps_no_name_and_no_attribute(void **state)
+static void the_kernel_keeps_no_attribute_and_no_name_of_a_file(void **state)
 {
 	struct fuse_entry_out entry;
 	struct fuse_attr_out attr;
@@ -84,15 +84,54 @@ static void the_kernel_keeps_no_name_and_no_attribute(void **state)
 		memcpy(&one, reply->bytes + at, FUSE_NAME_OFFSET_DIRENTPLUS);
 		at += (FUSE_NAME_OFFSET_DIRENTPLUS + one.dirent.namelen + 7) &
 		    ~(size_t)7;
+		if (!S_ISDIR(one.entry_out.attr.mode))
+			assert_int_equal(one.entry_out.entry_valid |
+			        one.entry_out.entry_valid_nsec,
+			    0);
 		assert_int_equal(
-		    one.entry_out.entry_valid | one.entry_out.attr_valid, 0);
-		assert_int_equal(one.entry_out.entry_valid_nsec |
-		        one.entry_out.attr_valid_nsec,
+		    one.entry_out.attr_valid | one.entry_out.attr_valid_nsec,
 		    0);
 		plus++;
 	}
 	assert_int_equal(plus, 4);
 	assert_int_equal(do_releasedir(&kernel, FUSE_ROOT_ID, opened.fh), 0);
+}
+
+/* Who uses one is judged by the attributes that the kernel then asks for. */
+static void of_a_directory_it_keeps_the_name(void **state)
+{
+	struct fuse_entry_out entry;
+	struct fuse_attr_out attr;
+
+	(void)state;
+	assert_int_equal(do_lookup(&kernel, FUSE_ROOT_ID, "d", &entry), 0);
+	assert_true(entry.entry_valid >= 59);
+	assert_int_equal(entry.attr_valid | entry.attr_valid_nsec, 0);
+	assert_int_equal(do_getattr(&kernel, entry.nodeid, &attr), 0);
+	assert_int_equal(attr.attr_valid | attr.attr_valid_nsec, 0);
+	/* One that somebody's scopes make up is theirs alone. */
+	fake_make_up(kernel.cache, "/up");
+	assert_int_equal(do_lookup(&kernel, FUSE_ROOT_ID, "up", &entry), 0);
+	assert_int_equal(entry.entry_valid | entry.entry_valid_nsec, 0);
+}
+
+/* Else one whose token opens something further down could not come in. */
+static void the_root_that_a_server_does_not_show_is_passed(void **state)
+{
+	struct fuse_attr_out attr;
+	struct fuse_open_out opened;
+
+	(void)state;
+	fake_fail(kernel.cache, "/", -EACCES);
+	assert_int_equal(do_getattr(&kernel, FUSE_ROOT_ID, &attr), 0);
+	assert_int_equal(attr.attr.mode, S_IFDIR | 0555);
+	assert_int_equal(attr.attr.mtime, 0);
+	assert_int_equal(do_opendir(&kernel, FUSE_ROOT_ID, &opened), -EACCES);
+	fake_fail(kernel.cache, "/", -ENOKEY);
+	assert_int_equal(do_getattr(&kernel, FUSE_ROOT_ID, &attr), -ENOKEY);
+	fake_fail(kernel.cache, "/", -EKEYREJECTED);
+	assert_int_equal(
+	    do_getattr(&kernel, FUSE_ROOT_ID, &attr), -EKEYREJECTED);
 }
 
 static void a_refused_directory_that_is_in_use_is_found_and_bare(void **state)
@@ -206,7 +245,9 @@ static void what_one_makes_up_takes_no_file_from_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(the_kernel_keeps_no_name_and_no_attribute),
+	    TEST(the_kernel_keeps_no_attribute_and_no_name_of_a_file),
+	    TEST(of_a_directory_it_keeps_the_name),
+	    TEST(the_root_that_a_server_does_not_show_is_passed),
 	    TEST(a_refused_directory_that_is_in_use_is_found_and_bare),
 	    TEST(a_refused_file_is_refused_though_another_has_it_open),
 	    TEST(what_one_makes_up_takes_no_file_from_others),

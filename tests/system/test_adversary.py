@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A shared mount among users who mean harm: what they try, and that it gives
+them nothing of anybody else's and costs nobody else anything."""
+import errno
+import os
+import sys
+
+import bed
+from bed.actor import Actor
+
+BYTES = 100000
+ADA, BOB, EVE = 2001, 2002, 2003
+REFUSED = (errno.EACCES, errno.EKEYREJECTED)
+
+# Be told of what others open in a directory.
+WATCH = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+fd = held["watch"] = libc.inotify_init1(os.O_NONBLOCK)
+if libc.inotify_add_watch(fd, {path!r}.encode(), 0xfff) < 0:
+    raise OSError(ctypes.get_errno(), "inotify_add_watch")
+"""
+EVENTS = """
+import os
+try:
+    answer = repr(os.read(held["watch"], 65536))
+except BlockingIOError:
+    answer = ""
+"""
+
+
+class Adversary(bed.Case):
+    def setUp(self):
+        self.actors = []
+        self.addCleanup(lambda: [actor.end() for actor in self.actors])
+        for name in ("ada", "bob", "eve"):
+            self.bed.put(f"{name}/x.bin", BYTES)
+            self.bed.put(f"{name}/sub/y.bin", BYTES)
+
+    def begin(self, **more):
+        m = self.mount(self.bed.nginx.url, None, **{
+            "allow_other": True, "timeout": "5s", "attr_ttl": "1h",
+            "negative_ttl": "1h", "base_path": self.bed.base, **more})
+        os.chmod(m.folder, 0o755)
+        return m
+
+    def actor(self, uid, scope=None, **more):
+        token = self.bed.token(scope) if scope else None
+        actor = Actor(self.dir, uid, token, **more)
+        self.actors.append(actor)
+        return actor
+
+    # What the kernel tells.
+
+    def test_who_may_not_list_a_directory_cannot_watch_it(self):
+        m = self.begin()
+        ada = self.actor(ADA, "read:/ada")
+        here = m.at("ada/sub")
+        ada.do("sit", here)
+        ada.do("hold", here + "/y.bin")
+        for eve, codes in ((self.actor(EVE, "read:/eve"), REFUSED),
+                           (self.actor(EVE + 1), (errno.ENOKEY,)),
+                           (self.actor(0), (errno.ENOKEY,))):
+            for path in (here, m.at("ada"), here + "/y.bin"):
+                self.assertIn(
+                    eve.code("python", WATCH.format(path=path)), codes)
+            ada.do("read", here + "/y.bin")
+            self.assertEqual(eve.do("python", EVENTS), "")
+        # Who may list it may.
+        ada.do("python", WATCH.format(path=here))
+        ada.do("read", here + "/y.bin")
+        self.assertIn("y.bin", ada.do("python", EVENTS))
+
+
+if __name__ == "__main__":
+    bed.main(deadline=600)
