@@ -215,6 +215,14 @@ static struct verdict follow(struct call *call)
 	return (struct verdict){.kind = VERDICT_REDIRECT};
 }
 
+static void note_date(struct call *call, const struct response *response)
+{
+	if (!response->skew_known || !from_origin(call))
+		return;
+	origin_dated(&call->fetch->origin, response->skew_s);
+	tokens_note_skew(call->fetch->tokens, response->skew_s);
+}
+
 /* Numbers and news of an attempt that has ended. */
 static void account(struct call *call, const struct verdict *verdict)
     REQUIRES(fetch_thread);
@@ -241,10 +249,7 @@ static void account(struct call *call, const struct verdict *verdict)
 		if (origin_answered(&fetch->origin, response->status,
 		        first_us > 0 ? (uint64_t)first_us : 0))
 			call_wake_delayed(fetch);
-		if (response->skew_known && from_origin(call)) {
-			origin_dated(&fetch->origin, response->skew_s);
-			tokens_note_skew(fetch->tokens, response->skew_s);
-		}
+		note_date(call, response);
 		atomic_store(&fetch->untrusted, false);
 	}
 	if (verdict->kind != VERDICT_AGAIN)

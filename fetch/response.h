@@ -46,9 +46,8 @@ struct response_verdict {
 struct response_verdict response_verdict_of(int status);
 
 struct response {
-	int status;    /* 0: no status line yet */
 	int64_t now_s; /* wall clock at the last line */
-	bool ended;    /* the headers of the final answer have */
+	int status;    /* 0: no status line yet */
 	unsigned header_count;
 	size_t header_bytes;
 	const char *problem; /* the first rule that was broken; NULL: none */
@@ -61,10 +60,11 @@ struct response {
 	bool wait_asked;             /* Retry-After */
 	uint32_t wait_asked_s;
 	bool encoded; /* a Content-Encoding that is not identity */
+	bool xrootd;  /* by its Server header */
+	bool ended;   /* the headers of the final answer have */
 	bool dated;   /* Date was given, as every server with a clock must */
 	bool skew_known;
 	int64_t skew_s; /* this machine's clock less that of Date */
-	bool xrootd;    /* by its Server header */
 	char media_type[HEADER_MEDIA_TYPE_BYTES];
 	char location[FETCH_URL_BYTES_MAX]; /* "": none */
 };

@@ -79,15 +79,16 @@ static int verdict_code(struct tokens *tokens, const struct token *token,
 	return code_of_status(status);
 }
 
-static int say_outside(struct tokens *tokens, const struct token *token,
-    const char *path, enum tokens_right right, int status, int code,
-    struct err *err)
+/* By what its scope says, which is only guessed at. */
+static void say_outside(struct tokens *tokens, const struct token *token,
+    const char *path, enum tokens_right right, int status, struct err *err)
 {
 	struct err outside = ERR_INIT;
 
 	(void)reach_explain(&tokens->root, token, path, right, &outside);
-	return err_set(err, code, "the server refused %s '%s' (HTTP %d): %s",
-	    word_of(right), path, status, outside.text);
+	(void)err_set(err, outside.code,
+	    "the server refused %s '%s' (HTTP %d): %s", word_of(right), path,
+	    status, outside.text);
 }
 
 int tokens_verdict(struct tokens *tokens, const struct token *token,
@@ -116,9 +117,10 @@ int tokens_verdict(struct tokens *tokens, const struct token *token,
 		return err_set(err, code,
 		    "the server refused the token for '%s' (HTTP %d): %s", path,
 		    status, why.text);
-	if (reach == REACH_NOT)
-		return say_outside(
-		    tokens, token, path, right, status, code, err);
+	if (reach == REACH_NOT) {
+		say_outside(tokens, token, path, right, status, err);
+		return err->code = code;
+	}
 	if (token->is_cut)
 		return err_set(err, code,
 		    "the server refused the token for '%s' (HTTP %d): it "

@@ -120,8 +120,8 @@ static bool is_access_token(const char *typ)
 const char *profile_said(
     const char *version, const char *wlcg_version, const char *typ)
 {
+	enum profile profile = PROFILE_SCITOKENS_1;
 	struct err unused = ERR_INIT;
-	enum profile profile;
 
 	if (version != NULL)
 		return choose_scitokens(&profile, version, &unused) == 0
