@@ -52,7 +52,7 @@ struct answer {
 	size_t size; /* so far, without a gap */
 	bool gap;
 	unsigned begins;
-	int begin_code; /* that begin() gives */
+	int begin_code;              /* that begin() gives */
 	char etag[FETCH_ETAG_BYTES]; /* of a listing: the last entry's */
 	/* A listing: */
 	char names[4096]; /* "a,b/,c" */
