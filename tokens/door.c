@@ -14,6 +14,12 @@
 
 #include <errno.h>
 
+static bool has_ended(const struct tokens *tokens, const struct token *token)
+{
+	return token_phase_at(token, clock_wall_s(tokens->clock)) ==
+	    TOKEN_ENDED;
+}
+
 /* What servers said of a token whose signature and scopes do not decide. */
 static int by_servers(struct tokens *tokens, const struct token *token,
     const struct proof_key *key, bool proof, bool *ask, struct err *why)
@@ -24,6 +30,9 @@ static int by_servers(struct tokens *tokens, const struct token *token,
 	int status = proof_refusal(tokens->proofs, key);
 
 	*ask = status != 0;
+	/* Of one that has ended by now the verdict would be just that. */
+	if (status != 0 && has_ended(tokens, token))
+		return -EACCES;
 	if (status != 0)
 		return tokens_verdict(
 		    tokens, token, key->path, key->right, status, why);
@@ -138,39 +147,46 @@ int tokens_door(struct tokens *tokens, const struct ident *ident,
 	return code;
 }
 
-/* Whether a token that has ended would have opened it in its last second. */
-static bool would_have_opened(struct tokens *tokens, struct token *token,
-    const char *path, enum tokens_right right, uint64_t grace_s)
+/* The door as it was in the last second of a token that has ended. */
+static int door_at_end(struct tokens *tokens, struct token *token,
+    const char *path, enum tokens_right right, uint64_t grace_s, bool *ask)
     REQUIRES(tokens_lock);
-static bool would_have_opened(struct tokens *tokens, struct token *token,
-    const char *path, enum tokens_right right, uint64_t grace_s)
+static int door_at_end(struct tokens *tokens, struct token *token,
+    const char *path, enum tokens_right right, uint64_t grace_s, bool *ask)
 {
-	uint64_t now_s = clock_wall_s(tokens->clock);
 	uint64_t end_s = token->claims.expires_s;
 	struct err unused = ERR_INIT;
-	bool asks;
 
-	return token_phase_at(token, now_s) == TOKEN_ENDED && end_s > 0 &&
-	    now_s - end_s < grace_s &&
-	    token_phase_at(token, end_s - 1) == TOKEN_GOOD &&
-	    judge_at(tokens, token, end_s - 1, path, right, &asks, &unused) ==
-	    0;
+	*ask = false;
+	if (!has_ended(tokens, token) || end_s == 0 ||
+	    clock_wall_s(tokens->clock) - end_s >= grace_s ||
+	    token_phase_at(token, end_s - 1) != TOKEN_GOOD)
+		return -EKEYEXPIRED;
+	return judge_at(tokens, token, end_s - 1, path, right, ask, &unused);
 }
 
-bool tokens_door_ended(struct tokens *tokens, const struct ident *ident,
-    const char *path, enum tokens_right right, uint64_t grace_s)
+int tokens_door_ended(struct tokens *tokens, const struct ident *ident,
+    const char *path, enum tokens_right right, uint64_t grace_s, bool *ask)
 {
 	const struct purse *purse;
-	bool opens = false;
+	int best = -EKEYEXPIRED;
 
+	*ask = false;
 	token_store_enter(tokens);
 	purse = token_store_purse(tokens, ident, right);
-	for (unsigned i = 0; purse != NULL && i < purse->now.count && !opens;
-	     i++)
-		opens = would_have_opened(
-		    tokens, purse->now.tokens[i], path, right, grace_s);
+	for (unsigned i = 0; purse != NULL && i < purse->now.count && best != 0;
+	     i++) {
+		bool asks;
+		int code = door_at_end(
+		    tokens, purse->now.tokens[i], path, right, grace_s, &asks);
+
+		if (code == 0 || best == -EKEYEXPIRED) {
+			best = code;
+			*ask = asks;
+		}
+	}
 	token_store_leave(tokens);
-	return opens;
+	return best;
 }
 
 int tokens_may(struct tokens *tokens, const struct ident *ident,

@@ -182,12 +182,17 @@ NODISCARD int tokens_door(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, bool *ask);
 
 /**
- * Whether tokens_door() would have opened in the last second of a token that
- * has ended, less than `grace_s` ago: for what the cache holds while no
- * server can be reached. What a server has refused stays refused.
+ * What tokens_door() said in the last second of a token that has ended, less
+ * than `grace_s` ago: for what the cache holds while no server can be reached.
+ * What a server has refused stays refused.
+ *
+ * @param ask  as of tokens_door().
+ * @retval -EKEYEXPIRED  there is no such token.
+ * @retval else          as tokens_door().
  */
-bool tokens_door_ended(struct tokens *tokens, const struct ident *ident,
-    const char *path, enum tokens_right right, uint64_t grace_s);
+NODISCARD int tokens_door_ended(struct tokens *tokens,
+    const struct ident *ident, const char *path, enum tokens_right right,
+    uint64_t grace_s, bool *ask);
 
 /** The same as tokens_door() without `ask`; `why` (NULL is allowed) gets the sentence, with its
  *  remedy, of every no but -EAGAIN. */

@@ -273,9 +273,15 @@ static void a_refusal_means_what_the_token_says_of_itself(void **state)
 	stop();
 }
 
-static bool opens(const char *path, unsigned grace_s)
+/* What the door says to a token that has ended. */
+static int ended(const char *path, unsigned grace_s)
 {
-	return tokens_door_ended(tokens, &ada, path, TOKENS_READ, grace_s);
+	bool ask = true;
+	int code =
+	    tokens_door_ended(tokens, &ada, path, TOKENS_READ, grace_s, &ask);
+
+	assert_int_equal(ask, code == -EAGAIN || strcmp(path, "/exp/no") == 0);
+	return code;
 }
 
 static void a_token_that_ended_opens_as_it_did_for_a_while(void **state)
@@ -283,29 +289,29 @@ static void a_token_that_ended_opens_as_it_did_for_a_while(void **state)
 	(void)state;
 	start(false, false, sign(1, 300, "\"scope\":\"read:/b\""));
 	/* One that is good is the door's. */
-	assert_false(opens("/exp/a", 1000));
+	assert_int_equal(ended("/exp/a", 1000), -EKEYEXPIRED);
 	said("/exp/no", TOKENS_READ, 403);
 	pass(300);
 	door("/exp/a", TOKENS_READ, -EKEYEXPIRED, false);
-	assert_true(opens("/exp/a", 1));
-	assert_false(opens("/exp/a", 0));
+	assert_int_equal(ended("/exp/a", 1), 0);
+	assert_int_equal(ended("/exp/a", 0), -EKEYEXPIRED);
 	/* A refusal stands. */
-	assert_false(opens("/exp/no", 1000));
+	assert_int_equal(ended("/exp/no", 1000), -EACCES);
 	pass(999);
-	assert_true(opens("/exp/a", 1000));
+	assert_int_equal(ended("/exp/a", 1000), 0);
 	pass(1);
-	assert_false(opens("/exp/a", 1000));
+	assert_int_equal(ended("/exp/a", 1000), -EKEYEXPIRED);
 	stop();
 	/* One that never ends, one that has not begun, none. */
 	start(false, false, "opaque");
-	assert_false(opens("/exp/a", 1000));
+	assert_int_equal(ended("/exp/a", 1000), -EKEYEXPIRED);
 	stop();
 	start(false, false, sign(1, 300, "\"scope\":\"read:/b\""));
 	atomic_store(&now.wall_s, 0);
-	assert_false(opens("/exp/a", 1000));
+	assert_int_equal(ended("/exp/a", 1000), -EKEYEXPIRED);
 	stop();
 	start(false, false, NULL);
-	assert_false(opens("/exp/a", 1000));
+	assert_int_equal(ended("/exp/a", 1000), -EKEYEXPIRED);
 	stop();
 }
 
@@ -318,13 +324,13 @@ static void an_ended_token_that_does_not_verify_opens_nothing(void **state)
 		start(both[i], true,
 		    sign(0, 50, "\"scope\":\"read:/john\"," OURS));
 		pass(60);
-		assert_true(opens("/exp/john/x", 100));
-		assert_false(opens("/exp/johnathan", 100));
+		assert_int_equal(ended("/exp/john/x", 100), 0);
+		assert_int_equal(ended("/exp/johnathan", 100), -EACCES);
 		stop();
 		start(both[i], true,
 		    sign(1, 50, "\"scope\":\"read:/john\"," OURS));
 		pass(60);
-		assert_false(opens("/exp/john/x", 100));
+		assert_int_equal(ended("/exp/john/x", 100), -EKEYREJECTED);
 		stop();
 	}
 	/* A proof of a server has ended with it. */
@@ -332,7 +338,7 @@ static void an_ended_token_that_does_not_verify_opens_nothing(void **state)
 	said("/exp/a", TOKENS_READ, 200);
 	door("/exp/a", TOKENS_READ, 0, false);
 	pass(60);
-	assert_false(opens("/exp/a", 100));
+	assert_int_equal(ended("/exp/a", 100), -EAGAIN);
 	stop();
 }
 
