@@ -203,7 +203,8 @@ bool fetch_untrusted(struct fetch *fetch);
 
 /** Whether the origin can be reached, as far as it has been tried. */
 struct fetch_reach {
-	uint64_t since_ms; /* monotonic: the first failure since an answer */
+	uint64_t since_ms; /* monotonic: the last byte, or the first question
+			      that met nobody */
 	uint64_t tried_ms; /* the last one */
 };
 

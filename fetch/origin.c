@@ -111,7 +111,8 @@ void origin_heard(struct origin *origin, uint64_t now_ms)
 void origin_lost(struct origin *origin, uint64_t now_ms)
 {
 	if (atomic_load(&origin->lost_ms) == 0)
-		atomic_store(&origin->lost_ms, now_ms);
+		atomic_store(&origin->lost_ms,
+		    now_ms - origin_silent_ms(origin, now_ms));
 	atomic_store(&origin->tried_ms, now_ms);
 }
 

@@ -101,7 +101,7 @@ void origin_failed(
     struct origin *origin, const struct err *err, bool unreachable);
 
 /** An attempt has met nobody: no connection, or one on which no byte comes.
- *  Any byte that comes takes it back. */
+ *  It is lost since the last byte came, until the next does. */
 void origin_lost(struct origin *origin, uint64_t now_ms);
 
 /** As fetch_unreachable(). Any thread. */
