@@ -9,6 +9,7 @@
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
 #include "tokens/store.h"
+#include "tokens/verify/trust.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -17,13 +18,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #define ISS  "https://i.example"
 #define OURS "\"iss\":\"" ISS "\""
 
-enum { START_S = 1000000, PROOF_S = 120 };
+enum {
+	START_S = 1000000,
+	PROOF_S = 120,
+	PATIENCE = 2000, /* of 10 ms: a loaded machine */
+};
 
 static struct sign_key *keys[2]; /* the issuer's, and a user's own */
 static char dir[256];
@@ -74,17 +80,25 @@ static void stop(void)
 	token_put(held);
 }
 
-static const char *sign(unsigned i, unsigned left_s, const char *claims)
+static const char *sign_as(
+    const char *kid, unsigned i, unsigned left_s, const char *claims)
 {
 	static char text[MAKE_BYTES];
 	char payload[1024];
+	char header[128];
 
 	(void)snprintf(payload, sizeof(payload),
 	    "{\"exp\":%u,\"nbf\":1,\"iat\":1,\"jti\":\"j\",\"sub\":\"ada\",\"ver\":\"scitoken:2.0\",\"aud\":\"ANY\",%s}",
 	    START_S + left_s, claims);
-	sign_jws(text, keys[i],
-	    "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"a\"}", payload);
+	(void)snprintf(header, sizeof(header),
+	    "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}", kid);
+	sign_jws(text, keys[i], header, payload);
 	return text;
+}
+
+static const char *sign(unsigned i, unsigned left_s, const char *claims)
+{
+	return sign_as("a", i, left_s, claims);
 }
 
 static void pass(unsigned seconds)
@@ -260,6 +274,31 @@ static void what_cannot_be_verified_is_proven_by_the_server(void **state)
 	}
 }
 
+/* Until an issuer has been asked for a key the server may prove the token. Not
+ * afterwards, whatever it says and however often the issuer is asked again. */
+static void a_proof_is_nothing_against_the_issuers_word(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		start(i == 1, true,
+		    sign_as("gone", 1, 5000, "\"scope\":\"read:/\"," OURS));
+		said("/exp/a", TOKENS_READ, 200);
+		for (unsigned k = 0; k < PATIENCE &&
+		     tokens_may(tokens, &ada, "/exp/a", TOKENS_READ, NULL) !=
+		         -EKEYREJECTED;
+		     k++)
+			(void)usleep(10000);
+		for (unsigned minute = 0; minute < 45; minute++) {
+			said("/exp/a", TOKENS_READ, 200);
+			door("/exp/a", TOKENS_READ, -EKEYREJECTED, false);
+			door("/exp/a", TOKENS_LOOK, -EKEYREJECTED, false);
+			pass(60);
+			trust_wake(tokens->trust);
+		}
+		stop();
+	}
+}
+
 static void a_refusal_means_what_the_token_says_of_itself(void **state)
 {
 	(void)state;
@@ -377,6 +416,7 @@ int main(void)
 	    cmocka_unit_test(a_verified_scope_opens_what_it_covers),
 	    cmocka_unit_test(a_token_of_a_users_own_issuer_opens_nothing),
 	    cmocka_unit_test(what_cannot_be_verified_is_proven_by_the_server),
+	    cmocka_unit_test(a_proof_is_nothing_against_the_issuers_word),
 	    cmocka_unit_test(a_refusal_means_what_the_token_says_of_itself),
 	    cmocka_unit_test(a_token_that_ended_opens_as_it_did_for_a_while),
 	    cmocka_unit_test(an_ended_token_that_does_not_verify_opens_nothing),
