@@ -209,6 +209,11 @@ static void what_the_mount_knows_better_is_told_first(void **state)
 	/* Verified, and good by what is known here. */
 	start(true, -600, -600, 100);
 	tokens_note_skew(tokens, -240);
+	/* What has nothing to do with time says nothing of it. */
+	assert_int_equal(
+	    tokens_may(tokens, &ada, "/other", TOKENS_READ, &err), -EACCES);
+	assert_says(&err, "does not cover");
+	assert_silent(&err, "clock");
 	assert_int_equal(refused(403, &err), -EKEYREJECTED);
 	assert_says(&err, "by its clock the token ended");
 	stop();
