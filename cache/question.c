@@ -94,6 +94,20 @@ static bool answer_reach(
 	        question->server_path, &asker->to);
 }
 
+/* Answer one who wants to know of attributes. */
+static void give_attr(const struct question *question, struct asker *asker,
+    int code, const struct meta_attr *attr)
+{
+	if (code < 0 && !answer_reach(question, asker, code)) {
+		ask_refuse(asker, code, attr);
+		return;
+	}
+	if (code == 0)
+		ask_answer_attr(question->cache, &asker->ident, asker->path,
+		    &asker->to, attr);
+	free(asker);
+}
+
 static void stat_answered(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
 {
@@ -121,16 +135,8 @@ static void stat_answered(
 	}
 	end_question(question, &askers);
 	while ((asker = next_asker(&askers)) != NULL) {
-		if (!is_for(question, asker, code))
-			continue;
-		if (code < 0 && !answer_reach(question, asker, code)) {
-			ask_refuse(asker, code, &attr);
-			continue;
-		}
-		if (code == 0)
-			ask_answer_attr(cache, &asker->ident, asker->path,
-			    &asker->to, &attr);
-		free(asker);
+		if (is_for(question, asker, code))
+			give_attr(question, asker, code, &attr);
 	}
 	free(question);
 }

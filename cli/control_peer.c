@@ -52,16 +52,18 @@ struct pollfd control_peer_poll(const struct control_peer *peer)
 	return poll_fd;
 }
 
-static void begin_answer(struct control_peer *peer, int code,
-    const struct buf *text, const struct err *err, uint64_t now_ms)
+static void give_text(
+    struct control_peer *peer, const struct buf *text, uint64_t now_ms)
 {
-	if (code == 0) {
-		(void)buf_printf(&peer->answer, "ok\n");
-		(void)buf_append(&peer->answer, text->bytes, text->size_bytes);
-	} else {
-		(void)buf_printf(&peer->answer, "error %s\n",
-		    err->code != 0 ? err->text : err_message(code));
-	}
+	(void)buf_printf(&peer->answer, "ok\n");
+	(void)buf_append(&peer->answer, text->bytes, text->size_bytes);
+	enter(peer, CONTROL_TAKES, now_ms);
+}
+
+static void give_error(
+    struct control_peer *peer, const char *why, uint64_t now_ms)
+{
+	(void)buf_printf(&peer->answer, "error %s\n", why);
 	enter(peer, CONTROL_TAKES, now_ms);
 }
 
@@ -79,8 +81,11 @@ static void find_answer(struct control_peer *peer,
 		(void)err_set(&err, code, "no such request");
 	if (code == 0)
 		code = buf_code(&text);
-	if (code != -EINPROGRESS)
-		begin_answer(peer, code, &text, &err, now_ms);
+	if (code == 0)
+		give_text(peer, &text, now_ms);
+	else if (code != -EINPROGRESS)
+		give_error(
+		    peer, err.code != 0 ? err.text : err_message(code), now_ms);
 	else if (peer->phase != CONTROL_WAITS)
 		enter(peer, CONTROL_WAITS, now_ms);
 	buf_fini(&text);
@@ -143,13 +148,8 @@ static void hear_held(
 static void end_phase(struct control_peer *peer,
     const struct control_config *config, uint64_t now_ms)
 {
-	struct err err = ERR_INIT;
-
 	if (peer->phase == CONTROL_WAITS)
-		begin_answer(peer,
-		    err_set(&err, -ETIMEDOUT, "no answer was found within %d s",
-		        CONTROL_DEADLINE_MS / 1000),
-		    NULL, &err, now_ms);
+		give_error(peer, "no answer was found in time", now_ms);
 	else if (peer->phase != CONTROL_HELD)
 		control_peer_drop(peer, config);
 }

@@ -118,7 +118,7 @@ static void add_places(struct buf *out, const struct reasons *reasons,
 	add_text_or_null(out, "mountpoint", mount->mountpoint);
 	add_text_or_null(out, "source", mount->source);
 	add_text_or_null(out, "server_path", reasons->server_path);
-	buf_init(&url, 4 * PATH_BYTES_MAX);
+	buf_init(&url, (size_t)4 * PATH_BYTES_MAX);
 	(void)buf_printf(&url, "%s", mount->origin);
 	(void)path_encode(&url, reasons->server_path);
 	add_text_or_null(out, "url", buf_text(&url));
