@@ -5,20 +5,17 @@
 #include "cache/store/carry.h"
 
 #include "base/stats.h"
-#include "cache/store/carry_items.h"
+#include "cache/store/harvest.h"
 #include "cache/store/impl.h"
 #include "cache/store/pack_write.h"
 #include "cache/store/record.h"
 #include "cache/store/usage.h"
 #include "cache/store/uses.h"
+#include "cache/store/window.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What is read at once, and more than the largest record. */
-enum { CHUNK_BYTES = STORE_SCRATCH_BYTES };
-static_assert(CHUNK_BYTES >= (int)RECORD_BYTES_MAX, "a record fits");
 
 void carry_init(
     struct carry *carry, struct store *store, struct generation *generation)
@@ -99,7 +96,7 @@ static int append(struct carry *carry, const uint8_t *bytes, size_t size_bytes,
 }
 
 static int enter(struct carry *carry, const struct table *table,
-    const struct carry_item *item, struct place place)
+    const struct table_entry *item, struct place place)
 {
 	struct table_entry entry = {
 	    .key = item->key, .place = place, .extra = item->extra};
@@ -109,10 +106,10 @@ static int enter(struct carry *carry, const struct table *table,
 }
 
 static bool is_right_block(const struct hash_secret *secret,
-    const struct carry_item *item, const uint8_t *bytes)
+    const struct table_entry *item, const uint8_t *bytes)
 {
 	uint64_t sums[FORMAT_PAGES];
-	size_t size_bytes = carry_block_bytes(item);
+	size_t size_bytes = table_block_bytes(item);
 
 	hash_pages(secret, bytes, size_bytes, sums);
 	return hash_equal(hash_address(secret, sums, size_bytes), item->key);
@@ -120,9 +117,9 @@ static bool is_right_block(const struct hash_secret *secret,
 
 /* One block that has been read. */
 static int carry_block(
-    struct carry *carry, const struct carry_item *item, uint8_t *bytes)
+    struct carry *carry, const struct table_entry *item, uint8_t *bytes)
 {
-	size_t size_bytes = carry_block_bytes(item);
+	size_t size_bytes = table_block_bytes(item);
 	size_t extent_bytes = (size_t)round_up(size_bytes, STORE_PAGE_BYTES);
 	struct place place;
 	int code;
@@ -139,35 +136,35 @@ static int carry_block(
 }
 
 /* Blocks that follow one another are read at once. */
-static unsigned row_length(const struct carry_item items[], size_t count)
+static unsigned row_length(const struct table_entry items[], size_t count)
 {
 	unsigned length = 1;
 	uint64_t end = items[0].place.offset_bytes +
-	    round_up(carry_block_bytes(&items[0]), STORE_PAGE_BYTES);
+	    round_up(table_block_bytes(&items[0]), STORE_PAGE_BYTES);
 
 	while (length < count && length < STORE_RUN_BLOCKS &&
 	    items[length].place.pack == items[0].place.pack &&
 	    items[length].place.offset_bytes == end) {
 		end += round_up(
-		    carry_block_bytes(&items[length]), STORE_PAGE_BYTES);
+		    table_block_bytes(&items[length]), STORE_PAGE_BYTES);
 		length++;
 	}
 	return length;
 }
 
 static int carry_blocks(
-    struct carry *carry, const struct carry_items *items, uint8_t *chunk)
+    struct carry *carry, const struct harvest *harvest, uint8_t *chunk)
 {
 	size_t done = 0;
 	int code = 0;
 
-	while (done < items->count && code == 0) {
-		const struct carry_item *row = &items->items[done];
-		unsigned length = row_length(row, items->count - done);
-		const struct carry_item *last = &row[length - 1];
+	while (done < harvest->count && code == 0) {
+		const struct table_entry *row = &harvest->entries[done];
+		unsigned length = row_length(row, harvest->count - done);
+		const struct table_entry *last = &row[length - 1];
 		size_t size_bytes = last->place.offset_bytes -
 		    row->place.offset_bytes +
-		    (size_t)round_up(carry_block_bytes(last), STORE_PAGE_BYTES);
+		    (size_t)round_up(table_block_bytes(last), STORE_PAGE_BYTES);
 		ssize_t n = row->place.offset_bytes % STORE_PAGE_BYTES != 0
 		    ? 0
 		    : read_chunk(carry, row->place, size_bytes, true, chunk);
@@ -176,7 +173,7 @@ static int carry_blocks(
 			size_t at =
 			    row[i].place.offset_bytes - row->place.offset_bytes;
 
-			if (n >= (ssize_t)(at + carry_block_bytes(&row[i])))
+			if (n >= (ssize_t)(at + table_block_bytes(&row[i])))
 				code = carry_block(carry, &row[i], chunk + at);
 		}
 		done += length;
@@ -184,37 +181,11 @@ static int carry_blocks(
 	return code;
 }
 
-/* A part of a pack that has been read. */
-struct window {
-	uint8_t *bytes;
-	struct place place;
-	size_t size_bytes;
-};
-
-/* The bytes from a record on, as many as there are. */
-static uint8_t *record_at(const struct carry *carry, struct window *window,
-    struct place place, size_t *size_bytes)
-{
-	size_t at = place.offset_bytes - window->place.offset_bytes;
-	ssize_t n;
-
-	if (place.pack == window->place.pack &&
-	    place.offset_bytes >= window->place.offset_bytes &&
-	    at + RECORD_BYTES_MAX <= window->size_bytes) {
-		*size_bytes = window->size_bytes - at;
-		return window->bytes + at;
-	}
-	n = read_chunk(carry, place, CHUNK_BYTES, false, window->bytes);
-	window->place = place;
-	window->size_bytes = *size_bytes = n < 0 ? 0 : (size_t)n;
-	return window->bytes;
-}
-
 static int carry_record(
-    struct carry *carry, const struct carry_item *item, struct window *window)
+    struct carry *carry, const struct table_entry *item, struct window *window)
 {
 	size_t size_bytes;
-	uint8_t *bytes = record_at(carry, window, item->place, &size_bytes);
+	uint8_t *bytes = window_at(window, item->place, &size_bytes);
 	struct record record;
 	struct place place;
 	int code;
@@ -235,33 +206,55 @@ static int carry_record(
 }
 
 static int carry_records(
-    struct carry *carry, const struct carry_items *items, uint8_t *chunk)
+    struct carry *carry, const struct harvest *harvest, uint8_t *chunk)
 {
-	struct window window = {.bytes = chunk};
+	struct window window = {.store = carry->store,
+	    .generation = carry->generation,
+	    .bytes = chunk};
 	int code = 0;
 
-	for (size_t i = 0; i < items->count && code == 0; i++)
-		code = carry_record(carry, &items->items[i], &window);
+	for (size_t i = 0; i < harvest->count && code == 0; i++)
+		code = carry_record(carry, &harvest->entries[i], &window);
 	return code;
+}
+
+static bool is_wanted(const void *arg, struct place place)
+{
+	const struct carry *carry = arg;
+
+	for (unsigned i = 0; i < carry->count; i++)
+		if (carry->packs[i].number == place.pack)
+			return uses_has(
+			    carry->packs[i].used, place.offset_bytes);
+	return false;
+}
+
+/* All of a table. */
+static void carry_each(struct carry *carry, const struct table *table,
+    int (*how)(
+        struct carry *carry, const struct harvest *harvest, uint8_t *chunk),
+    uint8_t *chunk)
+{
+	struct harvest harvest;
+	int code = 0;
+
+	harvest_init(&harvest);
+	while (code == 0 && harvest_next(&harvest, table, is_wanted, carry))
+		code = how(carry, &harvest, chunk);
+	/* Where there is no room for more, the rest goes. */
+	harvest_fini(&harvest);
 }
 
 void carry_over(struct carry *carry)
 {
-	struct carry_items items;
 	uint8_t *chunk;
 
 	if (carry->count == 0)
 		return;
-	chunk = aligned_alloc(STORE_PAGE_BYTES, CHUNK_BYTES);
+	chunk = aligned_alloc(STORE_PAGE_BYTES, STORE_SCRATCH_BYTES);
 	if (chunk == NULL)
 		return;
-	/* Where there is no room for more, the rest goes. */
-	carry_items_init(&items);
-	carry_items_collect(&items, carry, &carry->generation->blocks);
-	(void)!carry_blocks(carry, &items, chunk);
-	carry_items_fini(&items);
-	carry_items_collect(&items, carry, &carry->generation->objects);
-	(void)!carry_records(carry, &items, chunk);
-	carry_items_fini(&items);
+	carry_each(carry, &carry->generation->blocks, carry_blocks, chunk);
+	carry_each(carry, &carry->generation->objects, carry_records, chunk);
 	free(chunk);
 }

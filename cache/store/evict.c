@@ -135,12 +135,12 @@ static bool remove_pack(struct generation *generation, uint64_t number)
 	return removed;
 }
 
-/* Forget what was used of a pack. */
-static void forget(
-    struct evict_round *round, uint64_t number, bool is_proven_now)
+/* A pack stays, and is proven; what was used of it is forgotten. A hand that
+ * passes it need not be noted for packs that go. */
+static void spare(struct evict_round *round, uint64_t number, bool by_hand)
 {
 	uses_write(round->generation, number, &(struct uses){.proven = true});
-	if (!is_proven_now)
+	if (by_hand)
 		uses_set_hand(round->generation, number);
 }
 
@@ -172,38 +172,39 @@ static bool has_enough(const struct evict_round *round, uint64_t coming_bytes)
 	        reserved + round->need_bytes <= round->usage.bound_bytes);
 }
 
+static void drop(struct evict_round *round, uint64_t number)
+{
+	if (remove_pack(round->generation, number))
+		note_gone(round, number);
+	else
+		evict_plan_refused(&round->plan);
+}
+
 static void take_step(struct evict_round *round, const struct evict_step *step,
     uint64_t *coming_bytes)
 {
 	uint64_t number = step->pack->number;
-	bool proven = step->pack->proven;
 
 	switch (step->action) {
 	case EVICT_PROVE:
 	case EVICT_SPARE:
-		forget(round, number, !proven);
+		spare(round, number, step->action == EVICT_SPARE);
 		return;
 	case EVICT_CARRY:
-		if (usage_has_classes(round->store) &&
-		    !carry_is_full(&round->carry)) {
-			if (carry_add(&round->carry, number))
-				*coming_bytes += step->pack->bytes;
-			else
-				evict_plan_refused(&round->plan);
-			break;
-		}
-		__attribute__((fallthrough));
-	case EVICT_DROP:
-		if (remove_pack(round->generation, number))
-			note_gone(round, number);
+		if (!usage_has_classes(round->store) ||
+		    carry_is_full(&round->carry))
+			drop(round, number);
+		else if (carry_add(&round->carry, number))
+			*coming_bytes += step->pack->bytes;
 		else
 			evict_plan_refused(&round->plan);
-		break;
+		return;
+	case EVICT_DROP:
+		drop(round, number);
+		return;
 	case EVICT_NOTHING:
 		return;
 	}
-	if (proven)
-		uses_set_hand(round->generation, number);
 }
 
 /* Steps until it would be enough. False: there is none left. */

@@ -13,7 +13,7 @@
  * So a scan of any length passes through the tenth, and what is used again
  * and again stays; yet a set of files that is larger than the tenth and is
  * read in turn is proven by its second reading. Measured against the least
- * recently used pack: tests/unit/cache/test_evict_plan.c.
+ * recently used pack: tests/unit/cache/store/test_evict_plan.c.
  *
  * Threads: pure.
  */

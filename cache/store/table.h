@@ -111,12 +111,19 @@ NODISCARD int table_insert_into(const struct table *table,
 /** Mark an entry as used, so that it outlives others. Failure is harmless. */
 void table_touch(const struct table *table, const struct table_entry *entry);
 
-/** Call with each good entry; not 0 ends the walk. */
+/** Call with each good entry of a bucket; not 0 ends the walk. */
 typedef int (*table_each_fn)(void *arg, const struct table_entry *entry);
 
 /** @retval 0, what `each` returned, or -errno of a read. */
-NODISCARD int table_each(
-    const struct table *table, table_each_fn each, void *arg);
+NODISCARD int table_each_of(
+    const struct table *table, uint32_t bucket, table_each_fn each, void *arg);
+
+/** Clear an entry, if it is still there. Failure leaves a miss. */
+void table_remove(const struct table *table, const struct table_entry *entry);
+
+/** Clear entries of a bucket that do not carry their check, twice in a row.
+ *  @return how many; -errno of a read. */
+NODISCARD int table_scrub(const struct table *table, uint32_t bucket);
 
 /** Copy every good entry of one table into another (of another size).
  *  @retval 0, or -errno. */
