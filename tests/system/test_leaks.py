@@ -107,7 +107,11 @@ class Leaks(bed.Case):
         for name in "cmdline", "environ":
             for path in glob.glob(f"/proc/[0-9]*/{name}"):
                 yield path, read_all(path)
+        paths = [m.path, *(m.at(f"alice/{name}.bin") for name in NAMES)]
+        explained = [["explain", *form, path] for path in paths
+                     for form in ([], ["--json"])]
         for words in (["status", m.path], ["status", m.path, "--json"],
+                      *explained,
                       ["doctor", m.source, "-o", m.option_text()],
                       ["token", "show", "-o", m.option_text()],
                       ["token", "show", "--json", "-o", m.option_text()],
