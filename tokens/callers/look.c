@@ -133,7 +133,8 @@ static void tell_unbelieved(
 	if (scene->one_identity)
 		(void)err_set(&found->problem, -ENOKEY,
 		    "no token in '/tmp/bt_u%u', and the environment of process "
-		    "%d is not to be read; write a token there, mode 600",
+		    "%d is not to be read, since it changed its ids or hides "
+		    "itself; write a token there, mode 600",
 		    uid, (int)scene->caller->tgid);
 	else
 		(void)err_set(&found->problem, -ENOKEY,

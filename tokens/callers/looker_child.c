@@ -94,9 +94,10 @@ static int become(const struct caller *caller)
 	return 0;
 }
 
-/* What only the caller's own rights open, and what is of use only behind its
- * view: before any right is dropped, but with its ids, so that it can be done
- * without CAP_SYS_PTRACE as well. */
+/* What has no name behind its view: opened before that and before any right
+ * is dropped, but with the caller's ids, so that it can be done without
+ * CAP_SYS_PTRACE; and so that the kernel refuses an environment that is not
+ * that user's: of a program that took on its ids later. */
 static int open_caller(
     struct looker_scene *scene, int proc_fd, struct view *view)
 {

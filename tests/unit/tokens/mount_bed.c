@@ -84,10 +84,11 @@ void mount_bed_end(struct mount_bed *bed)
 unsigned mount_bed_requests(const struct mount_bed *bed)
 {
 	static char bytes[REQUEST_BYTES_MAX];
+	const struct fuse_in_header *request = (const void *)bytes;
 	unsigned count = 0;
 
 	while (next_request(bed, bytes) > 0)
-		count++;
+		count += request->opcode != FUSE_INTERRUPT;
 	return count;
 }
 

@@ -21,7 +21,8 @@ bool mount_bed_private(void);
 void mount_bed_start(struct mount_bed *bed, const char *path, const char *type);
 void mount_bed_end(struct mount_bed *bed);
 
-/** How many requests have come since the last question. */
+/** How many requests have come since the last question, but for those that
+ *  only take back an earlier one. */
 unsigned mount_bed_requests(const struct mount_bed *bed);
 
 /** Let processes go to the mount's root: each may ask whether, once. Ends with

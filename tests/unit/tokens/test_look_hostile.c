@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -171,6 +172,7 @@ static void a_stalled_file_costs_its_user_alone(void **state)
 	assert_int_equal(answer.number, 43);
 	assert_int_equal(answer.code, 0);
 	looker_answer_fini(&answer);
+	assert_int_equal(mount_bed_requests(&mounted), 0);
 	/* The mount is dead at last: so is the file. */
 	mount_bed_end(&mounted);
 	answer = bed_take(looker);
@@ -189,6 +191,7 @@ static _Noreturn void exchange(void)
 	char from[512];
 	char to[512];
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)snprintf(from, sizeof(from), "%s", look_bed_path("next"));
 	(void)snprintf(to, sizeof(to), "%s", look_bed_path("name"));
 	for (unsigned i = 0;; i++) {

@@ -155,12 +155,16 @@ static void a_killed_forker_is_followed_by_another(void **state)
 	pid_t look;
 
 	(void)state;
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	ask_for_alice(LOOKER_USER_RUNNING_MAX + WAITING);
 	look = forker_of(forker);
 	assert_int_equal(kill(forker, SIGKILL), 0);
 	for (unsigned i = 0; i < LOOKER_USER_RUNNING_MAX; i++)
 		assert_int_equal(bed_take(looker).code, -EIO);
 	assert_ends(look);
+	/* It was the keeper's to reap: it did not come to us. */
+	assert_int_equal(waitpid(look, NULL, WNOHANG), -1);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 0);
 	assert_int_not_equal(forker_of(keeper), forker);
 	/* Those that waited are looked at now, as are others. */
 	assert_int_equal(looker_ask(looker, 42, &bob.caller), 0);

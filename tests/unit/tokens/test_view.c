@@ -339,6 +339,23 @@ static void an_environment_is_read_if_it_is_its_users(void **state)
 	assert_int_equal(look(&who).code, -ENODATA);
 }
 
+static bool hide(void *arg)
+{
+	(void)arg;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+/* As a daemon that was root and has taken on a user's ids since: what root
+ * put there is not the user's. */
+static void what_it_had_before_it_changed_its_ids_is_not_its_users(void **state)
+{
+	struct bed_who who = in(NULL, ACT_ENVIRON, NULL);
+
+	(void)state;
+	who.settle = hide;
+	assert_int_equal(look(&who).code, -ENODATA);
+}
+
 static void root_has_an_environment_too(void **state)
 {
 	struct bed_who who = bed_user(0, ACT_ENVIRON);
@@ -398,6 +415,7 @@ int main(void)
 	    TEST(a_root_on_such_a_mount_is_not_asked),
 	    TEST(a_view_that_cannot_be_entered_is_told),
 	    TEST(an_environment_is_read_if_it_is_its_users),
+	    TEST(what_it_had_before_it_changed_its_ids_is_not_its_users),
 	    TEST(root_has_an_environment_too),
 	    TEST(no_right_to_trace_is_needed),
 	    TEST(a_look_has_no_environment_of_its_own),
