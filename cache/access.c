@@ -24,6 +24,7 @@ struct access_wait {
 	char path[PATH_BYTES_MAX];
 	uint64_t deadline_ms;
 	int code;
+	bool looked; /* by access_serve() */
 	void (*answer)(void *arg, int code);
 	void *arg;
 };
@@ -38,9 +39,13 @@ int access_door(const struct cache *cache, const struct ident *ident,
     const char *path, enum cache_want want, bool *ask)
 {
 	bool unused;
+	bool *asks = ask != NULL ? ask : &unused;
+	int code =
+	    cache->config.may(cache->config.arg, ident, path, want, asks);
 
-	return cache->config.may(
-	    cache->config.arg, ident, path, want, ask != NULL ? ask : &unused);
+	return code == -EKEYEXPIRED
+	    ? offline_door(cache, ident, path, want, asks)
+	    : code;
 }
 
 bool access_same(
@@ -122,6 +127,7 @@ void access_wait(struct cache *cache, const struct access_ask *ask)
 	(void)snprintf(wait->path, sizeof(wait->path), "%s", ask->path);
 	wait->deadline_ms = ask->deadline_ms;
 	wait->code = ask->code;
+	wait->looked = false;
 	wait->answer = ask->answer;
 	wait->arg = ask->arg;
 	cache_enter(cache);
@@ -134,6 +140,8 @@ void access_wait(struct cache *cache, const struct access_ask *ask)
 		ask->answer(ask->arg, -ECANCELED);
 		return;
 	}
+	if (ask->code == -EKEYEXPIRED)
+		offline_ask(cache);
 	cache->config.await(cache->config.arg, ask->ident, wait->path,
 	    wait->deadline_ms, found, wait);
 }
@@ -182,6 +190,54 @@ void access_tick(struct cache *cache, uint64_t now_ms)
 	late = abandon(cache, now_ms, false);
 	cache_exit(cache);
 	answer_all(late, 0);
+}
+
+/* Those who wait because their token has ended, each once; one reference
+ * each. */
+static struct access_wait *not_looked_at(struct cache *cache)
+    REQUIRES(cache_lock);
+static struct access_wait *not_looked_at(struct cache *cache)
+{
+	struct access_wait *first = NULL;
+
+	for (struct list *item = cache->access.waiting.next;
+	     item != &cache->access.waiting; item = item->next) {
+		struct access_wait *wait =
+		    CONTAINER_OF(item, struct access_wait, place);
+
+		if (wait->looked || wait->code != -EKEYEXPIRED)
+			continue;
+		wait->looked = true;
+		(void)atomic_fetch_add(&wait->refs, 1);
+		wait->next = first;
+		first = wait;
+	}
+	return first;
+}
+
+void access_serve(struct cache *cache)
+{
+	struct access_wait *wait;
+
+	cache_enter(cache);
+	wait = not_looked_at(cache);
+	cache_exit(cache);
+	while (wait != NULL) {
+		struct access_wait *next = wait->next;
+
+		/* Asked again, the door opens or tells another reason. */
+		if (access_door(cache, &wait->ident, wait->path, CACHE_LOOK,
+		        NULL) != -EKEYEXPIRED &&
+		    claim(wait, ABANDONED)) {
+			cache_enter(cache);
+			list_remove(&wait->place);
+			cache_exit(cache);
+			wait->answer(wait->arg, 0);
+			wait_put(wait, 1);
+		}
+		wait_put(wait, 1);
+		wait = next;
+	}
 }
 
 static void wait_until_left(struct cache *cache) REQUIRES(cache_lock);

@@ -79,6 +79,10 @@ void access_prove(struct cache *cache, const struct ident *ident,
     const char *server_path, const struct fetch_version *version,
     void (*answer)(void *arg, int code), void *arg);
 
+/** No server can be reached: have those whose ended token may do now ask the
+ *  door again. */
+void access_serve(struct cache *cache);
+
 /** Answer those past their deadline with what the door said. */
 void access_tick(struct cache *cache, uint64_t now_ms);
 

@@ -56,21 +56,23 @@ void ask_answer_attr(struct cache *cache, const struct ident *ident,
 	}
 }
 
-/* The door is open: answer from what is fresh. */
-static bool answer_known(struct cache *cache, const struct ident *ident,
-    const char *path, const struct ask_to *to)
+/* Answer from what is fresh, or was. */
+static bool answer_from(struct cache *cache, const struct ident *ident,
+    const char *path, const struct ask_to *to, bool old)
 {
 	struct meta_attr attr;
 	struct cache_listing *listing;
 
 	if (to->kind == ASK_LIST) {
-		listing = meta_find_listing(cache, path, false);
+		listing = old ? meta_find_old_listing(cache, path)
+		              : meta_find_listing(cache, path, false);
 		if (listing == NULL)
 			return false;
 		to->answer.list(to->arg, 0, listing);
 		return true;
 	}
-	switch (meta_find(cache, path, &attr)) {
+	switch (old ? meta_find_old(cache, path, &attr)
+	            : meta_find(cache, path, &attr)) {
 	case META_THERE:
 		ask_answer_attr(cache, ident, path, to, &attr);
 		return true;
@@ -83,6 +85,14 @@ static bool answer_known(struct cache *cache, const struct ident *ident,
 	return false;
 }
 
+/* The door is open: answer without a question. */
+static bool answer_known(struct cache *cache, const struct ident *ident,
+    const char *path, const struct ask_to *to)
+{
+	return answer_from(cache, ident, path, to, false) ||
+	    (offline_now(cache) && answer_from(cache, ident, path, to, true));
+}
+
 /* The server has refused this path: a directory made up of the token's
  * scopes may still be shown, as long as it is believed. */
 static bool answer_made_up(struct cache *cache, const struct ident *ident,
@@ -91,7 +101,7 @@ static bool answer_made_up(struct cache *cache, const struct ident *ident,
 	struct cache_listing *listing;
 	struct meta_attr attr;
 
-	if (cache->config.shared)
+	if (cache->config.shared || offline_now(cache))
 		return reach_answer(cache, ident, path, server_path, to);
 	if (!reach_any(cache, ident, server_path))
 		return false;
@@ -108,10 +118,36 @@ static bool answer_made_up(struct cache *cache, const struct ident *ident,
 	return true;
 }
 
+/* One who has waited for a server that nobody can reach. */
+static bool answer_offline(struct asker *asker)
+{
+	struct cache *cache = asker->cache;
+	char server_path[PATH_BYTES_MAX];
+
+	return offline_now(cache) &&
+	    cache_server_path(cache, server_path, asker->path) == 0 &&
+	    access_door(cache, &asker->ident, server_path, CACHE_LOOK, NULL) ==
+	    0 &&
+	    answer_from(cache, &asker->ident, asker->path, &asker->to, true);
+}
+
+void ask_offline(struct asker *asker)
+{
+	if (answer_offline(asker))
+		free(asker);
+	else
+		question_ask(asker);
+}
+
 void ask_refuse(struct asker *asker, int code, const struct meta_attr *attr)
 {
 	char server_path[PATH_BYTES_MAX];
 
+	if ((code == -EHOSTUNREACH || code == -ETIMEDOUT) &&
+	    answer_offline(asker)) {
+		free(asker);
+		return;
+	}
 	if (cache_server_path(asker->cache, server_path, asker->path) == 0)
 		access_tell(
 		    asker->cache, &asker->ident, server_path, CACHE_LOOK, code);
@@ -215,6 +251,7 @@ void ask(struct cache *cache, const struct ident *ident, const char *path,
 	asker->ident = *ident;
 	asker->proven = code == 0;
 	asker->alone = false;
+	asker->looked = false;
 	asker->to = *to;
 	(void)memcpy(asker->path, path, path_bytes);
 	if (code == 0)

@@ -63,6 +63,8 @@ static int start(struct cache *cache, struct err *err)
 
 	if (code == 0)
 		code = meta_init(&cache->meta, cache->limits.meta_bytes);
+	if (code == 0)
+		cache->offline = offline_new(cache, &code);
 	if (code < 0)
 		return err_set(
 		    err, code, "memory of the cache: %s", err_message(code));
@@ -144,6 +146,7 @@ void cache_free(struct cache *cache)
 	if (cache->store != NULL)
 		store_close(cache->store);
 	meta_fini(&cache->meta);
+	offline_free(cache->offline);
 	reads_fini(&cache->reads);
 	pool_fini(&cache->pool);
 	(void)pthread_mutex_destroy(&cache->mutex);
@@ -160,6 +163,7 @@ void cache_tick(struct cache *cache)
 	struct todo todo;
 
 	access_tick(cache, now_ms);
+	offline_tick(cache, now_ms);
 	todo_init(&todo);
 	cache_enter(cache);
 	rates_tick(&cache->rates, now_ms);
@@ -168,6 +172,14 @@ void cache_tick(struct cache *cache)
 	        silent_ms >= cache->config.timeout_ms / 4,
 	    &todo);
 	cache_leave(cache, &todo);
+}
+
+/* Whether what is known is served while no server can be reached. */
+static const char *offline_word(const struct cache *cache)
+{
+	if (cache->offline == NULL)
+		return "no";
+	return offline_for_ms(cache) > 0 ? "now" : "allowed";
 }
 
 int cache_describe(struct cache *cache, struct buf *out)
@@ -194,8 +206,10 @@ int cache_describe(struct cache *cache, struct buf *out)
 		(void)buf_json(out, cache->why_off);
 	}
 	(void)buf_printf(out,
-	    ",\"memory_blocks\":%u,\"objects\":%u,\"reads_waiting\":%u}",
-	    blocks, objects, waiting);
+	    ",\"memory_blocks\":%u,\"objects\":%u,\"reads_waiting\":%u"
+	    ",\"offline\":\"%s\",\"offline_s\":%" PRIu64 "}",
+	    blocks, objects, waiting, offline_word(cache),
+	    offline_for_ms(cache) / 1000);
 	return buf_code(out);
 }
 
@@ -203,7 +217,13 @@ int cache_describe_text(struct cache *cache, struct buf *out)
 {
 	uint64_t fetched = stats_get(STATS_cache_fetched_bytes);
 	uint64_t used = stats_get(STATS_cache_used_bytes);
+	uint64_t offline_ms = offline_for_ms(cache);
 
+	if (offline_ms > 0)
+		(void)buf_printf(out,
+		    "offline: no server can be reached for %" PRIu64
+		    " s; what is known is served\n",
+		    offline_ms / 1000);
 	if (cache->store != NULL)
 		(void)buf_printf(out,
 		    "cache: %s, %" PRIu64 " of %" PRIu64 " MiB\n", cache->dir,

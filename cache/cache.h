@@ -76,13 +76,17 @@ struct cache_config {
 	unsigned
 	    reads_waiting_max; /* READs that may wait for a silent server */
 	bool immutable;
-	bool shared; /* by many users, each with their own token: whoever asks
+	bool shared;  /* by many users, each with their own token: whoever asks
 			is judged by their own ident before each answer */
+	bool offline; /* what is known, however old, is served while no
+			server can be reached */
 	cache_may_fn may;
+	cache_may_fn ended; /* the same of a token that has ended, as in its
+			       last second, while offline; NULL: never */
 	cache_await_fn await;
 	cache_reach_fn reach;
 	cache_refused_fn refused; /* NULL: nobody wants to know */
-	void *arg;                /* of the four above */
+	void *arg;                /* of the five above */
 };
 
 NODISCARD int cache_new(
@@ -175,7 +179,7 @@ void cache_read(struct cache_file *file, const struct ident *ident,
 struct cache_facts {
 	char etag[128];     /* "" when unknown */
 	char server[512];   /* that the bytes came from last; the origin */
-	char freshness[64]; /* "fresh", "stale 120 s" */
+	char freshness[64]; /* "fresh", "stale 120 s", "offline 3600 s" */
 	char checksum[128]; /* "" when none is known */
 	int cached_percent; /* of the current version, on disk */
 };
@@ -213,7 +217,7 @@ void cache_space(struct cache *cache, const struct ident *ident,
     cache_space_fn answer, void *arg);
 
 /** Append a JSON object on the cache: "dir", "state" (on, off, and why),
- *  "size_bytes", "disk_bytes", "memory_blocks", ... */
+ *  "size_bytes", "disk_bytes", "memory_blocks", "offline", ... */
 int cache_describe(struct cache *cache, struct buf *out);
 
 /** The same for a person. */

@@ -20,6 +20,7 @@
 #include "cache/list.h"
 #include "cache/meta.h"
 #include "cache/object.h"
+#include "cache/offline.h"
 #include "cache/pool.h"
 #include "cache/rates.h"
 #include "cache/read.h"
@@ -59,6 +60,7 @@ struct cache {
 
 	struct access access;
 	struct meta meta;
+	struct offline *offline; /* NULL: not allowed */
 };
 
 enum { TODO_HURRY_MAX = 32 };

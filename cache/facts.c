@@ -3,6 +3,7 @@
  * cache/facts.c - what the user.bearerfs.* attributes show of a file, and
  * the space of the source.
  */
+#include "base/clock.h"
 #include "cache/ask.h"
 #include "cache/core.h"
 #include "cache/store/store.h"
@@ -60,18 +61,19 @@ static void count_blocks(struct disk_job *job, bool stopping)
 static void fill(
     struct cache *cache, const struct meta_attr *attr, struct cache_facts *out)
 {
-	uint64_t now_ms = cache_now_ms(cache);
+	uint64_t now_s = clock_wall_s(cache->config.clock);
 
 	*out = (struct cache_facts){0};
 	(void)snprintf(out->etag, sizeof(out->etag), "%s", attr->version.etag);
 	(void)snprintf(
 	    out->server, sizeof(out->server), "%s", cache->config.origin);
-	if (now_ms < attr->fresh_until_ms)
+	if (cache_now_ms(cache) < attr->fresh_until_ms)
 		(void)snprintf(out->freshness, sizeof(out->freshness), "fresh");
 	else
 		(void)snprintf(out->freshness, sizeof(out->freshness),
-		    "stale %" PRIu64 " s",
-		    (now_ms - attr->fresh_until_ms) / 1000);
+		    "%s %" PRIu64 " s",
+		    offline_for_ms(cache) > 0 ? "offline" : "stale",
+		    now_s > attr->asked_s ? now_s - attr->asked_s : 0);
 }
 
 void facts_answer(struct cache *cache, const char *path,

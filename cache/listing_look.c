@@ -72,6 +72,7 @@ void listing_attr(
 	out->fresh_until_ms = stat.kind == FETCH_FILE
 	    ? listing->times.file_fresh_until_ms
 	    : listing->times.fresh_until_ms;
+	out->asked_s = listing->times.wall_s;
 }
 
 bool listing_place(

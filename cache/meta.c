@@ -22,6 +22,7 @@ struct meta_entry {
 	bool made_up; /* above a token's reach */
 	struct meta_attr attr;
 	uint64_t asked_ms;
+	uint64_t asked_s; /* wall clock */
 	uint64_t fresh_until_ms;
 	struct cache_listing *listing; /* one reference; NULL */
 	bool listing_made_up;
@@ -170,6 +171,7 @@ static enum meta_answer find_fresh(
 		return META_UNKNOWN;
 	*out = entry->attr;
 	out->fresh_until_ms = entry->fresh_until_ms;
+	out->asked_s = entry->asked_s;
 	return entry->there ? META_THERE : META_ABSENT;
 }
 
@@ -186,6 +188,19 @@ enum meta_answer meta_find(
 	return answer;
 }
 
+enum meta_answer meta_find_old(
+    struct cache *cache, const char *path, struct meta_attr *out)
+{
+	enum meta_answer answer;
+
+	/* What was fresh once was so at the beginning of time; what has been
+	 * forgotten was not. */
+	meta_enter(&cache->meta);
+	answer = find_fresh(&cache->meta, path, 0, out);
+	meta_leave(&cache->meta);
+	return answer;
+}
+
 bool meta_recall(struct cache *cache, const char *path, struct meta_attr *out)
 {
 	struct meta *meta = &cache->meta;
@@ -198,6 +213,7 @@ bool meta_recall(struct cache *cache, const char *path, struct meta_attr *out)
 	if (entry != NULL && entry->known && entry->there) {
 		*out = entry->attr;
 		out->fresh_until_ms = entry->fresh_until_ms;
+		out->asked_s = entry->asked_s;
 		found = true;
 	}
 	meta_leave(meta);
@@ -223,10 +239,10 @@ bool meta_find_made_up(
 	return found;
 }
 
-struct cache_listing *meta_find_listing(
-    struct cache *cache, const char *path, bool made_up)
+/* A listing that was fresh at a time (one reference), or NULL. */
+static struct cache_listing *listing_at(
+    struct meta *meta, const char *path, bool made_up, uint64_t at_ms)
 {
-	struct meta *meta = &cache->meta;
 	struct cache_listing *listing = NULL;
 	struct meta_entry *entry;
 
@@ -234,10 +250,22 @@ struct cache_listing *meta_find_listing(
 	entry = find(meta, path, strlen(path));
 	if (entry != NULL && entry->listing != NULL &&
 	    entry->listing_made_up == made_up &&
-	    cache_now_ms(cache) < listing_fresh_until_ms(entry->listing))
+	    at_ms < listing_fresh_until_ms(entry->listing))
 		listing = listing_get(entry->listing);
 	meta_leave(meta);
 	return listing;
+}
+
+struct cache_listing *meta_find_listing(
+    struct cache *cache, const char *path, bool made_up)
+{
+	return listing_at(&cache->meta, path, made_up, cache_now_ms(cache));
+}
+
+struct cache_listing *meta_find_old_listing(
+    struct cache *cache, const char *path)
+{
+	return listing_at(&cache->meta, path, false, 0);
 }
 
 void meta_store(struct cache *cache, const char *path,
@@ -255,6 +283,7 @@ void meta_store(struct cache *cache, const char *path,
 		entry->made_up = made_up;
 		entry->attr = attr != NULL ? *attr : (struct meta_attr){0};
 		entry->asked_ms = look->asked_ms;
+		entry->asked_s = look->wall_s;
 		entry->fresh_until_ms =
 		    meta_fresh_until(cache, attr, look->asked_ms);
 	}

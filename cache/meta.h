@@ -51,6 +51,7 @@ struct meta_attr {
 	bool made_up;    /* a directory above a token's reach */
 	uint64_t number; /* cache_attr.version */
 	uint64_t fresh_until_ms;
+	uint64_t asked_s; /* wall clock; 0: just now */
 };
 
 /** When the server was asked. */
@@ -89,6 +90,10 @@ enum meta_answer { META_UNKNOWN, META_THERE, META_ABSENT };
 enum meta_answer meta_find(
     struct cache *cache, const char *path, struct meta_attr *out);
 
+/** The same, however old it is. */
+enum meta_answer meta_find_old(
+    struct cache *cache, const char *path, struct meta_attr *out);
+
 /** What is known, however old. */
 bool meta_recall(struct cache *cache, const char *path, struct meta_attr *out);
 
@@ -96,6 +101,10 @@ bool meta_recall(struct cache *cache, const char *path, struct meta_attr *out);
  *  made of a token's scopes. */
 struct cache_listing *meta_find_listing(
     struct cache *cache, const char *path, bool made_up);
+
+/** One that a server gave, however old. */
+struct cache_listing *meta_find_old_listing(
+    struct cache *cache, const char *path);
 
 /** The made-up directory of a path, when it is still believed. */
 bool meta_find_made_up(

@@ -277,3 +277,41 @@ void question_ask(struct asker *asker)
 		send_question(fresh);
 	}
 }
+
+/* Take those out who have not been looked at, each once. */
+static void take_askers(struct meta *meta, struct list *out)
+    REQUIRES(meta_lock);
+static void take_askers(struct meta *meta, struct list *out)
+{
+	for (struct list *place = meta->questions.next;
+	     place != &meta->questions; place = place->next) {
+		struct question *question =
+		    CONTAINER_OF(place, struct question, place);
+		struct list *item = question->askers.next;
+
+		while (item != &question->askers) {
+			struct asker *asker =
+			    CONTAINER_OF(item, struct asker, place);
+
+			item = item->next;
+			if (asker->looked)
+				continue;
+			asker->looked = true;
+			list_remove(&asker->place);
+			list_push(out, &asker->place);
+		}
+	}
+}
+
+void questions_serve(struct cache *cache)
+{
+	struct list askers;
+	struct asker *asker;
+
+	list_init(&askers);
+	meta_enter(&cache->meta);
+	take_askers(&cache->meta, &askers);
+	meta_leave(&cache->meta);
+	while ((asker = next_asker(&askers)) != NULL)
+		ask_offline(asker);
+}

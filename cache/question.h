@@ -28,12 +28,20 @@ struct asker {
 	struct ident ident;
 	bool proven; /* the door was open: another's question will do */
 	bool alone;  /* one that asks with this very token will do only */
+	bool looked; /* by questions_serve() */
 	struct ask_to to;
 	char path[];
 };
 
 /** Join the question in flight, or send a new one. Takes the asker over. */
 void question_ask(struct asker *asker);
+
+/** No server can be reached: answer those who wait from what is known, however
+ *  old. */
+void questions_serve(struct cache *cache);
+
+/** ask.c: the same for one; else they wait on. */
+void ask_offline(struct asker *asker);
 
 /** ask.c: answer one with an errno (as ask_answer_code()) and free them. */
 void ask_refuse(struct asker *asker, int code, const struct meta_attr *attr);

@@ -35,6 +35,18 @@ static int may(void *arg, const struct ident *ident, const char *path,
 	return code;
 }
 
+static int ended(void *arg, const struct ident *ident, const char *path,
+    enum cache_want want, bool *ask)
+{
+	struct bed *bed = arg;
+
+	(void)ident;
+	(void)path;
+	(void)want;
+	*ask = bed->ended == -EACCES;
+	return bed->ended;
+}
+
 static void await(void *arg, const struct ident *ident, const char *path,
     uint64_t deadline_ms, void (*answer)(void *answer_arg, int code),
     void *answer_arg)
@@ -90,7 +102,9 @@ static int start(struct bed *bed, const struct cache_limits *limits,
 	    .reads_waiting_max = 8,
 	    .immutable = immutable,
 	    .shared = bed->shared,
+	    .offline = bed->offline,
 	    .may = may,
+	    .ended = ended,
 	    .await = await,
 	    .reach = reach,
 	    .refused = refused,

@@ -41,8 +41,10 @@ struct bed {
 	struct clock clock;
 	struct cache *cache;
 	struct ident ident;
-	int door;    /* what may() says: BED_NEVER is a final -EACCES */
-	bool shared; /* of the next start */
+	int door;     /* what may() says: BED_NEVER is a final -EACCES */
+	bool shared;  /* of the next start */
+	bool offline; /* the same */
+	int ended;    /* what the door says to an ended token while offline */
 	/* Says it instead, when set. */
 	int (*judge)(struct bed *bed, const struct ident *ident,
 	    const char *path, enum cache_want want);

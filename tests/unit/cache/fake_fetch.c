@@ -101,6 +101,15 @@ void fake_answer_stat(unsigned i, int code, const struct fetch_stat *stat)
 	fake.stat[i].answer(fake.stat[i].arg, code, stat, &err);
 }
 
+void fake_answer_bare(unsigned i, int code)
+{
+	struct err err = ERR_INIT;
+
+	assert(!fake.bare[i].done);
+	fake.bare[i].done = true;
+	fake.bare[i].answer(fake.bare[i].arg, code, NULL, &err);
+}
+
 struct fetch_stat fake_file(
     uint64_t size_bytes, int64_t mtime_s, const char *etag)
 {
@@ -126,6 +135,9 @@ void fake_stop(void)
 	for (unsigned i = 0; i < fake.stat_count; i++)
 		if (!fake.stat[i].done)
 			fake_answer_stat(i, -ECANCELED, NULL);
+	for (unsigned i = 0; i < fake.bare_count; i++)
+		if (!fake.bare[i].done)
+			fake_answer_bare(i, -ECANCELED);
 	for (unsigned i = 0; i < fake.list_count; i++) {
 		if (fake.list[i].done)
 			continue;
@@ -163,6 +175,29 @@ void fetch_stat(struct fetch *fetch, const struct ident *ident,
 	(void)pthread_mutex_unlock(&mutex);
 	if (stopped)
 		fake_answer_stat(fake.stat_count - 1, -ECANCELED, NULL);
+}
+
+void fetch_stat_bare(struct fetch *fetch, const char *path,
+    uint64_t deadline_ms, fetch_stat_fn answer, void *arg)
+{
+	struct fake_bare *bare;
+
+	(void)fetch;
+	(void)deadline_ms;
+	assert(fake.bare_count < 64);
+	bare = &fake.bare[fake.bare_count++];
+	(void)snprintf(bare->path, sizeof(bare->path), "%s", path);
+	bare->answer = answer;
+	bare->arg = arg;
+	if (fake.stopped)
+		fake_answer_bare(fake.bare_count - 1, -ECANCELED);
+}
+
+bool fetch_unreachable(struct fetch *fetch, struct fetch_reach *out)
+{
+	(void)fetch;
+	*out = fake.reach;
+	return fake.lost;
 }
 
 /* Numbers of listings, apart from those of ranges. */

@@ -45,6 +45,14 @@ struct fake_stat {
 	bool done;
 };
 
+/* A question without a token. */
+struct fake_bare {
+	char path[256];
+	fetch_stat_fn answer;
+	void *arg;
+	bool done;
+};
+
 struct fake_list {
 	struct ident ident;
 	char path[256];
@@ -61,7 +69,11 @@ struct fake {
 	unsigned stat_count;
 	struct fake_list list[64];
 	unsigned list_count;
+	struct fake_bare bare[64];
+	unsigned bare_count;
 	unsigned quota_count;
+	bool lost; /* the server cannot be reached, since and until: */
+	struct fetch_reach reach;
 	bool validates;
 	bool stopped; /* everything asked from now on is cancelled */
 	uint64_t silent_ms;
@@ -93,6 +105,8 @@ void fake_finish(unsigned i, const char *etag);
 void fake_finish_all(const char *etag);
 
 void fake_answer_stat(unsigned i, int code, const struct fetch_stat *stat);
+
+void fake_answer_bare(unsigned i, int code);
 
 /** A stat of a file. */
 struct fetch_stat fake_file(
