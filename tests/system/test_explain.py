@@ -287,8 +287,9 @@ class Paths(Explaining):
 
     def test_garbled_names(self):
         m = self.m
-        for name in (b"\xff\xfe\x80", b"a\nb\x1b[31m", b"%2e%2e/%00", b"?a=b#c",
-                     b"\"'\\{}", b"x" * 255, "\u202e\u20ac".encode()):
+        for name in (b"\xff\xfe\x80", b"a\nb\x1b[31m", b"%2e%2e/%00",
+                     b"?a=b#c", b"\"'\\{}", b"x" * 255,
+                     "\u202e\u20ac".encode()):
             with self.subTest(name):
                 path = m.path.encode() + b"/alice/" + name
                 found, text = self.well(m, os.fsdecode(path))
