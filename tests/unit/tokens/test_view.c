@@ -378,6 +378,46 @@ static void no_right_to_trace_is_needed(void **state)
 	assert_says(look(&spaced), "namespace");
 }
 
+/* A mount of a user's own, in a process of its own; 0: as it has to be. */
+static int look_without_root(const struct bed_process *bob)
+{
+	struct bed_who who = in(NULL, ACT_ENVIRON, NULL);
+	struct bed_process alice;
+	struct looker_answer got;
+	int code;
+
+	if (setresgid(who.gid, who.gid, who.gid) < 0 ||
+	    setresuid(who.uid, who.uid, who.uid) < 0)
+		return 1;
+	start();
+	who.environment = variables;
+	alice = bed_start(&who);
+	got = bed_look(looker, &alice);
+	code = got.code == 0 && got.size_bytes == sizeof("A=secret") ? 0 : 2;
+	looker_answer_fini(&got);
+	if (bed_look(looker, bob).code != -EPERM)
+		code = 3;
+	bed_end(&alice);
+	looker_free(looker);
+	return code;
+}
+
+static void without_root_its_own_user_is_looked_at_and_nobody_else(void **state)
+{
+	struct bed_who who = bed_user(BOB, ACT_ENVIRON);
+	struct bed_process bob = bed_start(&who);
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(look_without_root(&bob));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	bed_end(&bob);
+}
+
 static void a_look_has_no_environment_of_its_own(void **state)
 {
 	struct bed_who who = bed_user(0, ACT_OWN_ENVIRON);
@@ -418,6 +458,7 @@ int main(void)
 	    TEST(what_it_had_before_it_changed_its_ids_is_not_its_users),
 	    TEST(root_has_an_environment_too),
 	    TEST(no_right_to_trace_is_needed),
+	    TEST(without_root_its_own_user_is_looked_at_and_nobody_else),
 	    TEST(a_look_has_no_environment_of_its_own),
 	    TEST(it_stands_among_its_descriptors),
 	};
