@@ -4,10 +4,12 @@
 them nothing of anybody else's and costs nobody else anything."""
 import errno
 import os
+import shutil
+import subprocess
 import sys
 
 import bed
-from bed.actor import Actor
+from bed.actor import Actor, drop, write_private
 
 BYTES = 100000
 ADA, BOB, EVE = 2001, 2002, 2003
@@ -27,6 +29,19 @@ try:
     answer = repr(os.read(held["watch"], 65536))
 except BlockingIOError:
     answer = ""
+"""
+
+
+# A setuid program that makes its ids one, as many do, before it touches what
+# its caller named.
+SETUID = """
+import os, sys
+os.setresgid({uid}, {uid}, {uid})
+os.setresuid({uid}, {uid}, {uid})
+try:
+    print(len(open(sys.argv[1], "rb").read(10)))
+except OSError as error:
+    print(error.errno)
 """
 
 
@@ -71,6 +86,27 @@ class Adversary(bed.Case):
         ada.do("python", WATCH.format(path=here))
         ada.do("read", here + "/y.bin")
         self.assertIn("y.bin", ada.do("python", EVENTS))
+
+    # Whose word an environment is.
+
+    def test_a_setuid_program_does_not_lend_its_users_files(self):
+        """Its caller chose the environment: what root alone may read would be
+        sent as a token."""
+        m = self.begin()
+        treasure = f"{self.dir}/treasure"
+        program = f"{self.dir}/setuid"
+        shutil.copy(os.path.realpath(sys.executable), program)
+        for uid in (0, ADA):
+            os.chown(program, uid, uid)
+            os.chmod(program, 0o6755)
+            write_private(treasure, uid, self.bed.token("read:/eve"))
+            found = subprocess.run(
+                drop(EVE) + [program, "-I", "-c", SETUID.format(uid=uid),
+                             m.at("eve/x.bin")],
+                env={"BEARER_TOKEN_FILE": treasure, "PYTHONHOME": "/usr"},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+            self.assertEqual(int(found.stdout), errno.ENOKEY)
+        m.wait_log("is not believed")
 
 
 if __name__ == "__main__":

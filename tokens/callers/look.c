@@ -139,9 +139,10 @@ static void tell_unbelieved(
 	else
 		(void)err_set(&found->problem, -ENOKEY,
 		    "no token in '/tmp/bt_u%u', and the environment of process "
-		    "%d is not believed, since it has several ids (setuid or "
-		    "setgid); write a token there, mode 600, or run a program "
-		    "without them",
+		    "%d is not believed, since it has several ids or was "
+		    "started with rights that its starter has not (setuid, "
+		    "setgid, capabilities); write a token there, mode 600, or "
+		    "run a program without them",
 		    uid, (int)scene->caller->tgid);
 }
 

@@ -4,9 +4,10 @@
  * tokens where the caller's own environment says, and answers with a finding
  * (find/finding.h); and what is said of looks that bring none.
  *
- * A program whose ids are not all one (setuid, setgid) was started by somebody
- * else than it acts for: its environment is not believed, and only the
- * well-known place in /tmp is looked at.
+ * A program whose ids are not all one (setuid, setgid), or that was started
+ * with rights that its starter has not, though its ids are one by now, was
+ * started by somebody else than it acts for: its environment is not believed,
+ * and only the well-known place in /tmp is looked at.
  *
  * Threads: look_plan_new() while there is one; the rest as documented.
  */

@@ -49,10 +49,11 @@ struct mounts;
  *  names (/proc/self/fd, wherever that is in this view, if at all). */
 struct looker_scene {
 	const struct caller *caller;
-	/* Its real, effective, saved and file system ids are one: only then
-	 * may its environment be believed to be its user's. */
+	/* Its real, effective, saved and file system ids are one, and it was
+	 * started by somebody with the same rights: only then may its
+	 * environment be believed to be its user's. */
 	bool one_identity;
-	int environ_fd; /* -1: several identities, or it is not to be read */
+	int environ_fd; /* -1: another's word, or it is not to be read */
 	const struct mounts *mounts; /* in this view */
 	int answer_fd; /* write here, at most LOOKER_ANSWER_BYTES_MAX */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/callers/looker_child.c - one look, in a process of its own; see
  * looker.h. */
+#include "tokens/callers/auxv.h"
 #include "tokens/callers/looker_impl.h"
 #include "tokens/callers/view.h"
 #include "tokens/find/mounts.h"
@@ -94,6 +95,22 @@ static int become(const struct caller *caller)
 	return 0;
 }
 
+/* Its environment. One that was started with more rights than its starter has
+ * may have made its ids one since, and of root's the kernel refuses none. */
+static void open_environment(struct looker_scene *scene, int proc_fd)
+{
+	char auxv[TEXT_BYTES_MAX];
+	ssize_t n = read_at(auxv, proc_fd, "auxv");
+
+	if (n <= 0)
+		return;
+	if (auxv_is_secure(auxv, (size_t)n))
+		scene->one_identity = false;
+	else
+		scene->environ_fd =
+		    openat(proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+}
+
 /* What has no name behind its view: opened before that and before any right
  * is dropped, but with the caller's ids, so that it can be done without
  * CAP_SYS_PTRACE; and so that the kernel refuses an environment that is not
@@ -107,8 +124,7 @@ static int open_caller(
 	(void)setfsuid(scene->caller->uid);
 	code = view_open(view, proc_fd);
 	if (code == 0 && scene->one_identity)
-		scene->environ_fd =
-		    openat(proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+		open_environment(scene, proc_fd);
 	(void)setfsuid(geteuid());
 	(void)setfsgid(getegid());
 	return code;

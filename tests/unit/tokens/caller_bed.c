@@ -147,6 +147,7 @@ void bed_end(const struct bed_process *process)
 {
 	pid_t ours = process->parent != 0 ? process->parent : process->pid;
 
+	assert_true(process->pid > 0); /* 0 would be all of this group */
 	(void)kill(process->pid, SIGKILL);
 	assert_int_equal(waitpid(ours, NULL, 0), ours);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/callers/caller.h, with real processes: which one asks, and which is
  * another one in spite of its number. */
+#include "base/attr.h"
+#include "tokens/callers/auxv.h"
 #include "tokens/callers/caller.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -316,6 +319,31 @@ static void lines_are_read_strictly(void **state)
 		    caller_stat_parse(&stat, wrong[i], strlen(wrong[i])), -EIO);
 }
 
+static void the_starter_is_told_by_words_of_either_width(void **state)
+{
+	static const uint64_t wide[] = {33, UINT64_C(0x7ffc12345000), 16,
+	    0xbfebfbff, AT_SECURE, 0, 31, UINT64_C(0x7ffc12346fe0), AT_NULL, 0};
+	static const uint32_t narrow[] = {32, 0xf7f12340, 33, 0xf7f12000,
+	    AT_SECURE, 0, 31, 0xffe12fe0, AT_NULL, 0};
+	uint64_t secure[ARRAY_COUNT(wide)];
+	uint32_t secure_narrow[ARRAY_COUNT(narrow)];
+
+	(void)state;
+	memcpy(secure, wide, sizeof(wide));
+	memcpy(secure_narrow, narrow, sizeof(narrow));
+	secure[5] = secure_narrow[5] = 1;
+	assert_false(auxv_is_secure(wide, sizeof(wide)));
+	assert_true(auxv_is_secure(secure, sizeof(secure)));
+	assert_false(auxv_is_secure(narrow, sizeof(narrow)));
+	assert_true(auxv_is_secure(secure_narrow, sizeof(secure_narrow)));
+	/* Cut short, or of nothing. */
+	assert_true(auxv_is_secure(wide, sizeof(wide) - 16));
+	assert_true(auxv_is_secure(wide, sizeof(wide) - 17));
+	assert_true(auxv_is_secure(narrow, sizeof(narrow) - 8));
+	assert_true(auxv_is_secure("", 0));
+	assert_true(auxv_is_secure(wide + 8, 16));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +356,7 @@ int main(void)
 	    cmocka_unit_test(a_known_thread_is_told_from_what_has_its_number),
 	    cmocka_unit_test(a_name_cannot_forge_its_line),
 	    cmocka_unit_test(lines_are_read_strictly),
+	    cmocka_unit_test(the_starter_is_told_by_words_of_either_width),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/callers/looker.h, with real processes of several users: who looks,
  * with which rights, and what a stalled look costs whom. Needs root. */
+#include "base/attr.h"
 #include "tests/unit/tokens/caller_bed.h"
 #include "tokens/callers/looker.h"
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -201,6 +203,63 @@ static void two_groups_are_two_identities(void **state)
 	looker_answer_fini(&got);
 }
 
+/* As of a setuid program that has dropped what it was started with: what the
+ * kernel would tell is put there by hand. */
+static bool was_started_secure(void *arg)
+{
+	unsigned long long auxv[] = {AT_SECURE, 1, AT_NULL, 0};
+	struct prctl_mm_map map = {.brk = (uintptr_t)sbrk(0),
+	    .auxv = auxv,
+	    .auxv_size = sizeof(auxv),
+	    .exe_fd = (uint32_t)-1};
+	char text[1024] = "";
+	int fd = open("/proc/self/stat", O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at = n < 0 ? NULL : strrchr(text, ')');
+	uint64_t fields[53] = {0};
+
+	(void)arg;
+	(void)close(fd);
+	if (at == NULL)
+		return false;
+	at += strlen(") R ");
+	for (unsigned i = 4; i < ARRAY_COUNT(fields); i++) {
+		char *end;
+
+		fields[i] = strtoull(at, &end, 10);
+		at = end;
+	}
+	map.start_code = fields[26];
+	map.end_code = fields[27];
+	map.start_stack = fields[28];
+	map.start_data = fields[45];
+	map.end_data = fields[46];
+	map.start_brk = fields[47];
+	map.arg_start = fields[48];
+	map.arg_end = fields[49];
+	map.env_start = fields[50];
+	map.env_end = fields[51];
+	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0) == 0;
+}
+
+static void ids_that_are_one_by_now_are_not_believed(void **state)
+{
+	struct bed_who who = bed_user(ALICE, ACT_IDS);
+	struct bed_process process;
+	struct looker_answer got;
+
+	(void)state;
+	who.prepare = was_started_secure;
+	process = bed_start(&who);
+	if (process.pid == 0)
+		skip(); /* a kernel without CONFIG_CHECKPOINT_RESTORE */
+	got = bed_look(looker, &process);
+	bed_end(&process);
+	assert_int_equal(got.code, 0);
+	assert_memory_equal(got.bytes + got.size_bytes - 5, "one=0", 5);
+	looker_answer_fini(&got);
+}
+
 static void an_exec_in_the_middle_throws_the_answer_away(void **state)
 {
 	struct looker_answer got = look(ALICE, ACT_EXEC);
@@ -315,6 +374,7 @@ int main(void)
 	    TEST(it_has_no_capability_for_root_either),
 	    TEST(two_identities_are_told),
 	    TEST(two_groups_are_two_identities),
+	    TEST(ids_that_are_one_by_now_are_not_believed),
 	    TEST(an_exec_in_the_middle_throws_the_answer_away),
 	    TEST(a_file_for_root_alone_is_not_opened),
 	    TEST(an_answer_has_a_limit),
