@@ -3,25 +3,27 @@
 #include "tokens/reach.h"
 
 #include "base/path.h"
-#include "tokens/scope.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *base_of(const struct reach_root *root,
-    const struct token *token, const struct scope_list *list)
+static const char *base_of(
+    const struct reach_root *root, const struct token *token)
 {
 	if (token->claims.is_macaroon)
 		return "/"; /* its paths are the server's */
 	return root->base_path != NULL
 	    ? root->base_path
-	    : scope_guess_base(list, root->source_path);
+	    : scope_guess_base(&token->scopes, root->source_path);
 }
 
-static enum reach reach_in(const struct scope_list *list, const char *base,
-    enum tokens_right right, const char *path)
+enum reach reach_of(const struct reach_root *root, const struct token *token,
+    const char *path, enum tokens_right right)
 {
+	const struct scope_list *list = &token->scopes;
+	const char *base = base_of(root, token);
+
 	if (list->count == 0 && list->bad_count == 0)
 		return REACH_UNSAID;
 	if (right != TOKENS_LOOK)
@@ -33,20 +35,6 @@ static enum reach reach_in(const struct scope_list *list, const char *base,
 	        scope_allows(list, base, TOKENS_MODIFY, path)
 	    ? REACH_OTHER
 	    : REACH_NOT;
-}
-
-enum reach reach_of(const struct reach_root *root, const struct token *token,
-    const char *path, enum tokens_right right)
-{
-	struct scope_list list;
-	enum reach reach;
-
-	if (token->claims.scope == NULL ||
-	    scope_list_parse(&list, token->claims.scope) < 0)
-		return REACH_UNSAID;
-	reach = reach_in(&list, base_of(root, token, &list), right, path);
-	scope_list_fini(&list);
-	return reach;
 }
 
 /* The word that this right has in the vocabulary of a claim: the WLCG
@@ -67,31 +55,14 @@ static const char *word_of(const char *claim, enum tokens_right right)
 	}
 }
 
-/* The path as a scope would name it; NULL: no scope can. */
-static const char *below(const char *path, const char *base)
-{
-	size_t n = strlen(base);
-
-	if (strcmp(base, "/") == 0)
-		return path;
-	if (!path_is_within(path, base))
-		return NULL;
-	return path[n] == '\0' ? "/" : path + n;
-}
-
 /* The path as the token's scopes would name it, borrowed from `path`; NULL:
  * they cannot. */
 static const char *in_scopes(
     const struct reach_root *root, const struct token *token, const char *path)
 {
-	struct scope_list list;
-	const char *wanted;
-
-	if (scope_list_parse(&list, token->claims.scope) < 0)
-		return NULL;
-	wanted = below(path, base_of(root, token, &list));
-	scope_list_fini(&list);
-	return wanted;
+	return token->has_too_many_scopes
+	    ? NULL
+	    : scope_path(base_of(root, token), path);
 }
 
 bool reach_needed(const struct reach_root *root, const struct token *token,
@@ -131,13 +102,6 @@ int reach_explain(const struct reach_root *root, const struct token *token,
 unsigned reach_names(const struct reach_root *root, const struct token *token,
     const char *path, void (*name)(void *arg, const char *name), void *arg)
 {
-	struct scope_list list;
-	unsigned count;
-
-	if (scope_list_parse(&list, token->claims.scope) < 0)
-		return 0;
-	count =
-	    scope_reach(&list, base_of(root, token, &list), path, name, arg);
-	scope_list_fini(&list);
-	return count;
+	return scope_reach(
+	    &token->scopes, base_of(root, token), path, name, arg);
 }

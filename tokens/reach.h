@@ -43,8 +43,8 @@ int reach_explain(const struct reach_root *root, const struct token *token,
 bool reach_needed(const struct reach_root *root, const struct token *token,
     const char *path, enum tokens_right right, char out[TOKENS_SCOPE_BYTES]);
 
-/** As scope_reach(), of a token's scopes. Without memory, or with more scopes
- *  than any token has, no name is shown. */
+/** As scope_reach(), of a token's scopes. With more scopes than are looked at
+ *  no name is shown. */
 unsigned reach_names(const struct reach_root *root, const struct token *token,
     const char *path, void (*name)(void *arg, const char *name), void *arg);
 

@@ -132,6 +132,26 @@ static size_t count_words(const char *claim)
 	return count;
 }
 
+/* Names in the order of their bytes, and what lies below a path right behind
+ * it: a slash comes before all that a name can hold. */
+static int by_path(const void *a, const void *b)
+{
+	const char *one = ((const struct scope *)a)->path;
+	const char *other = ((const struct scope *)b)->path;
+
+	while (*one != '\0' && *one == *other) {
+		one++;
+		other++;
+	}
+	if (*one == *other)
+		return 0;
+	if (*one == '\0' || *other == '\0')
+		return *one == '\0' ? -1 : 1;
+	if (*one == '/' || *other == '/')
+		return *one == '/' ? -1 : 1;
+	return (unsigned char)*one < (unsigned char)*other ? -1 : 1;
+}
+
 int scope_list_parse(struct scope_list *out, const char *claim)
 {
 	const char *at = claim != NULL ? claim : "";
@@ -155,6 +175,7 @@ int scope_list_parse(struct scope_list *out, const char *claim)
 		}
 		at += n;
 	}
+	qsort(out->scopes, out->count, sizeof(*out->scopes), by_path);
 	return 0;
 }
 
@@ -166,28 +187,26 @@ void scope_list_fini(struct scope_list *list)
 	*list = (struct scope_list){0};
 }
 
-/* The server's path of a scope; false when it is longer than any path. */
-static bool full_path(
-    char out[PATH_BYTES_MAX], const char *base_path, const char *path)
+const char *scope_path(const char *base_path, const char *path)
 {
-	if (path[1] == '\0') {
-		(void)memcpy(out, base_path, strlen(base_path) + 1);
-		return true;
-	}
-	return path_join(out, base_path, path + 1) == 0;
+	if (base_path[1] == '\0')
+		return path;
+	if (!path_is_within(path, base_path))
+		return NULL;
+	path += strlen(base_path);
+	return *path == '\0' ? "/" : path;
 }
 
 bool scope_allows(const struct scope_list *list, const char *base_path,
     enum tokens_right right, const char *path)
 {
-	char full[PATH_BYTES_MAX];
+	const char *wanted = scope_path(base_path, path);
 
-	for (size_t i = 0; i < list->count; i++) {
+	for (size_t i = 0; i < list->count && wanted != NULL; i++) {
 		const struct scope *scope = &list->scopes[i];
 
 		if ((scope->rights & 1u << right) != 0 &&
-		    full_path(full, base_path, scope->path) &&
-		    path_is_within(path, full))
+		    path_is_within(wanted, scope->path))
 			return true;
 	}
 	return false;
@@ -279,25 +298,18 @@ static void give_name(const struct step *step,
 	name(arg, copy);
 }
 
-/* Whether an earlier scope leads over the same name. */
-static bool known_before(const struct scope_list *list, size_t index,
-    const char *above, const struct step *step)
+static bool is_same_step(const struct step *a, const struct step *b)
 {
-	for (size_t i = 0; i < index; i++) {
-		struct step other = step_below(list->scopes[i].path, above);
-
-		if (other.size_bytes == step->size_bytes &&
-		    memcmp(other.name, step->name, step->size_bytes) == 0)
-			return true;
-	}
-	return false;
+	return a->size_bytes == b->size_bytes &&
+	    memcmp(a->name, b->name, a->size_bytes) == 0;
 }
 
 unsigned scope_reach(const struct scope_list *list, const char *base_path,
     const char *path, void (*name)(void *arg, const char *name), void *arg)
 {
 	struct step step = step_below(base_path, path);
-	const char *below = path;
+	struct step last = {.size_bytes = 0};
+	const char *below;
 	unsigned count = 0;
 
 	if (list->count == 0)
@@ -307,17 +319,14 @@ unsigned scope_reach(const struct scope_list *list, const char *base_path,
 		give_name(&step, name, arg);
 		return 1;
 	}
-	if (!path_is_within(path, base_path))
-		return 0;
-	if (base_path[1] != '\0')
-		below += strlen(base_path);
-	if (*below == '\0')
-		below = "/";
-	for (size_t i = 0; i < list->count; i++) {
+	below = scope_path(base_path, path);
+	for (size_t i = 0; i < list->count && below != NULL; i++) {
 		step = step_below(list->scopes[i].path, below);
-		if (step.size_bytes == 0 || known_before(list, i, below, &step))
+		/* By path: those of one name stand together. */
+		if (step.size_bytes == 0 || is_same_step(&step, &last))
 			continue;
 		give_name(&step, name, arg);
+		last = step;
 		count++;
 	}
 	return count;

@@ -38,7 +38,7 @@ struct scope {
 };
 
 struct scope_list {
-	struct scope *scopes;
+	struct scope *scopes; /* by path: what lies below one follows it */
 	size_t count;
 	size_t bad_count; /* scopes with a path that cannot be trusted */
 };
@@ -54,6 +54,10 @@ struct scope_list {
 NODISCARD int scope_list_parse(struct scope_list *out, const char *claim);
 
 void scope_list_fini(struct scope_list *list);
+
+/** A server's path as scopes name it, borrowed from `path`, where "/" of a
+ *  scope means `base_path` (both normal); NULL: none can. */
+const char *scope_path(const char *base_path, const char *path);
 
 /** Whether the scopes cover `right` on the server's path `path`, where "/"
  *  of a scope means `base_path` (both normal). */

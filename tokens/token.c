@@ -30,6 +30,7 @@ void token_put(struct token *token)
 		return;
 	secret_put(token->text);
 	jwt_claims_fini(&token->claims);
+	scope_list_fini(&token->scopes);
 	free(token->judgement.why);
 	free(token->source);
 	free(token);
@@ -158,6 +159,15 @@ static int read_macaroon(struct jwt_claims *claims, const char *text,
 	return code;
 }
 
+/* What its scopes open. */
+static int read_scopes(struct token *token)
+{
+	int code = scope_list_parse(&token->scopes, token->claims.scope);
+
+	token->has_too_many_scopes = code == -EINVAL;
+	return code == -EINVAL ? 0 : code;
+}
+
 /* Make a token of a text that is stripped. */
 static int make(
     struct token **out, const char *text, size_t size_bytes, struct err *err)
@@ -183,8 +193,9 @@ static int make(
 	code = jwt_parse(&token->claims, text, size_bytes, err);
 	if (code == -ENOMSG)
 		code = read_macaroon(&token->claims, text, size_bytes, err);
-	if (code == -ENOMEM)
-		return err_set(err, code, "out of memory");
+	if (code == -ENOMEM ||
+	    ((code == 0 || code == -ENOMSG) && read_scopes(token) < 0))
+		return err_set(err, -ENOMEM, "out of memory");
 	if (code < 0 && code != -ENOMSG)
 		return code;
 	token->is_cut = code == -ENOMSG && jwt_is_cut(text, size_bytes);

@@ -10,6 +10,7 @@
 #define TOKENS_TOKEN_H
 
 #include "tokens/jwt.h"
+#include "tokens/scope.h"
 #include "tokens/tokens.h"
 
 #include <stdatomic.h>
@@ -31,6 +32,9 @@ struct token {
 			 NULL: not said */
 	bool is_cut;  /* opaque, but begins as a JWT */
 	struct jwt_claims claims; /* all silent for an opaque token */
+	struct scope_list scopes; /* of its claim: taken apart once, as it is
+				     looked at with each request */
+	bool has_too_many_scopes; /* more than are looked at: none is */
 	_Atomic uint64_t begins_s;
 	struct token_judgement judgement;
 };

@@ -258,8 +258,10 @@ void tokens_note_skew(struct tokens *tokens, int64_t skew_s);
  * allow: `read:/alice/run1` gives "alice" below "/" and "run1" below
  * "/alice" (base_path put in front). For directories above a token's reach.
  *
- * @param name  called for each name once, borrowed; may be NULL.
- * @return how many; 0 when no scope lies below `path`.
+ * @param name  called for each name once, borrowed; NULL: only whether there
+ *              are any is asked.
+ * @return how many, or 1 when that is not asked; 0 when no scope lies below
+ *         `path`, or without memory.
  */
 unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
     const char *path, void (*name)(void *arg, const char *name), void *arg);

@@ -16,12 +16,13 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #define ISS "https://i.example"
 
-enum { START_S = 1000000, HELD_MAX = 4 };
+enum { START_S = 1000000, HELD_MAX = FINDING_TOKENS_MAX, MANY = 360 };
 
 /* Where tokens are from: all that are held there, in this order. */
 struct place {
@@ -250,7 +251,50 @@ static void names_of_all_lead_on_and_each_is_told_once(void **state)
 	start(false, NULL);
 	assert_int_equal(tokens_reach(tokens, &ada, "/exp", collect, names), 3);
 	assert_string_equal(names, "x,y,z,");
-	assert_int_equal(tokens_reach(tokens, &ada, "/exp/y", NULL, NULL), 2);
+	assert_int_equal(tokens_reach(tokens, &ada, "/exp/y", NULL, NULL), 1);
+}
+
+/* 360 scopes: as many as this text has room for. */
+static void hold_many(unsigned which)
+{
+	char claims[MAKE_BYTES] = "{\"scope\":\"";
+	char source[16];
+	size_t n = strlen(claims);
+
+	for (unsigned i = 0; i < MANY; i++)
+		n += (size_t)snprintf(claims + n, sizeof(claims) - n,
+		    "read:/%04x ", which * MANY + (i * 7) % MANY);
+	(void)snprintf(claims + n, sizeof(claims) - n, "\"}");
+	(void)snprintf(source, sizeof(source), "%u", which);
+	hold(&reading, source, claims);
+}
+
+static void count(void *arg, const char *name)
+{
+	(void)name;
+	++*(unsigned *)arg;
+}
+
+/* Whoever makes up such tokens holds up all others while this lasts; to look
+ * at each scope for each name took minutes. */
+static void thousands_of_scopes_cost_no_time(void **state)
+{
+	clock_t begun = clock();
+	unsigned told = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < HELD_MAX; i++)
+		hold_many(i);
+	start(false, NULL);
+	assert_int_equal(
+	    tokens_reach(tokens, &ada, "/exp", count, &told), HELD_MAX * MANY);
+	assert_int_equal(told, HELD_MAX * MANY);
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(
+		    tokens_reach(tokens, &ada, "/exp", NULL, NULL), 1);
+	for (unsigned i = 0; i < 200; i++)
+		chosen("/exp/1234", TOKENS_LOOK, "12");
+	assert_true(clock() - begun < 10 * CLOCKS_PER_SEC);
 }
 
 static void a_token_for_writing_alone_is_used_for_writing_alone(void **state)
@@ -368,6 +412,7 @@ int main(void)
 	    TEST(the_one_that_ends_first_is_renewed),
 	    TEST(an_issuer_who_is_trusted_goes_first),
 	    TEST(names_of_all_lead_on_and_each_is_told_once),
+	    TEST(thousands_of_scopes_cost_no_time),
 	    TEST(a_token_for_writing_alone_is_used_for_writing_alone),
 	    TEST(without_a_token_for_writing_the_other_is_not_taken),
 	    TEST(all_of_them_are_described),
