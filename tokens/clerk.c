@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Answers that are decided at a time: which of several tokens goes with each
+ * takes a while, and everybody waits for the lock. */
+enum { TURN_MAX = 64 };
+
 /* Decide what one who asks is told, from what the purse has now. */
 static void decide(struct tokens *tokens, const struct purse *purse,
     const char *path, struct store_query *query) REQUIRES(tokens_lock);
@@ -36,17 +40,19 @@ static void decide(struct tokens *tokens, const struct purse *purse,
 }
 
 /* Take those out of one purse's queue who are to be answered now: all when
- * the store stops. `wake_ms` is lowered to when time alone ends a wait. */
+ * the store stops, but no more than there is `room`. `wake_ms` is lowered to
+ * when time alone ends a wait. */
 static void take_over(struct tokens *tokens, struct purse *purse,
-    struct store_query **over, uint64_t *wake_ms) REQUIRES(tokens_lock);
+    struct store_query **over, unsigned *room, uint64_t *wake_ms)
+    REQUIRES(tokens_lock);
 static void take_over(struct tokens *tokens, struct purse *purse,
-    struct store_query **over, uint64_t *wake_ms)
+    struct store_query **over, unsigned *room, uint64_t *wake_ms)
 {
 	uint64_t now_ms = clock_now_ms(tokens->clock);
 	uint64_t now_s = clock_wall_s(tokens->clock);
 	struct store_query **link = &purse->queries;
 
-	while (*link != NULL) {
+	while (*link != NULL && *room > 0) {
 		struct store_query *query = *link;
 		struct wait_view view =
 		    purse_view(purse, query->wait.refused_id, now_s);
@@ -59,6 +65,7 @@ static void take_over(struct tokens *tokens, struct purse *purse,
 			query->next = *over;
 			*over = query;
 			tokens->query_count--;
+			--*room;
 			continue;
 		}
 		if (mine_ms < *wake_ms)
@@ -73,11 +80,12 @@ static struct store_query *take_all_over(
     struct tokens *tokens, uint64_t *wake_ms)
 {
 	struct store_query *over = NULL;
+	unsigned room = TURN_MAX;
 
 	*wake_ms = UINT64_MAX;
-	for (struct purse *purse = token_store_purses(tokens); purse != NULL;
-	     purse = purse->next)
-		take_over(tokens, purse, &over, wake_ms);
+	for (struct purse *purse = token_store_purses(tokens);
+	     purse != NULL && room > 0; purse = purse->next)
+		take_over(tokens, purse, &over, &room, wake_ms);
 	return over;
 }
 
@@ -117,6 +125,20 @@ void *token_store_clerk_main(void *arg)
 	return NULL;
 }
 
+/* As many wait as may: of all, or of this user where many share the mount. To
+ * count theirs takes time, so that only a crowd is counted. */
+static bool is_crowded(const struct tokens *tokens, const struct purse *purse)
+    REQUIRES(tokens_lock);
+static bool is_crowded(const struct tokens *tokens, const struct purse *purse)
+{
+	if (tokens->purses == NULL ||
+	    tokens->query_count < STORE_USER_QUERIES_MAX)
+		return tokens->query_count >= STORE_QUERIES_MAX;
+	return tokens->query_count >= STORE_QUERIES_MAX ||
+	    purses_waiting(tokens->purses, purse->owner.uid) >=
+	    STORE_USER_QUERIES_MAX;
+}
+
 /* Queue one whose wait is not over; false when they are to be answered with
  * what there is. */
 static bool enqueue(struct tokens *tokens, struct purse *purse,
@@ -130,7 +152,7 @@ static bool enqueue(struct tokens *tokens, struct purse *purse,
 	struct store_query *query;
 
 	if (token_wait_over(&asked->wait, &view, asked->wait.asked_ms) ||
-	    tokens->query_count >= STORE_QUERIES_MAX)
+	    is_crowded(tokens, purse))
 		return false;
 	query = malloc(sizeof(*query) + path_bytes);
 	if (query == NULL)

@@ -81,6 +81,32 @@ static void know_again(struct tokens *tokens, uid_t uid, struct finding *found)
 	}
 }
 
+/* What is found is of no use: what there was stays. */
+static void keep(const struct purse *purse, struct finding *found)
+    REQUIRES(tokens_lock);
+static void keep(const struct purse *purse, struct finding *found)
+{
+	struct err problem = found->problem;
+
+	finding_fini(found);
+	finding_copy(found, &purse->now);
+	found->problem = problem;
+}
+
+static void admit(struct tokens *tokens, const struct purse *purse,
+    struct finding *found) REQUIRES(tokens_lock);
+static void admit(
+    struct tokens *tokens, const struct purse *purse, struct finding *found)
+{
+	uid_t uid = purse->owner.uid;
+
+	know_again(tokens, uid, found);
+	if (purses_admit(tokens->purses, uid, found))
+		return;
+	(void)look_explain(&found->problem, -EFBIG, &purse->owner);
+	keep(purse, found);
+}
+
 /* A look has ended: `found` is taken over. One that brought nothing because
  * it failed leaves what there was. */
 static void end_look(
@@ -90,13 +116,10 @@ static void end_look(
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
 	token_store_enter(tokens);
-	if (found->count == 0 && found->problem.code != -ENOKEY) {
-		struct err problem = found->problem;
-
-		finding_copy(found, &purse->now);
-		found->problem = problem;
-	}
-	know_again(tokens, purse->owner.uid, found);
+	if (found->count == 0 && found->problem.code != -ENOKEY)
+		keep(purse, found);
+	else
+		admit(tokens, purse, found);
 	purse_look_ends(purse, found, now_s, &change);
 	/* Who is refused for it is told so: tokens_refused(). */
 	change.tell_code = change.tell_code && change.code == 0;

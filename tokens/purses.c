@@ -6,11 +6,16 @@
 
 #include <stdlib.h>
 
-enum { BUCKETS = 1024 }; /* a power of two */
+enum {
+	BUCKETS = 1024, /* a power of two */
+	/* To make room; of who has many small ones, the rest next time. */
+	ADMIT_DROPS_MAX = 64,
+};
 
 struct purses {
 	struct purse *first;
 	unsigned count;
+	uint64_t counts; /* of bytes, ever growing: see struct token */
 	struct purse *buckets[BUCKETS]; /* chained by `same_bucket` */
 };
 
@@ -156,11 +161,84 @@ void purses_tidy(struct purses *purses, uint64_t now_ms)
 	}
 }
 
+unsigned purses_waiting(const struct purses *purses, uid_t uid)
+{
+	unsigned count = 0;
+
+	for (const struct purse *purse = purses->first; purse != NULL;
+	     purse = purse->next) {
+		const struct store_query *query = purse->queries;
+
+		for (; purse->owner.uid == uid && query != NULL;
+		     query = query->next)
+			count++;
+	}
+	return count;
+}
+
+/* Texts of a finding that were not counted yet. */
+static size_t count_bytes(const struct purses *purses,
+    const struct finding *finding) REQUIRES(tokens_lock);
+static size_t count_bytes(
+    const struct purses *purses, const struct finding *finding)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < finding->count; i++) {
+		struct token *token = finding->tokens[i];
+
+		if (token->counted != purses->counts)
+			bytes += secret_size_bytes(token->text);
+		token->counted = purses->counts;
+	}
+	return bytes;
+}
+
+/* What they would hold together with `found`: all, and those of a user. */
+static size_t count_all(struct purses *purses, uid_t uid,
+    const struct finding *found, size_t *theirs) REQUIRES(tokens_lock);
+static size_t count_all(struct purses *purses, uid_t uid,
+    const struct finding *found, size_t *theirs)
+{
+	size_t all;
+
+	purses->counts++;
+	all = *theirs = count_bytes(purses, found);
+	for (const struct purse *purse = purses->first; purse != NULL;
+	     purse = purse->next) {
+		size_t bytes = count_bytes(purses, &purse->now);
+
+		all += bytes;
+		if (purse->owner.uid == uid)
+			*theirs += bytes;
+	}
+	return all;
+}
+
+bool purses_admit(struct purses *purses, uid_t uid, const struct finding *found)
+{
+	for (unsigned i = 0; i < ADMIT_DROPS_MAX; i++) {
+		size_t theirs;
+		size_t all = count_all(purses, uid, found, &theirs);
+		bool theirs_fit = theirs <= PURSES_USER_BYTES_MAX;
+		struct purse *purse;
+		unsigned unused;
+
+		if (theirs_fit && all <= PURSES_BYTES_MAX)
+			return true;
+		purse = idlest(purses, theirs_fit ? NULL : &uid, &unused);
+		if (purse == NULL)
+			return false;
+		drop(purses, purse);
+	}
+	return false;
+}
+
 static struct token *same_in(
     const struct finding *finding, const struct token *token)
 {
 	for (unsigned i = 0; i < finding->count; i++) {
-		if (secret_equal(finding->tokens[i]->text, token->text))
+		if (token_same_text(finding->tokens[i], token))
 			return finding->tokens[i];
 	}
 	return NULL;

@@ -3,9 +3,10 @@
  * tokens/purses.h - the purses of a mount that many users share: one for each
  * process that asks.
  *
- * Bounded: whoever was idle longest makes room, of the user who has used up
- * their own share first. What makes room is looked for again when it asks.
- * While somebody waits for a purse, or a look at it is under way, it stays.
+ * Bounded, by their number and by what they hold: whoever was idle longest
+ * makes room, of the user who has used up their own share first. What makes
+ * room is looked for again when it asks. While somebody waits for a purse, or a
+ * look at it is under way, it stays.
  *
  * Threads: under the store's lock.
  */
@@ -18,6 +19,10 @@
 enum {
 	PURSES_MAX = 2048,
 	PURSES_USER_MAX = 512,
+	/* Texts of tokens. What is known of them takes as much again, and
+	 * twice that of those that say much. */
+	PURSES_USER_BYTES_MAX = 4 * 1024 * 1024,
+	PURSES_BYTES_MAX = 32 * 1024 * 1024,
 	PURSES_IDLE_MS = 10 * 60 * 1000, /* then it is dropped */
 	/* One that was used since is renewed ahead. */
 	PURSES_ACTIVE_MS = 60 * 1000,
@@ -45,6 +50,16 @@ void purses_tidy(struct purses *purses, uint64_t now_ms) REQUIRES(tokens_lock);
 
 /** The first of them all, in a list by their `next`. */
 struct purse *purses_first(const struct purses *purses) REQUIRES(tokens_lock);
+
+/** Make room for what a look has found for this user, whose purse is being
+ *  looked at; tokens that purses hold already take none.
+ *  @return false: there is none. */
+NODISCARD bool purses_admit(struct purses *purses, uid_t uid,
+    const struct finding *found) REQUIRES(tokens_lock);
+
+/** How many wait for purses of this user. */
+unsigned purses_waiting(const struct purses *purses, uid_t uid)
+    REQUIRES(tokens_lock);
 
 /** A token of this user with the very text of `token`, borrowed: what servers
  *  said of it holds for all processes of the user. NULL: none. */

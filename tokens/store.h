@@ -32,6 +32,7 @@ enum {
 	/* More askers than requests the kernel keeps; those beyond it are
 	 * answered with what there is. */
 	STORE_QUERIES_MAX = 16384,
+	STORE_USER_QUERIES_MAX = 4096, /* where many users share the mount */
 };
 
 struct looker;

@@ -3,8 +3,9 @@
  * tokens/token.h - a token as this folder sees it: its text, and what it
  * says of itself. What others see of it stands in tokens.h.
  *
- * Threads: immutable once made; the references and the begin are atomic, and
- * the judgement belongs to the one trust that judges the token.
+ * Threads: immutable once made; the references and the begin are atomic, the
+ * judgement belongs to the one trust that judges the token, and the count to
+ * the one store that holds it.
  */
 #ifndef TOKENS_TOKEN_H
 #define TOKENS_TOKEN_H
@@ -28,9 +29,12 @@ struct token {
 	atomic_uint references;
 	uint64_t id;
 	struct secret *text;
-	char *source; /* where it was found: a path, a variable's name;
+	uint64_t digest;  /* of the text: where it differs, so do the texts */
+	uint64_t counted; /* purses.c: the last count that it was in; under the
+			     store's lock */
+	char *source;     /* where it was found: a path, a variable's name;
 			 NULL: not said */
-	bool is_cut;  /* opaque, but begins as a JWT */
+	bool is_cut;      /* opaque, but begins as a JWT */
 	struct jwt_claims claims; /* all silent for an opaque token */
 	struct scope_list scopes; /* of its claim: taken apart once, as it is
 				     looked at with each request */
@@ -45,6 +49,9 @@ const char *token_kind(const struct token *token);
 /** The profile that it says it is of ("WLCG 1.x"), of a macaroon its version
  *  ("v2"), static; NULL: it does not say. */
 const char *token_profile(const struct token *token);
+
+/** Whether both have the very same text. */
+bool token_same_text(const struct token *a, const struct token *b);
 
 /** Where it was found, borrowed; "" when nobody said. */
 const char *token_source(const struct token *token);

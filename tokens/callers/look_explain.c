@@ -42,6 +42,13 @@ static int explain_caller(struct err *err, int code, int pid, unsigned uid)
 		    "1 MiB, so its token is not looked for; start it with a "
 		    "smaller one",
 		    pid, uid);
+	case -EFBIG:
+		return err_set(err, code,
+		    "the token of process %d of user %u is not taken, because "
+		    "there is no room for more: the processes of that user, or "
+		    "of all, hold tokens of too many bytes; let them share "
+		    "one, or take smaller ones",
+		    pid, uid);
 	case -EDQUOT:
 		return err_set(err, code,
 		    "user %u has %d looks for tokens waiting already, so that "

@@ -14,6 +14,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +245,56 @@ static void many_are_answered(void **state)
 	}
 }
 
+static void count_answer(
+    void *arg, int code, struct token *token, const struct err *err)
+{
+	(void)code;
+	(void)err;
+	(void)atomic_fetch_add((atomic_uint *)arg, 1);
+	token_put(token);
+}
+
+/* Who waits for a newer token takes nobody's place. */
+static void a_crowd_of_one_user_keeps_no_one_else_from_waiting(void **state)
+{
+	static atomic_uint answers[2];
+	struct ident ident[2];
+	struct bed_process process[2];
+	char text[MAKE_BYTES];
+	uint64_t begun_ms;
+
+	(void)state;
+	make_token(text, "ended", 1);
+	for (unsigned i = 0; i < 2; i++) {
+		process[i] =
+		    start(i == 0 ? ADA : BOB, "BEARER_TOKEN", text, &ident[i]);
+		atomic_init(&answers[i], 0);
+	}
+	for (unsigned i = 0; i < STORE_USER_QUERIES_MAX + 1; i++) {
+		const struct tokens_query query = {
+		    .ident = &ident[i == STORE_USER_QUERIES_MAX],
+		    .path = "/exp/x",
+		    .deadline_ms = clock_now_ms(clock_system()) + 600000};
+
+		tokens_want(tokens, &query, count_answer,
+		    &answers[i == STORE_USER_QUERIES_MAX]);
+	}
+	assert_int_equal(atomic_load(&answers[0]), 0);
+	assert_int_equal(atomic_load(&answers[1]), 0);
+	/* One more of theirs is told what there is now (nothing yet, or one
+	 * that has ended), and does not wait for five seconds. */
+	begun_ms = clock_now_ms(clock_system());
+	assert_int_not_equal(want(&ident[0], 0).code, 0);
+	assert_true(clock_now_ms(clock_system()) - begun_ms < 4500);
+	assert_int_equal(atomic_load(&answers[1]), 0);
+	tokens_free(tokens);
+	tokens = NULL;
+	assert_int_equal(atomic_load(&answers[0]), STORE_USER_QUERIES_MAX);
+	assert_int_equal(atomic_load(&answers[1]), 1);
+	for (unsigned i = 0; i < 2; i++)
+		bed_end(&process[i]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -254,6 +305,7 @@ int main(void)
 	    TEST(a_token_that_was_taken_away_is_gone),
 	    TEST(who_is_not_known_is_told_why),
 	    TEST(many_are_answered),
+	    TEST(a_crowd_of_one_user_keeps_no_one_else_from_waiting),
 	};
 
 	if (geteuid() != 0)

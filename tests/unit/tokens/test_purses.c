@@ -11,7 +11,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -194,6 +196,107 @@ static void a_text_is_one_token_for_one_user(void **state) UNCHECKED
 	token_put(other);
 }
 
+/* The largest token there is, told apart by a number. */
+static struct token *large(unsigned number)
+{
+	static char text[TOKENS_TEXT_BYTES_MAX + 1];
+
+	memset(text, 'x', TOKENS_TEXT_BYTES_MAX);
+	(void)snprintf(text, 16, "%u", number);
+	text[strlen(text)] = 'x';
+	return make_parsed(text);
+}
+
+/* A purse of a user with as many as one can have. */
+static struct purse *make_full(uid_t uid, unsigned number) UNCHECKED
+{
+	struct caller owner = caller(uid, 1 + (pid_t)number);
+	struct purse *purse = make(&owner, number);
+
+	assert_non_null(purse);
+	for (unsigned i = 0; i < FINDING_TOKENS_MAX; i++)
+		finding_add(&purse->now,
+		    large(uid * 100000 + number * FINDING_TOKENS_MAX + i));
+	return purse;
+}
+
+static bool admit(uid_t uid, const struct finding *found) UNCHECKED
+{
+	return purses_admit(purses, uid, found);
+}
+
+enum {
+	FULL_BYTES = FINDING_TOKENS_MAX * TOKENS_TEXT_BYTES_MAX,
+	USER_FULL = PURSES_USER_BYTES_MAX / FULL_BYTES,
+	ALL_FULL = PURSES_BYTES_MAX / FULL_BYTES,
+};
+
+static void a_users_tokens_have_a_limit(void **state) UNCHECKED
+{
+	struct finding more = {.count = 0};
+	struct purse *full[USER_FULL];
+	struct purse *other = make_full(2000, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < USER_FULL; i++) {
+		full[i] = make_full(1000, i);
+		full[i]->looking = true;
+	}
+	/* Those that are there already take no room. */
+	finding_copy(&more, &full[0]->now);
+	assert_true(admit(1000, &more));
+	finding_fini(&more);
+	finding_add(&more, make_parsed("one-more"));
+	assert_false(admit(1000, &more));
+	assert_true(admit(2000, &more));
+	assert_true(admit(3000, &more));
+	/* Their own idlest one makes room, not another's. */
+	full[1]->looking = full[2]->looking = false;
+	assert_true(admit(1000, &more));
+	assert_int_equal(count(), USER_FULL);
+	assert_ptr_equal(find(&other->owner), other);
+	assert_ptr_equal(find(&full[2]->owner), full[2]);
+	finding_fini(&more);
+}
+
+static void all_tokens_have_a_limit(void **state) UNCHECKED
+{
+	struct finding more = {.count = 0};
+	struct purse *first = NULL;
+
+	(void)state;
+	for (unsigned i = 0; i < ALL_FULL; i++) {
+		struct purse *purse =
+		    make_full(1000 + i / USER_FULL, i % USER_FULL);
+
+		purse->looking = true;
+		if (i == 0)
+			first = purse;
+	}
+	finding_add(&more, make_parsed("one-more"));
+	assert_false(admit(3000, &more));
+	first->looking = false;
+	assert_true(admit(3000, &more));
+	assert_int_equal(count(), ALL_FULL - 1);
+	finding_fini(&more);
+}
+
+static void who_waits_is_counted_by_user(void **state) UNCHECKED
+{
+	struct store_query second = {.next = NULL};
+	struct store_query first = {.next = &second};
+	struct store_query third = {.next = NULL};
+	struct caller one = caller(1000, 1);
+	struct caller two = caller(1000, 2);
+
+	(void)state;
+	make(&one, 0)->queries = &first;
+	make(&two, 0)->queries = &third;
+	assert_int_equal(purses_waiting(purses, 1000), 3);
+	assert_int_equal(purses_waiting(purses, 1001), 0);
+	find(&one)->queries = find(&two)->queries = NULL;
+}
+
 static int make_all(void *arg) UNCHECKED
 {
 	struct purses *all = purses_new();
@@ -224,6 +327,9 @@ int main(void)
 	    TEST(who_waits_or_is_looked_at_stays),
 	    TEST(the_idle_are_dropped_in_time),
 	    TEST(a_text_is_one_token_for_one_user),
+	    TEST(a_users_tokens_have_a_limit),
+	    TEST(all_tokens_have_a_limit),
+	    TEST(who_waits_is_counted_by_user),
 	    TEST(survives_every_failed_allocation),
 	};
 
