@@ -18,11 +18,12 @@ MAY_CALL = {
     "cache/store": ["base"],
     "cache": ["base", "fetch", "cache/store"],
     "fs": ["base", "cache"],
-    "cli": ["base", "tokens", "fetch", "cache", "fs"],
+    "cli": ["base", "tokens", "fetch", "cache", "cache/store", "fs"],
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
           "fetch": {"fetch.h", "sink.h", "document.h", "pelican.h"},
-          "cache/store": {"store.h"}, "cache": {"cache.h"}, "fs": {"fs.h"}}
+          "cache/store": {"store.h", "upkeep.h"}, "cache": {"cache.h"},
+          "fs": {"fs.h"}}
 # A third-party library is private to the folders named here.
 HOME = {"fuse": {"fs"}, "curl/": {"fetch"},
         "openssl/": {"tokens", "fetch"}, "cjson/": {"tokens"},

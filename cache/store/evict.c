@@ -273,7 +273,7 @@ static void evict_locked(struct evict_round *round, bool by_force)
 	set_live(store, generation, usage->packs, usage->pack_count);
 }
 
-static void evict(struct store *store, struct generation *generation,
+static int evict(struct store *store, struct generation *generation,
     uint64_t need_bytes, bool by_force)
 {
 	struct evict_round round = {.store = store,
@@ -284,23 +284,23 @@ static void evict(struct store *store, struct generation *generation,
 	/* While another evicts, or is stopped doing so, this process keeps
 	 * nothing that has no reservation: the bound holds without us. */
 	if (flock(generation->packs_fd, LOCK_EX | LOCK_NB) < 0)
-		return;
+		return -EBUSY;
 	evict_locked(&round, by_force);
 	(void)flock(generation->packs_fd, LOCK_UN);
 	evict_plan_fini(&round.plan);
 	usage_fini(&round.usage);
+	return 0;
 }
 
 void evict_run(
     struct store *store, struct generation *generation, uint64_t need_bytes)
 {
-	evict(store, generation, need_bytes, false);
+	(void)evict(store, generation, need_bytes, false);
 }
 
-void evict_by(
-    struct store *store, struct generation *generation, uint64_t bytes)
+int evict_by(struct store *store, struct generation *generation, uint64_t bytes)
 {
-	evict(store, generation, bytes, true);
+	return evict(store, generation, bytes, true);
 }
 
 size_t evict_tend(struct store *store, struct generation *generation)

@@ -33,8 +33,8 @@ void evict_run(
     struct store *store, struct generation *generation, uint64_t need_bytes);
 
 /** Make `bytes` free wherever the marks are: the disk or its quota has no
- *  room. As above. */
-void evict_by(
+ *  room. May wait. @retval 0, or -EBUSY: another process evicts. */
+int evict_by(
     struct store *store, struct generation *generation, uint64_t bytes);
 
 /** Evict when the cache is above its high mark; look at a few directories of

@@ -134,6 +134,14 @@ void evict_some_maps(struct store *store, struct generation *generation)
 	}
 }
 
+void evict_dead_maps(struct store *store, struct generation *generation)
+{
+	struct walk walk = {
+	    .store = store, .generation = generation, .cutoff_ns = INT64_MIN};
+
+	walk_all(&walk);
+}
+
 static int compare_times(const void *a, const void *b)
 {
 	int64_t left = *(const int64_t *)a;

@@ -24,6 +24,9 @@ void evict_count_maps(struct generation *generation);
  *  next ones. May wait. */
 void evict_some_maps(struct store *store, struct generation *generation);
 
+/** Remove all maps that have no block any more; may wait. */
+void evict_dead_maps(struct store *store, struct generation *generation);
+
 /** When maps take more than their share or inodes are few: remove those that
  *  have no block any more and, if that is not enough, the least recently used
  *  ones; counted anew in `usage`; may wait. */

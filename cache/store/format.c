@@ -83,6 +83,16 @@ static uint32_t buckets_for(const struct store *store, unsigned per_block)
 	                                    : FORMAT_BUCKETS_MAX;
 }
 
+uint64_t format_cache_bytes(const struct format_file *format)
+{
+	uint64_t buckets = le32toh(format->block_buckets);
+	uint64_t steps = (buckets - 1) / ENTRIES_PER_BLOCK;
+
+	/* The last bucket stands for what is less than a step. */
+	return (steps > 0 ? steps : 1) * FORMAT_BUCKET_ENTRIES *
+	    STORE_BLOCK_BYTES;
+}
+
 /* Write, flush, rename, flush the directory. */
 static int write_format(int dir_fd, const struct format_file *format)
 {

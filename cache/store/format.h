@@ -9,6 +9,7 @@
  *     maps/<2 hex>/<32 hex> head of the object, then struct format_map_entry
  *     next                  struct format_next: numbers are given out once
  *     uses                  slots of struct format_use; sparse
+ *     counts                struct format_counts
  *
  * Every number is little-endian on disk and of fixed width. Nothing here is
  * believed for being there: each structure carries a keyed check, and bytes
@@ -76,6 +77,16 @@ struct format_use {
 	uint64_t check;
 };
 static_assert(sizeof(struct format_use) == 256, "on disk");
+
+/** The file `counts`: what the mounts of the generation have counted. */
+enum { FORMAT_COUNTS = 12 };
+struct format_counts {
+	uint64_t since_s;               /* wall clock */
+	uint64_t counts[FORMAT_COUNTS]; /* enum upkeep_count */
+	uint64_t reserved[2];
+	uint64_t check; /* XXH3-64 of the bytes before, without a key */
+};
+static_assert(sizeof(struct format_counts) == 128, "on disk");
 
 /** An entry of a table: where a block or a small file's record is. */
 struct format_entry {

@@ -36,9 +36,9 @@ static int make_path(const char *path)
 	return 0;
 }
 
-int directory_open(const char *path, struct err *err)
+int directory_open(const char *path, bool make, struct err *err)
 {
-	int code = make_path(path);
+	int code = make ? make_path(path) : 0;
 
 	/* Where a part above may not be looked at, the open below tells. */
 	if (code < 0 && code != -EACCES && code != -EROFS)

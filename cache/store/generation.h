@@ -47,6 +47,9 @@ struct format_wish {
 NODISCARD int format_have(const struct store *store, int dir_fd,
     const struct format_wish *wish, struct format_file *out, struct stat *stat);
 
+/** The size of cache that its tables were made for. */
+uint64_t format_cache_bytes(const struct format_file *format);
+
 enum { GENERATION_NAME_BYTES = 24 };
 void generation_name(
     char out[GENERATION_NAME_BYTES], const struct format_file *format);
@@ -55,9 +58,9 @@ enum { TABLE_NAME_BYTES = 24 };
 void table_name(char out[TABLE_NAME_BYTES], const struct format_file *format,
     enum table_kind kind);
 
-/** Open the cache directory itself, making it when missing; refuse one that
- *  others may write to. @return descriptor, or -errno. */
-NODISCARD int directory_open(const char *path, struct err *err);
+/** Open the cache directory itself; refuse one that others may write to.
+ *  @param make  when it is missing. @return descriptor, or -errno. */
+NODISCARD int directory_open(const char *path, bool make, struct err *err);
 
 /**
  * Open everything a generation has.

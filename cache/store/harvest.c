@@ -68,8 +68,10 @@ bool harvest_next(struct harvest *harvest, const struct table *table,
 	    harvest->count < HARVEST_ENTRIES_MAX)
 		code = table_each_of(table, harvest->bucket++, add, &walk);
 	/* What cannot be had now is not had later. */
-	if (code < 0)
+	if (code < 0) {
+		harvest->code = code;
 		harvest->bucket = table->buckets;
+	}
 	if (harvest->count == 0)
 		return false;
 	qsort(harvest->entries, harvest->count, sizeof(*harvest->entries),

@@ -22,6 +22,7 @@ struct harvest {
 	size_t count;
 	size_t room;
 	uint32_t bucket; /* of the table that comes next */
+	int code;        /* why it ended before its time; 0: it did not */
 };
 
 /** Is what lies at a place wanted? */

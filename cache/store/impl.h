@@ -111,12 +111,13 @@ struct store {
 	uint64_t count_ms;       /* when to count the directory again */
 	uint64_t note_ms;        /* when to note uses again */
 	void *scratch;           /* STORE_SCRATCH_BYTES, aligned: to compare */
-	struct table_bucket *buckets; /* one for each block of a batch */
-	uint64_t carried;             /* entries that eviction has changed */
-	bool evicting;                /* down to the low mark */
-	uint8_t *arena;               /* STORE_ARENA_BYTES, aligned: records */
-	bool clean;                   /* old generations are to be removed */
-	bool opened;                  /* was in force once */
+	struct table_bucket *buckets;    /* one for each block of a batch */
+	uint64_t carried;                /* entries that eviction has changed */
+	bool evicting;                   /* down to the low mark */
+	uint64_t counted[FORMAT_COUNTS]; /* of the process, as last noted */
+	uint8_t *arena; /* STORE_ARENA_BYTES, aligned: records */
+	bool clean;     /* old generations are to be removed */
+	bool opened;    /* was in force once */
 };
 
 enum map_state {
@@ -129,6 +130,7 @@ struct store_object {
 	uint64_t size_bytes;
 	size_t head_bytes;
 	uint8_t *head; /* encoded identity; NULL: too long, nothing is kept */
+	bool quiet;    /* looking at it is no use of it */
 	/* as found in a generation */
 	uint64_t generation_id GUARDED_BY(store_lock);
 	struct hash128 key GUARDED_BY(store_lock);

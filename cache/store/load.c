@@ -54,6 +54,12 @@ void load_end(struct load *load)
 	generation_put(load->store, load->generation);
 }
 
+void load_note_use(const struct load *load, struct place place, unsigned count)
+{
+	if (!load->object.object->quiet)
+		pack_note_use(load->store, load->generation, place, count);
+}
+
 bool load_verify(const struct hash_secret *secret, const uint8_t *block,
     size_t start, size_t end, const uint64_t sums[FORMAT_PAGES])
 {
@@ -108,7 +114,7 @@ static enum outcome read_run(const struct load *load, uint64_t first,
 		(*good)++;
 		n -= (ssize_t)vectors[i].iov_len;
 	}
-	pack_note_use(load->store, load->generation, places[0].place, count);
+	load_note_use(load, places[0].place, count);
 	return GOOD;
 }
 
@@ -297,7 +303,7 @@ static enum outcome attempt_pages(const struct load *load, uint64_t block,
 	    !load_verify(
 	        load->generation->secret, buffer, start, end, place.sums))
 		return DAMAGED;
-	pack_note_use(load->store, load->generation, place.place, 1);
+	load_note_use(load, place.place, 1);
 	return GOOD;
 }
 

@@ -43,6 +43,9 @@ void load_end(struct load *load);
 /** What a failed read tells. */
 enum outcome load_outcome(ssize_t code);
 
+/** Blocks, or a record, that begin at a place were of use. */
+void load_note_use(const struct load *load, struct place place, unsigned count);
+
 /** Pages that [start, end) of a block touches, against their sums; pages are
  *  whole but for the last one of the block. */
 bool load_verify(const struct hash_secret *secret, const uint8_t *block,

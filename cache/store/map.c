@@ -205,8 +205,8 @@ static int enter_map(
 		handle_use(maps, version->map, now_ms);
 		*out = version->map;
 	} else {
-		*out = handle_add(
-		    maps, fd, &version->map, &version->map_touched_ms, now_ms);
+		*out = handle_add(maps, fd, &version->map,
+		    version->quiet ? NULL : &version->map_touched_ms, now_ms);
 		fd = -1;
 		code = *out == NULL ? -ENOMEM : 0;
 		version->map_state = MAP_UNKNOWN;

@@ -103,6 +103,28 @@ int store_object_open(struct store *store,
 	return 0;
 }
 
+int version_of_head(struct store *store, const uint8_t *head, size_t head_bytes,
+    uint64_t size_bytes, struct store_object **out)
+{
+	struct store_object *object = calloc(1, sizeof(*object));
+	uint8_t *copy = malloc(head_bytes);
+
+	*out = NULL;
+	if (object == NULL || copy == NULL) {
+		free(object);
+		free(copy);
+		return -ENOMEM;
+	}
+	memcpy(copy, head, head_bytes);
+	object->store = store;
+	object->size_bytes = size_bytes;
+	object->head = copy;
+	object->head_bytes = head_bytes;
+	object->quiet = true;
+	*out = object;
+	return 0;
+}
+
 void store_object_close(struct store_object *object)
 {
 	if (object == NULL)

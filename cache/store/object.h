@@ -43,6 +43,14 @@ void version_set_small(struct store *store, struct generation *generation,
 void version_note_looked(struct store *store, struct generation *generation,
     struct store_object *object);
 
+/**
+ * The object that a map's head, which was parsed, tells of: looking at it is
+ * no use of it.
+ * @retval 0, -ENOMEM
+ */
+NODISCARD int version_of_head(struct store *store, const uint8_t *head,
+    size_t head_bytes, uint64_t size_bytes, struct store_object **out);
+
 /** Offset of a small file's bytes in its record. */
 size_t version_content_offset(const struct store_object *object);
 

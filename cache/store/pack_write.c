@@ -177,7 +177,7 @@ int append_write(struct store *store, struct generation *generation,
 	code = write_run(store, generation, appender, run);
 	/* The bound would have allowed it, but not the disk or its quota. */
 	if (code == -ENOSPC || code == -EDQUOT) {
-		evict_by(store, generation, usage_pack_bytes(store));
+		(void)evict_by(store, generation, usage_pack_bytes(store));
 		code = write_run(store, generation, appender, run);
 	}
 	return settle(store, appender, run, code);

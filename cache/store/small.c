@@ -92,7 +92,7 @@ static void note_small_use(const struct load *load)
 
 	place.offset_bytes -=
 	    (uint32_t)version_content_offset(load->object.object);
-	pack_note_use(load->store, load->generation, place, 1);
+	load_note_use(load, place, 1);
 }
 
 /* Read [start, end) of a small file into its place in the buffer. */

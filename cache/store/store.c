@@ -4,6 +4,7 @@
  * Blocks go in by keep.c and come out by load.c.
  */
 #include "base/stats.h"
+#include "cache/store/counts.h"
 #include "cache/store/impl.h"
 #include "cache/store/tend.h"
 
@@ -56,8 +57,9 @@ void generation_put(struct store *store, struct generation *generation)
 	store_leave(store);
 }
 
-int store_open(
-    struct store **out, const struct store_config *config, struct err *err)
+/* A store that `begin` puts something in force in. */
+static int open_with(struct store **out, const struct store_config *config,
+    int (*begin)(struct store *store, struct err *err), struct err *err)
 {
 	struct store *store = calloc(1, sizeof(*store));
 
@@ -73,6 +75,7 @@ int store_open(
 	store->fresh = (struct appender){.fd = -1, .direct_fd = -1};
 	store->proven =
 	    (struct appender){.proven = true, .fd = -1, .direct_fd = -1};
+	counts_begin(store);
 	store->dir = strdup(config->dir);
 	store->scratch = aligned_alloc(STORE_PAGE_BYTES, STORE_SCRATCH_BYTES);
 	store->arena = aligned_alloc(STORE_PAGE_BYTES, STORE_ARENA_BYTES);
@@ -81,7 +84,7 @@ int store_open(
 	    store->arena == NULL || store->buckets == NULL)
 		code = err_set(err, -ENOMEM, "out of memory");
 	else
-		code = store_begin(store, err);
+		code = begin(store, err);
 	if (code < 0) {
 		store_close(store);
 		return code;
@@ -90,10 +93,29 @@ int store_open(
 	return 0;
 }
 
+int store_open(
+    struct store **out, const struct store_config *config, struct err *err)
+{
+	return open_with(out, config, store_begin, err);
+}
+
+int store_open_existing(
+    struct store **out, const struct store_config *config, struct err *err)
+{
+	return open_with(out, config, store_begin_existing, err);
+}
+
 void store_close(struct store *store)
 {
+	struct generation *generation;
+
 	if (store == NULL)
 		return;
+	generation = generation_get(store);
+	if (generation != NULL) {
+		counts_note(store, generation);
+		generation_put(store, generation);
+	}
 	store_swap_in(store, NULL);
 	stats_add(STATS_cache_disk_bytes, -(int64_t)store->shown_bytes);
 	while (store->secrets != NULL) {

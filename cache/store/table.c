@@ -9,6 +9,7 @@
 #include "cache/store/table.h"
 
 #include "cache/store/io.h"
+#include "cache/store/table_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +58,7 @@ void table_close(struct table *table)
 	table->fd = -1;
 }
 
-static uint64_t bucket_offset(const struct table *table, struct hash128 key)
+uint64_t table_bucket_offset(const struct table *table, struct hash128 key)
 {
 	uint64_t bucket = (key.low >> 32) * table->buckets >> 32;
 
@@ -65,7 +66,7 @@ static uint64_t bucket_offset(const struct table *table, struct hash128 key)
 }
 
 /* A bucket behind the end of a shortened file is an empty one. */
-static int read_bucket(const struct table *table, uint64_t offset_bytes,
+int table_read_bucket(const struct table *table, uint64_t offset_bytes,
     struct table_bucket *bucket)
 {
 	struct format_bucket *entries = &bucket->entries;
@@ -80,14 +81,14 @@ static int read_bucket(const struct table *table, uint64_t offset_bytes,
 	return 0;
 }
 
-static bool is_good(const struct table *table, const struct format_entry *entry)
+bool table_is_good(const struct table *table, const struct format_entry *entry)
 {
 	return entry->place != 0 &&
 	    le32toh(entry->check) ==
 	    hash_entry(table->secret, (uint32_t)table->kind, entry);
 }
 
-static bool has_key(const struct format_entry *entry, struct hash128 key)
+bool table_has_key(const struct format_entry *entry, struct hash128 key)
 {
 	return le64toh(entry->key[0]) == key.low &&
 	    le64toh(entry->key[1]) == key.high;
@@ -104,7 +105,7 @@ static void set_mark(struct format_entry *entry, unsigned mark)
 	    htole64((le64toh(entry->place) & ~UINT64_C(0xff)) | (uint64_t)mark);
 }
 
-static void decode(const struct format_entry *entry, struct table_entry *out)
+void table_decode(const struct format_entry *entry, struct table_entry *out)
 {
 	out->key.low = le64toh(entry->key[0]);
 	out->key.high = le64toh(entry->key[1]);
@@ -124,12 +125,12 @@ static int search(const struct table *table, const struct format_bucket *bucket,
 	for (unsigned i = 0; i < FORMAT_BUCKET_ENTRIES; i++) {
 		const struct format_entry *entry = &bucket->entries[i];
 
-		if (!has_key(entry, key) || entry->place == 0)
+		if (!table_has_key(entry, key) || entry->place == 0)
 			continue;
-		if (!is_good(table, entry))
+		if (!table_is_good(table, entry))
 			*torn = true;
 		else if (count < TABLE_MATCHES_MAX)
-			decode(entry, &found[count++]);
+			table_decode(entry, &found[count++]);
 	}
 	return count;
 }
@@ -144,8 +145,8 @@ int table_find_in(const struct table *table, struct hash128 key,
 		return 0;
 	/* Twice: another process may be writing the entry just now. */
 	for (unsigned try = 0; try < 2 && torn && count == 0; try++) {
-		int code =
-		    read_bucket(table, bucket_offset(table, key), bucket);
+		int code = table_read_bucket(
+		    table, table_bucket_offset(table, key), bucket);
 
 		if (code < 0)
 			return code;
@@ -227,7 +228,8 @@ int table_insert_into(const struct table *table, struct table_bucket *bucket,
 
 	unsigned slot = choose_slot(&bucket->entries, &fresh, gone, arg);
 	struct format_entry *old = &bucket->entries.entries[slot];
-	bool live = is_good(table, old) && !has_key(old, entry->key) &&
+	bool live = table_is_good(table, old) &&
+	    !table_has_key(old, entry->key) &&
 	    (gone == NULL || !gone(arg, place_decode(old->place).pack));
 	bool faded = live && fade(&bucket->entries, mark_of(old));
 
@@ -247,7 +249,8 @@ int table_insert(const struct table *table, const struct table_entry *entry,
 
 	if (table->fd < 0)
 		return 0;
-	code = read_bucket(table, bucket_offset(table, entry->key), &bucket);
+	code = table_read_bucket(
+	    table, table_bucket_offset(table, entry->key), &bucket);
 	return code < 0 ? code
 	                : table_insert_into(table, &bucket, entry, gone, arg);
 }
@@ -257,14 +260,15 @@ void table_touch(const struct table *table, const struct table_entry *entry)
 	struct table_bucket bucket;
 
 	if (table->fd < 0 || entry->mark >= MARK_MAX ||
-	    read_bucket(table, bucket_offset(table, entry->key), &bucket) < 0)
+	    table_read_bucket(
+	        table, table_bucket_offset(table, entry->key), &bucket) < 0)
 		return;
 	for (unsigned i = 0; i < FORMAT_BUCKET_ENTRIES; i++) {
 		struct format_entry *found = &bucket.entries.entries[i];
 		struct place place = place_decode(found->place);
 		unsigned mark = mark_of(found) + 1;
 
-		if (!has_key(found, entry->key) ||
+		if (!table_has_key(found, entry->key) ||
 		    place.pack != entry->place.pack ||
 		    place.offset_bytes != entry->place.offset_bytes ||
 		    mark > MARK_MAX)
@@ -279,96 +283,4 @@ void table_touch(const struct table *table, const struct table_entry *entry)
 		        offsetof(struct format_entry, place));
 		return;
 	}
-}
-
-int table_each_of(
-    const struct table *table, uint32_t number, table_each_fn each, void *arg)
-{
-	struct table_bucket bucket;
-	int code = table->fd < 0
-	    ? -EBADF
-	    : read_bucket(
-	          table, (uint64_t)number * FORMAT_BUCKET_BYTES, &bucket);
-
-	for (unsigned i = 0; code == 0 && i < FORMAT_BUCKET_ENTRIES; i++) {
-		struct table_entry entry;
-
-		if (!is_good(table, &bucket.entries.entries[i]))
-			continue;
-		decode(&bucket.entries.entries[i], &entry);
-		code = each(arg, &entry);
-	}
-	return code;
-}
-
-static int clear_slot(
-    const struct table *table, const struct table_bucket *bucket, unsigned slot)
-{
-	static const struct format_entry none;
-
-	return io_pwrite(table->fd, &none, sizeof(none),
-	    bucket->offset_bytes + slot * sizeof(none));
-}
-
-void table_remove(const struct table *table, const struct table_entry *entry)
-{
-	struct table_bucket bucket;
-
-	if (table->fd < 0 ||
-	    read_bucket(table, bucket_offset(table, entry->key), &bucket) < 0)
-		return;
-	for (unsigned i = 0; i < FORMAT_BUCKET_ENTRIES; i++) {
-		const struct format_entry *found = &bucket.entries.entries[i];
-		struct place place = place_decode(found->place);
-
-		if (has_key(found, entry->key) &&
-		    place.pack == entry->place.pack &&
-		    place.offset_bytes == entry->place.offset_bytes)
-			(void)!clear_slot(table, &bucket, i);
-	}
-}
-
-static bool is_torn(const struct table *table, const struct format_entry *entry)
-{
-	static const struct format_entry none;
-
-	return memcmp(entry, &none, sizeof(none)) != 0 &&
-	    !is_good(table, entry);
-}
-
-int table_scrub(const struct table *table, uint32_t number)
-{
-	struct table_bucket bucket;
-	struct table_bucket again;
-	uint64_t offset_bytes = (uint64_t)number * FORMAT_BUCKET_BYTES;
-	int torn = 0;
-	int code = read_bucket(table, offset_bytes, &bucket);
-
-	if (code == 0)
-		code = read_bucket(table, offset_bytes, &again);
-	for (unsigned i = 0; code == 0 && i < FORMAT_BUCKET_ENTRIES; i++) {
-		const struct format_entry *entry = &bucket.entries.entries[i];
-
-		if (!is_torn(table, entry) ||
-		    memcmp(entry, &again.entries.entries[i], sizeof(*entry)) !=
-		        0)
-			continue;
-		code = clear_slot(table, &bucket, i);
-		torn++;
-	}
-	return code < 0 ? code : torn;
-}
-
-static int copy_entry(void *arg, const struct table_entry *entry)
-{
-	return table_insert(arg, entry, NULL, NULL);
-}
-
-int table_copy(const struct table *from, struct table *to)
-{
-	int code = 0;
-
-	for (uint32_t i = 0; code == 0 && i < from->buckets; i++)
-		code = table_each_of(from, i, copy_entry, to);
-	return code;
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "cache/store/counts.h"
 #include "cache/store/evict.h"
 #include "cache/store/generation.h"
 #include "cache/store/impl.h"
@@ -115,6 +116,26 @@ static int open_generation(struct store *store, int dir_fd,
 	return code;
 }
 
+static const char *why_not(int code)
+{
+	return code == -EPROTO ? "another version of bearerfs uses it"
+	                       : err_message(code);
+}
+
+/* What is in force from now on is what was opened. */
+static void put_in_force(struct store *store, struct generation *generation)
+{
+	struct usage usage;
+
+	if (usage_count(store, generation, &usage) < 0)
+		atomic_store(&store->bound_bytes, store->config_bytes);
+	usage_fini(&usage);
+	atomic_store(&store->state_code, 0);
+	store->clean = store->opened = true;
+	store->count_ms = 0;
+	store_swap_in(store, generation);
+}
+
 /* A directory of another version is taken over at the beginning only: later
  * the other one would be fought over it. What was in force stays. */
 static int set_up(struct store *store, struct err *err)
@@ -122,8 +143,7 @@ static int set_up(struct store *store, struct err *err)
 	struct format_wish wish = {
 	    .takeover = !store->opened, .secret = atomic_load(&store->secret)};
 	struct generation *generation;
-	struct usage usage;
-	int dir_fd = directory_open(store->dir, err);
+	int dir_fd = directory_open(store->dir, true, err);
 
 	if (dir_fd < 0)
 		return dir_fd;
@@ -133,16 +153,36 @@ static int set_up(struct store *store, struct err *err)
 	(void)close(dir_fd);
 	if (code < 0)
 		return err_set(err, code, "cache directory '%s': %s",
-		    store->dir,
-		    code == -EPROTO ? "another version of bearerfs uses it"
-		                    : err_message(code));
-	if (usage_count(store, generation, &usage) < 0)
-		atomic_store(&store->bound_bytes, store->config_bytes);
-	usage_fini(&usage);
-	atomic_store(&store->state_code, 0);
-	store->clean = store->opened = true;
-	store->count_ms = 0;
-	store_swap_in(store, generation);
+		    store->dir, why_not(code));
+	put_in_force(store, generation);
+	return 0;
+}
+
+int store_begin_existing(struct store *store, struct err *err)
+{
+	struct format_file format;
+	struct generation *generation = NULL;
+	const struct hash_secret *secret;
+	int dir_fd = directory_open(store->dir, false, err);
+	int code;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	code = format_read(dir_fd, &format, &store->format_stat);
+	if (code == -EILSEQ)
+		code = -ENOENT; /* a mount would begin anew */
+	if (code == 0) {
+		store->config_bytes = format_cache_bytes(&format);
+		secret = note_secret(store, format.secret);
+		code = secret == NULL ? -ENOMEM
+		                      : generation_open(store, dir_fd, &format,
+		                            secret, &generation);
+	}
+	(void)close(dir_fd);
+	if (code < 0)
+		return err_set(err, code, "cache directory '%s': %s",
+		    store->dir, why_not(code));
+	put_in_force(store, generation);
 	return 0;
 }
 
@@ -259,6 +299,7 @@ static void tend_generation(
 	append_tend(&store->proven, generation);
 	if (now_ms >= store->note_ms) {
 		packs_note_uses(store, generation);
+		counts_note(store, generation);
 		store->note_ms = now_ms + STORE_TOUCH_MS;
 	}
 	if (store->clean)
