@@ -18,7 +18,7 @@ from bed.issuer import AUDIENCE
 from bed.nginx import Nginx
 from bed.procs import Failed
 from faults import (BYTES, FAULTS, FILE, MAYBE, OK, REJECTED, SKEW, STATE,
-                    Fault)
+                    Fault, write)
 
 # A key that is not in the set has the set read again; until that is done the
 # server decides, so these rows come to their errno a moment later.
@@ -180,6 +180,21 @@ class Faults(bed.Case):
             self.assertEqual(done.returncode, status, (scope, wish))
             if status:
                 self.assertIn("does not cover", done.stderr)
+
+    def test_half_a_token_is_shown_as_that(self):
+        """By what is run when a job has failed, too."""
+        half = os.path.join(self.dir, "half")
+        write(half, self.bed.token()[:20])
+        options = f"token_file={half},ca_file={self.bed.ca.cert}"
+        self.addCleanup(self.bed.lying.config, accept=None)
+        self.bed.lying.config(accept=[])
+        for words, says in (
+                (["token", "show"], f"'{half}' begins as a JWT and is none"),
+                (["doctor", self.bed.lying.url],
+                 f"cut short or garbled; write it to '{half}' again")):
+            done = mount.run([mount.binary(), *words, "-o", options],
+                             check=False, env={"HOME": self.dir})
+            self.assertIn(says, done.stdout + done.stderr, words)
 
     def test_a_token_that_its_server_revokes(self):
         """Good, then refused while it is in use, then good again."""
