@@ -24,6 +24,7 @@ enum {
 struct round {
 	unsigned count;
 	struct purse *purses[ROUND_MAX];
+	uint32_t held_s[ROUND_MAX]; /* as looker_ask() takes it */
 };
 
 static bool is_active(const struct purse *purse, uint64_t now_ms)
@@ -59,8 +60,9 @@ static uint64_t begin_round(struct tokens *tokens, struct round *round)
 				next_ms = due_ms;
 			continue;
 		}
-		purse_look_begins(purse, now_ms);
+		round->held_s[round->count] = purse_held_s(purse, now_s);
 		round->purses[round->count++] = purse;
+		purse_look_begins(purse, now_ms);
 	}
 	return next_ms;
 }
@@ -107,8 +109,18 @@ static void admit(
 	keep(purse, found);
 }
 
-/* A look has ended: `found` is taken over. One that brought nothing because
- * it failed leaves what there was. */
+static bool has_good(const struct finding *finding, uint64_t now_s)
+{
+	for (unsigned i = 0; i < finding->count; i++) {
+		if (token_phase_at(finding->tokens[i], now_s) == TOKEN_GOOD)
+			return true;
+	}
+	return false;
+}
+
+/* A look has ended: `found` is taken over. While it brings no good token, those
+ * that there were serve until their own end: a file is missing for a moment
+ * when it is replaced, and a program that has ended cannot be looked at. */
 static void end_look(
     struct tokens *tokens, struct purse *purse, struct finding *found)
 {
@@ -116,7 +128,8 @@ static void end_look(
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
 	token_store_enter(tokens);
-	if (found->count == 0 && found->problem.code != -ENOKEY)
+	if (!has_good(found, now_s) &&
+	    (found->count == 0 || has_good(&purse->now, now_s)))
 		keep(purse, found);
 	else
 		admit(tokens, purse, found);
@@ -155,8 +168,9 @@ static uint64_t ask_round(
 
 	for (unsigned i = 0; i < round->count; i++) {
 		struct purse *purse = round->purses[i];
-		int code = looker_ask(
-		    tokens->looker, (uint64_t)(uintptr_t)purse, &purse->owner);
+		int code =
+		    looker_ask(tokens->looker, (uint64_t)(uintptr_t)purse,
+		        &purse->owner, round->held_s[i]);
 
 		if (code == -EDQUOT || code == -EAGAIN) {
 			put_off(tokens, purse, again_ms);

@@ -120,6 +120,31 @@ uint64_t purse_look_due_ms(
 	return due_ms;
 }
 
+/* The token that ends first is the one to be renewed. */
+static const struct token *first_to_end(const struct finding *finding)
+{
+	const struct token *first = finding_first(finding);
+
+	for (unsigned i = 1; i < finding->count; i++) {
+		if (finding->tokens[i]->claims.expires_s <
+		    first->claims.expires_s)
+			first = finding->tokens[i];
+	}
+	return first;
+}
+
+uint32_t purse_held_s(const struct purse *purse, uint64_t now_s)
+{
+	const struct token *token = first_to_end(&purse->now);
+	uint64_t left_s;
+
+	if (token == NULL || purse->renew_due_s > now_s ||
+	    token->claims.expires_s <= now_s)
+		return 0;
+	left_s = token->claims.expires_s - now_s;
+	return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
+}
+
 void purse_look_begins(struct purse *purse, uint64_t now_ms)
 {
 	purse->looks_begun++;
@@ -134,19 +159,6 @@ void purse_look_put_off(struct purse *purse, uint64_t until_ms)
 	purse->nudged = true;
 	purse->looking = false;
 	purse->put_off_ms = until_ms;
-}
-
-/* The token that ends first is the one to be renewed. */
-static const struct token *first_to_end(const struct finding *finding)
-{
-	const struct token *first = finding_first(finding);
-
-	for (unsigned i = 1; i < finding->count; i++) {
-		if (finding->tokens[i]->claims.expires_s <
-		    first->claims.expires_s)
-			first = finding->tokens[i];
-	}
-	return first;
 }
 
 static uint64_t renewal_due_s(const struct purse *purse,

@@ -89,6 +89,11 @@ struct wait_view purse_view(const struct purse *purse, uint64_t refused_id,
 uint64_t purse_look_due_ms(const struct purse *purse, uint64_t now_ms,
     uint64_t now_s, bool *force) REQUIRES(tokens_lock);
 
+/** How long the token lives that a look is to bring a newer one for; 0: any
+ *  will do. */
+uint32_t purse_held_s(const struct purse *purse, uint64_t now_s)
+    REQUIRES(tokens_lock);
+
 /** A look begins. */
 void purse_look_begins(struct purse *purse, uint64_t now_ms)
     REQUIRES(tokens_lock);

@@ -107,8 +107,9 @@ static int search(const struct look_plan *plan,
 	    .account = plan->account,
 	    .uid = scene->caller->uid,
 	    .trust = &trust};
-	const struct discover_caller caller = {
-	    .environment = environment, .mounts = scene->mounts};
+	const struct discover_caller caller = {.environment = environment,
+	    .mounts = scene->mounts,
+	    .held_s = scene->held_s};
 	AUTO(discover) discover = NULL;
 	int code;
 

@@ -137,7 +137,8 @@ static int dispatch(struct looker *looker, struct look *look)
 {
 	struct looker_request request = {.generation = looker->generation,
 	    .slot = (uint32_t)(look - looker->queue.looks),
-	    .caller = look->caller};
+	    .caller = look->caller,
+	    .held_s = look->held_s};
 	int ends[2];
 	int code;
 
@@ -243,8 +244,8 @@ static void hear(struct looker *looker)
 	}
 }
 
-int looker_ask(
-    struct looker *looker, uint64_t number, const struct caller *caller)
+int looker_ask(struct looker *looker, uint64_t number,
+    const struct caller *caller, uint32_t held_s)
 {
 	int code;
 
@@ -252,7 +253,7 @@ int looker_ask(
 	hear(looker);
 	if (looker->socket < 0)
 		return -EPIPE;
-	code = looker_queue_add(&looker->queue, number, caller);
+	code = looker_queue_add(&looker->queue, number, caller, held_s);
 	if (code == 0)
 		dispatch_all(looker);
 	return code;

@@ -55,6 +55,7 @@ struct looker_scene {
 	bool one_identity;
 	int environ_fd; /* -1: another's word, or it is not to be read */
 	const struct mounts *mounts; /* in this view */
+	uint32_t held_s;             /* as looker_ask() was told */
 	int answer_fd; /* write here, at most LOOKER_ANSWER_BYTES_MAX */
 };
 
@@ -85,13 +86,16 @@ DEFINE_FREEP(looker, looker_free)
  * Have a look made; never waits.
  *
  * @param number  comes back with the answer.
+ * @param held_s  so long lives the token that the caller has, and a newer one
+ *                is wanted: an agent is not to give that again. 0: any will
+ *                do.
  * @retval 0        its answer will come, whatever happens.
  * @retval -EDQUOT  as many of this user's wait as may.
  * @retval -EAGAIN  as many wait as may.
  * @retval -EPIPE   keeper and forker have ended; see looker_take().
  */
-NODISCARD int looker_ask(
-    struct looker *looker, uint64_t number, const struct caller *caller);
+NODISCARD int looker_ask(struct looker *looker, uint64_t number,
+    const struct caller *caller, uint32_t held_s);
 
 /** Readable when looker_take() has something to do. Borrowed. */
 int looker_fd(const struct looker *looker);

@@ -184,13 +184,15 @@ static int prepare(
 	return code == 0 ? become(scene->caller) : code;
 }
 
-int looker_child(
-    const struct caller *caller, int answer_fd, looker_look_fn look, void *arg)
+int looker_child(const struct looker_request *request, int answer_fd,
+    looker_look_fn look, void *arg)
 {
+	const struct caller *caller = &request->caller;
 	struct mounts mounts = {.count = 0};
 	struct looker_scene scene = {.caller = caller,
 	    .environ_fd = -1,
 	    .mounts = &mounts,
+	    .held_s = request->held_s,
 	    .answer_fd = LOOKER_ANSWER};
 	struct rlimit zero = {0};
 	char path[32];

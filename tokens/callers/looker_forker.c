@@ -64,7 +64,7 @@ static void start_look(
 		(void)signal(SIGALRM, SIG_DFL);
 		(void)alarm(LOOKER_DEADLINE_MS / 1000 + 1);
 		_exit(looker_child(
-		    &request->caller, answer_fd, forker->look, forker->arg));
+		    request, answer_fd, forker->look, forker->arg));
 	}
 	if (look.pid < 0) {
 		tell(request->slot, -EAGAIN, true);

@@ -7,6 +7,7 @@
 #define TOKENS_LOOKER_IMPL_H
 
 #include "tokens/callers/looker.h"
+#include "tokens/callers/looker_wire.h"
 
 enum {
 	LOOKER_SOCKET = 3, /* of keeper and forker; 0 to 2 are /dev/null */
@@ -23,7 +24,7 @@ _Noreturn void looker_fork_loop(
 
 /** What the process of one look does.
  *  @return its exit status: a positive errno, or 0. */
-int looker_child(
-    const struct caller *caller, int answer_fd, looker_look_fn look, void *arg);
+int looker_child(const struct looker_request *request, int answer_fd,
+    looker_look_fn look, void *arg);
 
 #endif

@@ -39,8 +39,8 @@ void looker_queue_fini(struct looker_queue *queue)
 	}
 }
 
-int looker_queue_add(
-    struct looker_queue *queue, uint64_t number, const struct caller *caller)
+int looker_queue_add(struct looker_queue *queue, uint64_t number,
+    const struct caller *caller, uint32_t held_s)
 {
 	struct look *free_look = NULL;
 	unsigned waiting = 0;
@@ -62,6 +62,7 @@ int looker_queue_add(
 	    .order = queue->next_order++,
 	    .number = number,
 	    .caller = *caller,
+	    .held_s = held_s,
 	    .answer_fd = -1};
 	return 0;
 }

@@ -29,6 +29,7 @@ struct look {
 	uint64_t order;
 	uint64_t number;
 	struct caller caller;
+	uint32_t held_s;
 	int answer_fd; /* -1: none */
 	int code;
 	char *bytes;
@@ -47,8 +48,8 @@ void looker_queue_fini(struct looker_queue *queue);
 
 /** A look that waits.
  *  @retval 0, -EDQUOT, -EAGAIN  as looker_ask(). */
-NODISCARD int looker_queue_add(
-    struct looker_queue *queue, uint64_t number, const struct caller *caller);
+NODISCARD int looker_queue_add(struct looker_queue *queue, uint64_t number,
+    const struct caller *caller, uint32_t held_s);
 
 /** The one that is to run next: the first whose user's share is not used up.
  *  NULL: none, or as many run as may. */

@@ -20,6 +20,7 @@ struct looker_request {
 	uint32_t generation; /* of the forker: one that came later is silent */
 	uint32_t slot;       /* < LOOKER_LOOKS_MAX */
 	struct caller caller;
+	uint32_t held_s;
 };
 
 /** Of a look, told twice when it passes its deadline; or `lost`: a forker has

@@ -37,7 +37,8 @@ struct agent {
 	char *socket;
 	char *account; /* configured; NULL: the only one */
 	char *tree;    /* for place.rules */
-	bool named;    /* the account is known */
+	uint32_t held_s;
+	bool named; /* the account is known */
 	char name[AGENT_NAME_BYTES];
 	struct kept kept[AGENT_CACHE_MAX];
 	const struct kept *pending; /* whose answer is waited for; NULL: the
@@ -126,6 +127,7 @@ int agent_new(
 	    copy(&agent->tree, config->rules.forbidden_tree) < 0)
 		return out_of_memory(err);
 	agent->clock = config->clock;
+	agent->held_s = config->held_s;
 	agent->place = (struct agent_place){.path = agent->socket,
 	    .in_fds = config->in_fds,
 	    .rules = config->rules};
@@ -249,6 +251,8 @@ static uint64_t valid_wanted_s(
 	uint64_t left = left_s(kept, clock_wall_s(agent->clock));
 	uint64_t most = renew_margin_s(UINT32_MAX);
 
+	if (left == 0)
+		left = agent->held_s;
 	if (left > 0)
 		return left < UINT32_MAX ? left + 1 : UINT32_MAX;
 	return force ? most + most / 10 + 1 : AGENT_FIRST_VALID_S;

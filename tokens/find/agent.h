@@ -47,7 +47,9 @@ struct agent_config {
 	const struct clock *clock; /* borrowed for the agent's life */
 	const char *socket;        /* absolute path */
 	bool in_fds;               /* as struct agent_place has it */
-	struct file_rules rules;   /* whose agent it must be (or root's), and
+	uint32_t held_s; /* a token that is not kept here lives so long, and a
+			    newer one is wanted; 0: any will do */
+	struct file_rules rules; /* whose agent it must be (or root's), and
 				    where no socket may lie */
 	const char *account; /* short name, or https://... of the issuer; NULL:
 				the only one that is loaded */

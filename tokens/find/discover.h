@@ -38,6 +38,7 @@ struct mounts;
 struct discover_caller {
 	const struct environ_block *environment; /* may be empty */
 	const struct mounts *mounts;             /* none of them is touched */
+	uint32_t held_s; /* an agent gives one that lives longer; 0: any */
 };
 
 /**

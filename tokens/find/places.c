@@ -209,6 +209,7 @@ static int add_agent(
 	    .clock = config->clock != NULL ? config->clock : clock_system(),
 	    .socket = agent_socket(room, places, config),
 	    .in_fds = places->caller != NULL,
+	    .held_s = places->caller != NULL ? places->caller->held_s : 0,
 	    .rules = places->rules,
 	    .account = config->account};
 	struct agent *agent = NULL;

@@ -167,7 +167,7 @@ struct looker_answer bed_look(
 {
 	struct looker_answer out;
 
-	assert_int_equal(looker_ask(looker, 42, &process->caller), 0);
+	assert_int_equal(looker_ask(looker, 42, &process->caller, 0), 0);
 	out = bed_take(looker);
 	assert_int_equal(out.number, 42);
 	return out;

@@ -145,6 +145,17 @@ static void a_token_is_asked_for_once_and_kept(void **state)
 	assert_int_equal(atomic_load(&fake.listed), 0);
 }
 
+/* A look at a caller keeps nothing: what the caller has is told to it. */
+static void a_newer_one_than_somebody_holds_is_asked_for(void **state)
+{
+	(void)state;
+	config.held_s = 300;
+	begin("tb");
+	give("ada", 3600);
+	assert_int_equal(ask(), 0);
+	assert_question_has("\"min_valid_period\":301");
+}
+
 static void an_issuer_is_asked_for_as_one(void **state)
 {
 	(void)state;
@@ -461,6 +472,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	    TEST(a_token_is_asked_for_once_and_kept),
+	    TEST(a_newer_one_than_somebody_holds_is_asked_for),
 	    TEST(an_issuer_is_asked_for_as_one),
 	    TEST(without_a_name_the_only_account_is_taken),
 	    TEST(each_scope_and_audience_has_its_token),

@@ -155,8 +155,8 @@ static void a_stalled_file_costs_its_user_alone(void **state)
 	bob = start_with(BOB, good);
 	begun_ms = now_ms();
 	for (unsigned i = 0; i < LOOKER_USER_RUNNING_MAX + 1; i++)
-		assert_int_equal(looker_ask(looker, i, &alice.caller), 0);
-	assert_int_equal(looker_ask(looker, 42, &bob.caller), 0);
+		assert_int_equal(looker_ask(looker, i, &alice.caller, 0), 0);
+	assert_int_equal(looker_ask(looker, 42, &bob.caller, 0), 0);
 	answer = bed_take(looker);
 	assert_int_equal(answer.number, 42);
 	assert_int_equal(answer.code, 0);
@@ -167,7 +167,7 @@ static void a_stalled_file_costs_its_user_alone(void **state)
 		assert_int_equal(bed_take(looker).code, -ETIMEDOUT);
 	assert_true(now_ms() - begun_ms >= LOOKER_DEADLINE_MS - 100);
 	/* The last one waits for its turn, and bob does not. */
-	assert_int_equal(looker_ask(looker, 43, &bob.caller), 0);
+	assert_int_equal(looker_ask(looker, 43, &bob.caller, 0), 0);
 	answer = bed_take(looker);
 	assert_int_equal(answer.number, 43);
 	assert_int_equal(answer.code, 0);

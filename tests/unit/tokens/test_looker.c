@@ -295,12 +295,12 @@ static void another_program_by_now_is_not_looked_at(void **state)
 
 	(void)state;
 	caller.start_ticks--;
-	assert_int_equal(looker_ask(looker, 1, &caller), 0);
+	assert_int_equal(looker_ask(looker, 1, &caller, 0), 0);
 	got = bed_take(looker);
 	assert_int_equal(got.code, -ESRCH);
 	caller.start_ticks++;
 	caller.env_start++;
-	assert_int_equal(looker_ask(looker, 2, &caller), 0);
+	assert_int_equal(looker_ask(looker, 2, &caller, 0), 0);
 	got = bed_take(looker);
 	assert_int_equal(got.code, -ESRCH);
 	assert_null(got.bytes);
@@ -319,7 +319,7 @@ static void a_user_who_stalls_delays_nobody_else(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 200; i++) {
-		int code = looker_ask(looker, i, &processes[i % 3].caller);
+		int code = looker_ask(looker, i, &processes[i % 3].caller, 0);
 
 		if (code == -EDQUOT)
 			refused++;
@@ -355,9 +355,9 @@ static void one_user_has_a_limit_that_is_not_the_others(void **state)
 	(void)state;
 	for (unsigned i = 0;
 	     i < LOOKER_USER_RUNNING_MAX + LOOKER_USER_WAITING_MAX; i++)
-		assert_int_equal(looker_ask(looker, 7, &process.caller), 0);
-	assert_int_equal(looker_ask(looker, 7, &process.caller), -EDQUOT);
-	assert_int_equal(looker_ask(looker, 8, &bob.caller), 0);
+		assert_int_equal(looker_ask(looker, 7, &process.caller, 0), 0);
+	assert_int_equal(looker_ask(looker, 7, &process.caller, 0), -EDQUOT);
+	assert_int_equal(looker_ask(looker, 8, &bob.caller, 0), 0);
 	got = bed_take(looker);
 	assert_int_equal(got.number, 8);
 	looker_answer_fini(&got);

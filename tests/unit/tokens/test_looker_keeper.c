@@ -145,7 +145,7 @@ static void assert_bob_is_looked_at(void)
 static void ask_for_alice(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(looker_ask(looker, i, &alice.caller), 0);
+		assert_int_equal(looker_ask(looker, i, &alice.caller, 0), 0);
 }
 
 static void a_killed_forker_is_followed_by_another(void **state)
@@ -167,7 +167,7 @@ static void a_killed_forker_is_followed_by_another(void **state)
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 0);
 	assert_int_not_equal(forker_of(keeper), forker);
 	/* Those that waited are looked at now, as are others. */
-	assert_int_equal(looker_ask(looker, 42, &bob.caller), 0);
+	assert_int_equal(looker_ask(looker, 42, &bob.caller, 0), 0);
 	for (unsigned i = 0; i < WAITING + 1; i++) {
 		struct looker_answer got = bed_take(looker);
 
@@ -190,7 +190,7 @@ static void a_request_on_its_way_is_answered_once(void **state)
 
 		forker = next_child(keeper, forker);
 		assert_int_equal(kill(forker, SIGSTOP), 0);
-		assert_int_equal(looker_ask(looker, 1, &bob.caller), 0);
+		assert_int_equal(looker_ask(looker, 1, &bob.caller, 0), 0);
 		assert_int_equal(kill(forker, SIGKILL), 0);
 		got = bed_take(looker);
 		assert_int_equal(got.number, 1);
@@ -231,7 +231,7 @@ static void without_any_of_them_everybody_is_answered(void **state)
 		assert_int_equal(bed_take(looker).code, -EIO);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(bed_take(looker).code, -EPIPE);
-	assert_int_equal(looker_ask(looker, 9, &bob.caller), -EPIPE);
+	assert_int_equal(looker_ask(looker, 9, &bob.caller, 0), -EPIPE);
 }
 
 static void they_end_with_the_looker(void **state)
@@ -265,7 +265,7 @@ static void they_end_when_the_mount_is_killed(void **state)
 
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (looker_start(&own, act, NULL, &err) < 0 ||
-		    looker_ask(own, 1, &alice.caller) < 0)
+		    looker_ask(own, 1, &alice.caller, 0) < 0)
 			_exit(1);
 		for (;;)
 			(void)pause();

@@ -196,6 +196,34 @@ static void a_token_that_was_taken_away_is_gone(void **state)
 	bed_end(&process);
 }
 
+static void while_its_file_is_missing_a_good_token_serves(void **state)
+{
+	char path[300];
+	char text[MAKE_BYTES];
+	struct ident ident;
+	struct bed_process process;
+	struct got got;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/token", dir);
+	make_token(text, "ada", clock_wall_s(clock_system()) + 4);
+	make_file(path, text, 0600);
+	assert_int_equal(chown(path, ADA, ADA), 0);
+	process = start(ADA, "BEARER_TOKEN_FILE", path, &ident);
+	got = want(&ident, 0);
+	assert_int_equal(got.code, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_true(want(&ident, got.id).id == got.id);
+	/* One that is no better takes its place as little. */
+	make_token(text, "ada", clock_wall_s(clock_system()) - 1);
+	make_file(path, text, 0600);
+	assert_int_equal(chown(path, ADA, ADA), 0);
+	assert_true(want(&ident, got.id).id == got.id);
+	(void)sleep(5);
+	assert_int_equal(want(&ident, 0).code, -EKEYEXPIRED);
+	bed_end(&process);
+}
+
 static void who_is_not_known_is_told_why(void **state)
 {
 	struct ident nobody = {.uid = ADA, .gid = ADA};
@@ -303,6 +331,7 @@ int main(void)
 	    TEST(what_a_look_lacks_is_told_to_that_caller),
 	    TEST(a_program_that_has_ended_keeps_what_it_had),
 	    TEST(a_token_that_was_taken_away_is_gone),
+	    TEST(while_its_file_is_missing_a_good_token_serves),
 	    TEST(who_is_not_known_is_told_why),
 	    TEST(many_are_answered),
 	    TEST(a_crowd_of_one_user_keeps_no_one_else_from_waiting),
