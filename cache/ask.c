@@ -126,8 +126,8 @@ static bool answer_offline(struct asker *asker)
 
 	return offline_now(cache) &&
 	    cache_server_path(cache, server_path, asker->path) == 0 &&
-	    access_door(cache, &asker->ident, server_path, CACHE_LOOK, NULL) ==
-	    0 &&
+	    access_door(cache, &asker->ident, server_path,
+	        ask_want(asker->to.kind), NULL) == 0 &&
 	    answer_from(cache, &asker->ident, asker->path, &asker->to, true);
 }
 
@@ -149,8 +149,8 @@ void ask_refuse(struct asker *asker, int code, const struct meta_attr *attr)
 		return;
 	}
 	if (cache_server_path(asker->cache, server_path, asker->path) == 0)
-		access_tell(
-		    asker->cache, &asker->ident, server_path, CACHE_LOOK, code);
+		access_tell(asker->cache, &asker->ident, server_path,
+		    ask_want(asker->to.kind), code);
 	ask_answer_code(&asker->to, code, attr);
 	free(asker);
 }
@@ -197,8 +197,8 @@ static void judge(struct asker *asker, bool waited)
 	int code = cache_server_path(cache, server_path, asker->path);
 
 	if (code == 0)
-		code = access_door(
-		    cache, &asker->ident, server_path, CACHE_LOOK, &may_ask);
+		code = access_door(cache, &asker->ident, server_path,
+		    ask_want(asker->to.kind), &may_ask);
 	asker->proven = code == 0;
 	if (code < 0)
 		stay_outside(asker, server_path, code, may_ask, waited);
@@ -238,7 +238,8 @@ void ask(struct cache *cache, const struct ident *ident, const char *path,
 		ask_answer_code(to, code, NULL);
 		return;
 	}
-	code = access_door(cache, ident, server_path, CACHE_LOOK, &may_ask);
+	code = access_door(
+	    cache, ident, server_path, ask_want(to->kind), &may_ask);
 	if (code == 0 && answer_known(cache, ident, path, to))
 		return;
 	asker = malloc(sizeof(*asker) + path_bytes);

@@ -39,6 +39,12 @@ struct ask_to {
 	void *arg;
 };
 
+/** What they want of the path. */
+static inline enum cache_want ask_want(enum ask_kind kind)
+{
+	return kind == ASK_LIST ? CACHE_LIST : CACHE_LOOK;
+}
+
 /** Ask; answered exactly once. */
 void ask(struct cache *cache, const struct ident *ident, const char *path,
     const struct ask_to *to);

@@ -35,7 +35,8 @@ struct ident;
 
 /** What a caller wants to have of a path. */
 enum cache_want {
-	CACHE_LOOK, /* its name, attributes, listing */
+	CACHE_LOOK, /* its name and attributes */
+	CACHE_LIST, /* the names in it, and their attributes */
 	CACHE_BYTES,
 };
 

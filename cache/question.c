@@ -77,8 +77,8 @@ static bool is_for(
 	if (access_same(cache, &question->ident, &asker->ident))
 		return true;
 	if (!access_is_of_token(code) &&
-	    access_door(cache, &asker->ident, question->server_path, CACHE_LOOK,
-	        NULL) == 0)
+	    access_door(cache, &asker->ident, question->server_path,
+	        ask_want(asker->to.kind), NULL) == 0)
 		return true;
 	ask_again(asker);
 	return false;

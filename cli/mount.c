@@ -52,6 +52,19 @@ struct mount {
 	struct describe describe;
 };
 
+static enum tokens_right right_of(enum cache_want want)
+{
+	switch (want) {
+	case CACHE_BYTES:
+		return TOKENS_READ;
+	case CACHE_LIST:
+		return TOKENS_LIST;
+	case CACHE_LOOK:
+	default:
+		return TOKENS_LOOK;
+	}
+}
+
 /* The door of the cache: three questions, answered by tokens. */
 
 static int may_have(void *arg, const struct ident *ident, const char *path,
@@ -59,8 +72,7 @@ static int may_have(void *arg, const struct ident *ident, const char *path,
 {
 	const struct mount *mount = arg;
 
-	return tokens_door(mount->tokens, ident, path,
-	    want == CACHE_BYTES ? TOKENS_READ : TOKENS_LOOK, ask);
+	return tokens_door(mount->tokens, ident, path, right_of(want), ask);
 }
 
 struct await {
@@ -111,8 +123,7 @@ static void refused(void *arg, const struct ident *ident, const char *path,
 {
 	const struct mount *mount = arg;
 
-	tokens_refused(mount->tokens, ident, path,
-	    want == CACHE_BYTES ? TOKENS_READ : TOKENS_LOOK, code);
+	tokens_refused(mount->tokens, ident, path, right_of(want), code);
 }
 
 static void identify(void *arg, struct ident *ident)

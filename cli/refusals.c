@@ -36,6 +36,8 @@ static const char *right_name(enum tokens_right right)
 		return "create";
 	case TOKENS_MODIFY:
 		return "modify";
+	case TOKENS_LIST:
+		return "list";
 	case TOKENS_LOOK:
 	default:
 		return "look";

@@ -51,8 +51,8 @@ static int judge_at(struct tokens *tokens, struct token *token, uint64_t at_s,
 static int judge_at(struct tokens *tokens, struct token *token, uint64_t at_s,
     const char *path, enum tokens_right right, bool *ask, struct err *why)
 {
-	const struct proof_key key = {
-	    .token_id = token->id, .right = right, .path = path};
+	const struct proof_key key =
+	    token_store_key(tokens, token, path, right);
 	bool proof = tokens->shared;
 	int code = trust_judge_at(tokens->trust, token, at_s, why);
 

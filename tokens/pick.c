@@ -24,8 +24,8 @@ static enum rank rank_of(struct tokens *tokens, struct token *token,
 static enum rank rank_of(struct tokens *tokens, struct token *token,
     const char *path, enum tokens_right right)
 {
-	const struct proof_key key = {
-	    .token_id = token->id, .right = right, .path = path};
+	const struct proof_key key =
+	    token_store_key(tokens, token, path, right);
 	struct err unused = ERR_INIT;
 	int code;
 

@@ -7,6 +7,7 @@
  */
 #include "tokens/proof.h"
 
+#include "base/attr.h"
 #include "base/clock.h"
 
 #include <stdlib.h>
@@ -184,13 +185,14 @@ static struct proof_key refusal_key(const struct proof_key *key)
 
 static void revoke(struct proof_table *table, const struct proof_key *key)
 {
-	static const enum tokens_right rights[] = {TOKENS_READ, TOKENS_LOOK};
+	static const enum tokens_right rights[] = {
+	    TOKENS_READ, TOKENS_LOOK, TOKENS_LIST};
 	struct proof_key one = *key;
 
 	unset(&table->grants, hash_of(table, key), key);
 	if (key->right != TOKENS_READ && key->right != TOKENS_LOOK)
 		return;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < ARRAY_COUNT(rights); i++) {
 		one.right = rights[i];
 		unset(&table->grants, hash_of(table, &one), &one);
 	}
@@ -240,13 +242,16 @@ bool proof_granted(const struct proof_table *table, const struct proof_key *key,
     uint64_t now_ms)
 {
 	struct proof_key bytes = *key;
+	struct proof_key names = *key;
 
 	if (table->grants.count == 0)
 		return false;
 	if (stands(table, key, now_ms))
 		return true;
 	bytes.right = TOKENS_READ;
-	return key->right == TOKENS_LOOK && stands(table, &bytes, now_ms);
+	names.right = TOKENS_LIST;
+	return key->right == TOKENS_LOOK &&
+	    (stands(table, &bytes, now_ms) || stands(table, &names, now_ms));
 }
 
 unsigned proof_refusals(const struct proof_table *table)

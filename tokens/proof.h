@@ -10,8 +10,8 @@
  *
  * A *grant* lasts until a moment that was fixed when it was proven; to use it
  * does not prolong it. It counts for the very (token, path, right)
- * and for nothing else, but that who may read a file's bytes may see its
- * attributes.
+ * and for nothing else, but that who may read a file's bytes, or a directory's
+ * names, may see its attributes.
  *
  * When a memory is full its oldest entry is forgotten. A forgotten grant
  * costs a question to the server. A forgotten refusal gives cached bytes to
@@ -64,7 +64,9 @@ void proof_note(struct proof_table *table, const struct proof_key *key,
     int status, uint64_t until_ms);
 
 /** The status of a refusal that stands, 0 when there is none. A refusal of
- *  the bytes is one of the attributes, and the other way round. */
+ *  the bytes is one of the attributes, and the other way round; one of a
+ *  directory's names is one of these alone, and a server that shows no
+ *  attributes takes back the grant of names. */
 int proof_refusal(const struct proof_table *table, const struct proof_key *key);
 
 /** Whether a grant stands now. */

@@ -26,7 +26,7 @@ enum reach reach_of(const struct reach_root *root, const struct token *token,
 
 	if (list->count == 0 && list->bad_count == 0)
 		return REACH_UNSAID;
-	if (right != TOKENS_LOOK)
+	if (right != TOKENS_LOOK && right != TOKENS_LIST)
 		return scope_allows(list, base, right, path) ? REACH_COVERED
 		                                             : REACH_NOT;
 	if (scope_allows(list, base, TOKENS_READ, path))
@@ -50,6 +50,7 @@ static const char *word_of(const char *claim, enum tokens_right right)
 		return wlcg ? "storage.modify" : "write";
 	case TOKENS_READ:
 	case TOKENS_LOOK:
+	case TOKENS_LIST:
 	default:
 		return wlcg ? "storage.read" : "read";
 	}

@@ -24,7 +24,7 @@ struct reach_root {
 enum reach {
 	REACH_UNSAID, /* no scope is about files, or they are too many */
 	REACH_COVERED,
-	REACH_OTHER, /* of TOKENS_LOOK: another right covers it */
+	REACH_OTHER, /* of TOKENS_LOOK, TOKENS_LIST: another right covers it */
 	REACH_NOT,
 };
 

@@ -84,6 +84,15 @@ static struct caller owner_of(const struct ident *ident)
 	    .gid = ident->gid};
 }
 
+struct proof_key token_store_key(const struct tokens *tokens,
+    const struct token *token, const char *path, enum tokens_right right)
+{
+	if (right == TOKENS_LIST && !tokens->shared)
+		right = TOKENS_LOOK;
+	return (struct proof_key){
+	    .token_id = token->id, .right = right, .path = path};
+}
+
 struct purse *token_store_purses(struct tokens *tokens)
 {
 	return tokens->purses != NULL ? purses_first(tokens->purses)

@@ -99,6 +99,10 @@ struct purse *token_store_open_purse(struct tokens *tokens,
     const struct ident *ident, enum tokens_right right, struct err *why)
     REQUIRES(tokens_lock);
 
+/** Under what it is remembered what servers said; the path is borrowed. */
+struct proof_key token_store_key(const struct tokens *tokens,
+    const struct token *token, const char *path, enum tokens_right right);
+
 /** The first of all purses, in a list by their `next`. */
 struct purse *token_store_purses(struct tokens *tokens) REQUIRES(tokens_lock);
 

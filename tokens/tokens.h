@@ -39,10 +39,17 @@ enum {
 /** A token and its claims: immutable, reference counted. */
 struct token;
 
-/** What a caller wants to do with a path. TOKENS_LOOK is the least: names and
- *  attributes without the bytes. Who may read may look; servers let some look
- *  who may not read (one who may write there, say). */
-enum tokens_right { TOKENS_READ, TOKENS_CREATE, TOKENS_MODIFY, TOKENS_LOOK };
+/** What a caller wants to do with a path. TOKENS_LOOK is the least: attributes
+ *  without the bytes. Who may read may look; servers let some look who may not
+ *  read (one who may write there, say), or not list (directories above what
+ *  they may read). On a mount of one user TOKENS_LIST is TOKENS_LOOK. */
+enum tokens_right {
+	TOKENS_READ,
+	TOKENS_CREATE,
+	TOKENS_MODIFY,
+	TOKENS_LOOK,
+	TOKENS_LIST, /* the names in a directory, and their attributes */
+};
 
 /** What the answer that brought a document said of it. */
 struct tokens_document_facts {
@@ -201,7 +208,8 @@ NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
 
 /** Tell the store what a server said of a token for a path: the HTTP status
  *  (2xx: a proof for this very path; 401 or 403: a refusal). The bytes of a
- *  file are TOKENS_READ, all else that is asked is TOKENS_LOOK. */
+ *  file are TOKENS_READ, the names in a directory TOKENS_LIST, all else that is
+ *  asked is TOKENS_LOOK. */
 void tokens_report(struct tokens *tokens, const struct token *token,
     const char *path, enum tokens_right right, int status);
 

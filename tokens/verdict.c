@@ -30,8 +30,8 @@ static uint64_t proven_until_ms(
 void tokens_report(struct tokens *tokens, const struct token *token,
     const char *path, enum tokens_right right, int status)
 {
-	const struct proof_key key = {
-	    .token_id = token->id, .right = right, .path = path};
+	const struct proof_key key =
+	    token_store_key(tokens, token, path, right);
 	bool grants = tokens->shared || trust_is_configured(tokens->trust);
 
 	token_store_enter(tokens);
@@ -53,6 +53,8 @@ static const char *word_of(enum tokens_right right)
 		return "reading";
 	case TOKENS_LOOK:
 		return "looking at";
+	case TOKENS_LIST:
+		return "listing";
 	case TOKENS_CREATE:
 		return "creating";
 	case TOKENS_MODIFY:

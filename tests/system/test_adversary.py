@@ -54,7 +54,8 @@ class Adversary(bed.Case):
             self.bed.put(f"{name}/sub/y.bin", BYTES)
 
     def begin(self, **more):
-        m = self.mount(self.bed.nginx.url, None, **{
+        source = more.pop("source", None) or self.bed.nginx.url
+        m = self.mount(source, None, **{
             "allow_other": True, "timeout": "5s", "attr_ttl": "1h",
             "negative_ttl": "1h", "base_path": self.bed.base, **more})
         os.chmod(m.folder, 0o755)
@@ -86,6 +87,22 @@ class Adversary(bed.Case):
         ada.do("python", WATCH.format(path=here))
         ada.do("read", here + "/y.bin")
         self.assertIn("y.bin", ada.do("python", EVENTS))
+
+    def test_who_may_see_a_directory_is_not_told_what_is_in_it(self):
+        """XRootD lets everybody see the directories above what they may
+        read, from 5.6 on."""
+        lying = self.bed.lying
+        self.addCleanup(lying.honest)
+        m = self.begin(source=lying.url)
+        ada = self.actor(ADA, env={"BEARER_TOKEN": "adas"})
+        self.assertEqual(ada.do("list", m.at("ada")), ["sub", "x.bin"])
+        # With a slash, as those are asked for who want to list.
+        lying.lie("status", path="/exp/ada/$", method="PROPFIND", code=403)
+        eve = self.actor(EVE, env={"BEARER_TOKEN": "eves"})
+        for _ in range(2):
+            self.assertEqual(eve.code("stat", m.at("ada")), 0)
+            self.assertEqual(eve.code("list", m.at("ada")), errno.EACCES)
+        self.assertEqual(ada.do("list", m.at("ada")), ["sub", "x.bin"])
 
     # Whose word an environment is.
 

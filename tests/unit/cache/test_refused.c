@@ -85,7 +85,7 @@ static void what_a_server_says_of_the_token(void **state)
 	list("/d");
 	fake.list[0].lister.done(fake.list[0].lister.arg, -EACCES, NULL);
 	fake.list[0].done = true;
-	told(5, "/src/d", CACHE_LOOK, -EACCES);
+	told(5, "/src/d", CACHE_LIST, -EACCES);
 }
 
 static void nothing_else(void **state)

@@ -23,6 +23,7 @@ static struct bed bed;
 /* What the door says to each user. */
 static struct {
 	int look;
+	int list;
 	int bytes;
 } door[USERS];
 
@@ -32,13 +33,16 @@ static int judge(struct bed *of, const struct ident *ident, const char *path,
 	(void)of;
 	assert_in_range(ident->uid, 1, USERS - 1);
 	assert_int_equal(strncmp(path, "/src", 4), 0);
-	return want == CACHE_BYTES ? door[ident->uid].bytes
-	                           : door[ident->uid].look;
+	if (want == CACHE_BYTES)
+		return door[ident->uid].bytes;
+	return want == CACHE_LIST ? door[ident->uid].list
+	                          : door[ident->uid].look;
 }
 
 static void says(unsigned uid, int code)
 {
 	door[uid].look = code;
+	door[uid].list = code;
 	door[uid].bytes = code;
 }
 
@@ -240,6 +244,40 @@ static void listings_are_behind_the_door_as_well(void **state)
 	asked(0, 3);
 	fake_answer_stat(0, -EACCES, NULL);
 	came(&answer[2], -EACCES);
+}
+
+/* Servers let some see that a directory is there who may not list it. */
+static void who_may_see_a_directory_is_not_told_what_is_in_it(void **state)
+{
+	const struct fetch_stat stat = fake_file(10, 1000, "\"x\"");
+	static struct bed_answer answer[3];
+	struct err err = ERR_INIT;
+
+	(void)state;
+	door[2].list = -EAGAIN;
+	for (unsigned i = 0; i < 2; i++) {
+		be(1 + i);
+		bed_list(&bed, "/d", &answer[i]);
+		assert_int_equal(fake.list_count, 1 + i);
+		assert_int_equal(fake.list[i].ident.uid, 1 + i);
+	}
+	assert_int_equal(
+	    fake.list[0].lister.entry(fake.list[0].lister.arg, "x", &stat), 0);
+	fake.list[0].done = true;
+	fake.list[0].lister.done(fake.list[0].lister.arg, 0, &err);
+	came(&answer[0], 0);
+	assert_int_equal(answer[1].count, 0);
+	fake.list[1].done = true;
+	fake.list[1].lister.done(fake.list[1].lister.arg, -EACCES, &err);
+	came(&answer[1], -EACCES);
+	/* Nor by what is remembered. */
+	bed_list(&bed, "/d", &answer[2]);
+	assert_int_equal(answer[2].count, 0);
+	assert_int_equal(fake.list[2].ident.uid, 2);
+	fake.list[2].done = true;
+	fake.list[2].lister.done(fake.list[2].lister.arg, -EACCES, &err);
+	came(&answer[2], -EACCES);
+	cache_listing_put(answer[0].listing);
 }
 
 static void what_is_above_a_tokens_reach_is_made_up_for_its_owner_only(
@@ -554,6 +592,7 @@ int main(void)
 	    TEST(a_users_processes_are_told_apart),
 	    TEST(nobody_hears_of_anothers_token),
 	    TEST(listings_are_behind_the_door_as_well),
+	    TEST(who_may_see_a_directory_is_not_told_what_is_in_it),
 	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
 	    TEST(who_joined_is_not_shown_what_is_made_up_for_another),
 	    TEST(who_may_look_has_to_prove_that_they_may_read),

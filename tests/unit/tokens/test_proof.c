@@ -101,6 +101,13 @@ static void a_grant_counts_for_the_very_thing_that_was_proven(void **state)
 	note(table, 1, "/s", TOKENS_LOOK, 200);
 	assert_true(granted(table, 1, "/s", TOKENS_LOOK, 0));
 	assert_false(granted(table, 1, "/s", TOKENS_READ, 0));
+	/* Nor to list a directory; who may list it may see that it is there. */
+	assert_false(granted(table, 1, "/s", TOKENS_LIST, 0));
+	assert_false(granted(table, 1, "/a/b", TOKENS_LIST, 0));
+	note(table, 1, "/l", TOKENS_LIST, 207);
+	assert_true(granted(table, 1, "/l", TOKENS_LIST, 0));
+	assert_true(granted(table, 1, "/l", TOKENS_LOOK, 0));
+	assert_false(granted(table, 1, "/l", TOKENS_READ, 0));
 	proof_free(table);
 }
 
@@ -146,6 +153,20 @@ static void a_refusal_ends_every_grant_of_the_path(void **state)
 	assert_false(granted(table, 1, "/a", TOKENS_READ, 0));
 	note(table, 1, "/a", TOKENS_READ, 401);
 	assert_false(granted(table, 1, "/a", TOKENS_LOOK, 0));
+	/* One of a directory's names is of these alone. */
+	note(table, 1, "/d", TOKENS_LIST, 200);
+	note(table, 1, "/d", TOKENS_LOOK, 200);
+	note(table, 1, "/d", TOKENS_LIST, 403);
+	assert_int_equal(refusal(table, 1, "/d", TOKENS_LIST), 403);
+	assert_int_equal(refusal(table, 1, "/d", TOKENS_LOOK), 0);
+	assert_false(granted(table, 1, "/d", TOKENS_LIST, 0));
+	assert_true(granted(table, 1, "/d", TOKENS_LOOK, 0));
+	note(table, 1, "/d", TOKENS_LOOK, 200);
+	assert_int_equal(refusal(table, 1, "/d", TOKENS_LIST), 403);
+	note(table, 1, "/d", TOKENS_LIST, 200);
+	assert_int_equal(refusal(table, 1, "/d", TOKENS_LIST), 0);
+	note(table, 1, "/d", TOKENS_LOOK, 403);
+	assert_false(granted(table, 1, "/d", TOKENS_LIST, 0));
 	proof_free(table);
 }
 
