@@ -12,6 +12,7 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"json", no_argument, NULL, ARGUMENT_JSON},
     {"lazy", no_argument, NULL, 'l'},
+    {"all", no_argument, NULL, ARGUMENT_ALL},
     {NULL, 0, NULL, 0},
 };
 
@@ -57,6 +58,9 @@ static int take(
 	case ARGUMENT_JSON:
 		out->json = true;
 		return form->json ? STATUS_OK : unknown(form);
+	case ARGUMENT_ALL:
+		out->all = true;
+		return form->all ? STATUS_OK : unknown(form);
 	case ':':
 		return command_usage(form->command, "-o needs options");
 	default:

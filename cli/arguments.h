@@ -14,7 +14,7 @@
 #include "cli/command.h"
 
 /* What getopt(3) gives for the long forms without a letter. */
-enum { ARGUMENT_JSON = 256 };
+enum { ARGUMENT_JSON = 256, ARGUMENT_ALL };
 
 struct arguments {
 	struct command_source from; /* -o; its source is the caller's to set */
@@ -23,6 +23,7 @@ struct arguments {
 	bool fake;       /* -f of mount.bearerfs: check and do not mount */
 	bool json;
 	bool lazy;
+	bool all;
 	int position_count; /* what stands between the options */
 	char **positions;
 };
@@ -33,6 +34,7 @@ struct arguments_form {
 	const char *letters; /* as for getopt(3), ':' first */
 	bool json;           /* --json */
 	bool lazy;           /* --lazy */
+	bool all;            /* --all */
 	bool helper;         /* called by mount(8) */
 	int positions_min;
 	int positions_max;

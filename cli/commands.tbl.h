@@ -22,3 +22,10 @@ COMMAND(token,
     "      [-o OPTION[,OPTION...]]",
     "claims of the token that would be used, where it lies; whether one on\n"
     "      stdin is good")
+COMMAND(cache,
+    "info [--json] [-o OPTION[,OPTION...]]\n"
+    "  cache check [-o OPTION[,OPTION...]]\n"
+    "  cache prune SIZE [-o OPTION[,OPTION...]]\n"
+    "  cache drop SOURCE|--all [-o OPTION[,OPTION...]]",
+    "what the cache holds; is all of it right; make it smaller; take a\n"
+    "      source's files out of it")

@@ -225,6 +225,16 @@ static int try_cache(char out[PATH_MAX], const char *dir,
 	return 0;
 }
 
+int places_cache_below(char out[PATH_MAX], const char *parent, unsigned uid)
+{
+	int n;
+
+	if (parent == NULL || parent[0] != '/')
+		return -ENOENT;
+	n = snprintf(out, PATH_MAX, "%s/bearerfs-cache-%u", parent, uid);
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
 /* A directory of ours below one that others may share. */
 static int try_below(char out[PATH_MAX], const char *parent, unsigned uid,
     const char *mountpoint)
@@ -232,17 +242,13 @@ static int try_below(char out[PATH_MAX], const char *parent, unsigned uid,
 	char dir[PATH_MAX];
 	struct err ignored = ERR_INIT;
 	bool network = false;
-	int n;
+	int code = places_cache_below(dir, parent, uid);
 
-	if (parent == NULL || parent[0] != '/')
-		return -ENOENT;
-	n = snprintf(dir, sizeof(dir), "%s/bearerfs-cache-%u", parent, uid);
-	if (n < 0 || (size_t)n >= sizeof(dir))
-		return -ENAMETOOLONG;
-	return try_cache(out, dir, mountpoint, &network, &ignored);
+	return code < 0 ? code
+	                : try_cache(out, dir, mountpoint, &network, &ignored);
 }
 
-static int default_dir(char out[PATH_MAX], const struct places_env *env)
+int places_cache_default(char out[PATH_MAX], const struct places_env *env)
 {
 	int n;
 
@@ -270,7 +276,7 @@ int places_cache(char out[PATH_MAX], const char *wanted,
 	if (wanted != NULL)
 		(void)snprintf(dir, sizeof(dir), "%s", wanted);
 	else
-		code = default_dir(dir, env);
+		code = places_cache_default(dir, env);
 	if (code < 0)
 		(void)err_set(err, code,
 		    "cache directory: neither XDG_CACHE_HOME nor HOME is set");

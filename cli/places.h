@@ -55,6 +55,14 @@ NODISCARD int places_mountpoint(
 NODISCARD int places_refuse_own(const char *what, const char *path,
     const char *mountpoint, struct err *err);
 
+/** The default cache directory by name. @retval 0, -ENOENT, -ENAMETOOLONG */
+NODISCARD int places_cache_default(
+    char out[PATH_MAX], const struct places_env *env);
+
+/** The name of one below a directory that others may share. */
+NODISCARD int places_cache_below(
+    char out[PATH_MAX], const char *parent, unsigned uid);
+
 /**
  * Choose and make the cache directory.
  *
