@@ -213,6 +213,25 @@ int cache_describe(struct cache *cache, struct buf *out)
 	return buf_code(out);
 }
 
+/* What became of the directory and of what it was given. */
+static void describe_store(struct cache *cache, struct buf *out)
+{
+	int code = store_state(cache->store);
+
+	(void)buf_printf(out, "cache: %s, %" PRIu64 " of %" PRIu64 " MiB",
+	    cache->dir, stats_get(STATS_cache_disk_bytes) >> 20,
+	    store_size_bytes(cache->store) >> 20);
+	if (code < 0)
+		(void)buf_printf(
+		    out, "; keeps nothing new: %s", err_message(code));
+	(void)buf_printf(out,
+	    "\ncache: %" PRIu64 " MiB saved by equal blocks, %" PRIu64
+	    " MiB evicted, %" PRIu64 " damaged blocks dropped\n",
+	    stats_get(STATS_cache_shared_bytes) >> 20,
+	    stats_get(STATS_cache_evicted_bytes) >> 20,
+	    stats_get(STATS_cache_corrupt_blocks));
+}
+
 int cache_describe_text(struct cache *cache, struct buf *out)
 {
 	uint64_t fetched = stats_get(STATS_cache_fetched_bytes);
@@ -225,10 +244,7 @@ int cache_describe_text(struct cache *cache, struct buf *out)
 		    " s; what is known is served\n",
 		    offline_ms / 1000);
 	if (cache->store != NULL)
-		(void)buf_printf(out,
-		    "cache: %s, %" PRIu64 " of %" PRIu64 " MiB\n", cache->dir,
-		    stats_get(STATS_cache_disk_bytes) >> 20,
-		    store_size_bytes(cache->store) >> 20);
+		describe_store(cache, out);
 	else
 		(void)buf_printf(
 		    out, "cache: memory only (%s)\n", cache->why_off);

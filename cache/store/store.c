@@ -138,6 +138,11 @@ uint64_t store_size_bytes(const struct store *store)
 	return atomic_load(&store->bound_bytes);
 }
 
+int store_state(const struct store *store)
+{
+	return atomic_load(&store->state_code);
+}
+
 uint64_t store_page_sum(
     const struct store *store, const void *page, size_t size_bytes)
 {
@@ -148,7 +153,7 @@ uint64_t store_page_sum(
 
 int store_describe(struct store *store, struct buf *out)
 {
-	int code = atomic_load(&store->state_code);
+	int code = store_state(store);
 
 	(void)buf_printf(out, "\"dir\":");
 	(void)buf_json(out, store->dir);

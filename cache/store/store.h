@@ -61,6 +61,9 @@ DEFINE_FREEP(store, store_close)
 /** Bound in force: the configured size, clamped to the disk. */
 uint64_t store_size_bytes(const struct store *store);
 
+/** 0, or why nothing new is kept now: -errno. */
+int store_state(const struct store *store);
+
 /** What makes a version. Stands in full in its record, and is compared. */
 struct store_identity {
 	const char *origin; /* "https://host:port" */
