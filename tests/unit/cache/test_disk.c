@@ -368,8 +368,8 @@ static void a_cache_describes_itself(void **state)
 	buf_init(&out, 65536);
 	assert_int_equal(cache_describe_text(bed.cache, &out), 0);
 	assert_non_null(strstr(buf_text(&out), bed.dir));
-	assert_non_null(strstr(buf_text(&out),
-	    "0 MiB saved by equal blocks, 0 MiB evicted, 0 damaged"));
+	assert_non_null(strstr(buf_text(&out), " MiB saved by equal blocks"));
+	assert_non_null(strstr(buf_text(&out), " damaged blocks dropped"));
 	buf_fini(&out);
 }
 
