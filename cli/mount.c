@@ -173,6 +173,7 @@ static int make_fetch(struct mount *mount, struct err *err)
 	    .redirect_hosts = plan->hosts.names,
 	    .redirect_host_count = plan->hosts.count,
 	    .timeout_ms = plan->timeout_ms,
+	    .shared = plan->options->allow_other,
 	};
 
 	return fetch_new(&mount->fetch, &config, err);

@@ -84,17 +84,37 @@ uint64_t call_post(struct call *call)
 	return number;
 }
 
-void call_start(struct call *call)
+/* A place among those of its user. */
+NODISCARD static int join(struct call *call) REQUIRES(fetch_thread);
+
+static int join(struct call *call)
 {
 	struct fetch *fetch = call->fetch;
 
-	TAILQ_INSERT_TAIL(&fetch->calls, call, all_link);
-	fetch->call_count++;
-	if (fetch->call_count > FETCH_CALLS_MAX) {
-		(void)err_set(&call->err, -EIO,
+	call->share = share_join(&fetch->shares, call->ident.uid);
+	if (call->share == NULL)
+		return err_set(&call->err, -ENOMEM, "out of memory");
+	if (fetch->call_count > FETCH_CALLS_MAX)
+		return err_set(&call->err, -EIO,
 		    "more than %d questions wait for the server",
 		    (int)FETCH_CALLS_MAX);
-		call_answer(call, -EIO);
+	if (fetch->shares.apart && call->share->calls > SHARE_CALLS_MAX)
+		return err_set(&call->err, -EIO,
+		    "more than %d questions of this user wait for the server",
+		    (int)SHARE_CALLS_MAX);
+	return 0;
+}
+
+void call_start(struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+	int code;
+
+	TAILQ_INSERT_TAIL(&fetch->calls, call, all_link);
+	fetch->call_count++;
+	code = join(call);
+	if (code < 0) {
+		call_answer(call, code);
 		return;
 	}
 	if (profile_name_ok(&fetch->profile, call->path) < 0) {
@@ -108,22 +128,15 @@ void call_start(struct call *call)
 
 void call_queue(struct call *call, bool first)
 {
-	struct call_list *queue =
-	    call->demand ? &call->fetch->demand : &call->fetch->ahead;
-
 	call->state = CALL_QUEUED;
-	if (first)
-		TAILQ_INSERT_HEAD(queue, call, queue_link);
-	else
-		TAILQ_INSERT_TAIL(queue, call, queue_link);
+	share_put(&call->fetch->shares, call, first);
 }
+
+static void unqueue(struct call *call) REQUIRES(fetch_thread);
 
 static void unqueue(struct call *call)
 {
-	struct call_list *queue =
-	    call->demand ? &call->fetch->demand : &call->fetch->ahead;
-
-	TAILQ_REMOVE(queue, call, queue_link);
+	share_remove(&call->fetch->shares, call);
 	call->state = CALL_NEW;
 }
 
@@ -141,6 +154,7 @@ void call_drop_request(struct call *call)
 	loop_remove(fetch, call->request);
 	request_give_back(STEAL(call->request));
 	origin_ended(&fetch->origin, call_rank(call));
+	call->share->active--;
 	call->state = CALL_NEW;
 }
 
@@ -197,6 +211,8 @@ void call_answer(struct call *call, int code)
 		call->err = (struct err)ERR_INIT;
 	call->err.code = code;
 	call->kind->answer(call, code, &call->err);
+	if (call->share != NULL)
+		share_leave(&fetch->shares, call->share);
 	call_free(call);
 }
 
@@ -248,6 +264,7 @@ static void send_request(struct call *call)
 	if (call->attempts++ == 0)
 		origin_asked(&fetch->origin, fetch->now_ms);
 	origin_began(&fetch->origin, call_rank(call));
+	call->share->active++;
 	return;
 
 no_memory:
@@ -257,12 +274,12 @@ no_memory:
 	call_answer(call, -ENOMEM);
 }
 
+static struct call *next_call(const struct fetch *fetch) REQUIRES(fetch_thread);
+
 static struct call *next_call(const struct fetch *fetch)
 {
-	struct call *call = TAILQ_FIRST(&fetch->demand);
+	struct call *call = share_next(&fetch->shares, &fetch->origin);
 
-	if (call == NULL)
-		call = TAILQ_FIRST(&fetch->ahead);
 	/* The analyzer does not see that a call that is sent is taken out. */
 	if (call == NULL ||
 	    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not freed yet */

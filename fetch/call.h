@@ -43,6 +43,7 @@ struct fetch;
 struct request;
 struct request_plan;
 struct response;
+struct share;
 struct token;
 struct token_wait;
 
@@ -97,9 +98,10 @@ struct call_kind {
 struct call {
 	struct post post;
 	TAILQ_ENTRY(call) all_link;
-	TAILQ_ENTRY(call) queue_link;   /* while QUEUED */
+	TAILQ_ENTRY(call) queue_link;   /* in its share, while QUEUED */
 	TAILQ_ENTRY(call) confirm_link; /* while CONFIRMING */
 	struct fetch *fetch;
+	struct share *share; /* NULL before call_start() */
 	const struct call_kind *kind;
 	enum call_state state;
 	uint64_t number;

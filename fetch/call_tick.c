@@ -138,7 +138,7 @@ uint64_t call_next_ms(const struct fetch *fetch)
 	const struct call *call;
 
 	if (fetch->origin.hold_until_ms > fetch->now_ms &&
-	    (!TAILQ_EMPTY(&fetch->demand) || !TAILQ_EMPTY(&fetch->ahead)))
+	    fetch->shares.queued > 0)
 		next_ms = fetch->origin.hold_until_ms;
 	if (fetch->delayed_count == 0)
 		return next_ms;

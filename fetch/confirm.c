@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One path. `waiting` gets the answer that is on its way, `late` came after
+/* One path, and where many users share the fetch one caller. `waiting` gets the answer that is on its way, `late` came after
  * that question had been sent. */
 struct confirm {
 	LIST_ENTRY(confirm) link;
@@ -26,7 +26,15 @@ struct confirm {
 static void on_answer(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err);
 
-static struct confirm *find(const struct fetch *fetch, const char *path)
+/* What one is told of their token is not another's. */
+static bool may_share(const struct fetch *fetch, const struct call *first,
+    const struct call *call)
+{
+	return strcmp(first->path, call->path) == 0 &&
+	    (!fetch->shares.apart || ident_same(&first->ident, &call->ident));
+}
+
+static struct confirm *find(const struct fetch *fetch, const struct call *call)
 {
 	struct confirm *confirm;
 
@@ -36,7 +44,7 @@ static struct confirm *find(const struct fetch *fetch, const char *path)
 
 		if (first == NULL)
 			first = TAILQ_FIRST(&confirm->late);
-		if (first != NULL && strcmp(first->path, path) == 0)
+		if (first != NULL && may_share(fetch, first, call))
 			return confirm;
 	}
 	return NULL;
@@ -137,7 +145,7 @@ static void on_answer(
 void confirm_ask(struct call *call)
 {
 	struct fetch *fetch = call->fetch;
-	struct confirm *confirm = find(fetch, call->path);
+	struct confirm *confirm = find(fetch, call);
 
 	call->state = CALL_CONFIRMING;
 	if (confirm != NULL) {

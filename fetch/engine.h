@@ -18,6 +18,7 @@
 #include "fetch/origin.h"
 #include "fetch/profile.h"
 #include "fetch/said.h"
+#include "fetch/share.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,7 +30,6 @@ struct call;
 struct confirm;
 struct secret;
 
-TAILQ_HEAD(call_list, call);
 LIST_HEAD(confirm_list, confirm);
 
 enum {
@@ -90,8 +90,7 @@ struct fetch {
 	uint64_t now_ms;        /* of the clock, when the loop woke */
 	struct call_list calls; /* all that are not answered */
 	unsigned call_count;
-	struct call_list demand; /* queued */
-	struct call_list ahead;
+	struct shares shares; /* of whom they are, and what is queued */
 	unsigned delayed_count;
 	struct call *tick_next; /* call_tick() goes on there */
 	struct confirm_list confirms;

@@ -105,8 +105,7 @@ int fetch_new(
 		return err_set(err, -ENOMEM, "out of memory");
 	fetch->loop.epoll = -1;
 	TAILQ_INIT(&fetch->calls);
-	TAILQ_INIT(&fetch->demand);
-	TAILQ_INIT(&fetch->ahead);
+	shares_init(&fetch->shares, config->shared);
 	LIST_INIT(&fetch->confirms);
 	profile_init(&fetch->profile);
 	origin_init(&fetch->origin, fetch->source.origin);

@@ -67,6 +67,8 @@ struct fetch_config {
 	const char *const *redirect_hosts; /* patterns: "*.pool.example.org" */
 	unsigned redirect_host_count;
 	uint32_t timeout_ms; /* longest a call may take; also the default */
+	bool shared;         /* by many users, of whom none may take the
+				others' turn, or be told of their tokens */
 };
 
 /** Make the loop and start its thread. */

@@ -45,6 +45,7 @@ void rig_init(struct rig *rig, const struct rig_config *config)
 	    .redirect_hosts = config->redirect_hosts,
 	    .redirect_host_count = config->redirect_host_count,
 	    .timeout_ms = config->timeout_ms == 0 ? 60000 : config->timeout_ms,
+	    .shared = config->shared,
 	};
 	assert_int_equal(fetch_new(&rig->fetch, &fetch_config, &err), 0);
 }
@@ -215,7 +216,8 @@ uint64_t rig_range(
 	    .arg = answer};
 	struct fetch_range asked = *range;
 
-	asked.ident = &nobody;
+	if (asked.ident == NULL)
+		asked.ident = &nobody;
 	return fetch_range(rig->fetch, &asked, &sink);
 }
 

@@ -30,6 +30,7 @@ struct rig_config {
 	const char *const *redirect_hosts;
 	unsigned redirect_host_count;
 	uint32_t timeout_ms; /* 0: 60 s */
+	bool shared;
 };
 
 void rig_init(struct rig *rig, const struct rig_config *config);

@@ -3,7 +3,9 @@
  * Who is asked for first, and how much at once: readers that wait go before
  * read-ahead, a server is not flooded, and one that asks for peace gets it.
  */
+#include "base/ident.h"
 #include "fetch/origin.h"
+#include "fetch/share.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -77,14 +79,20 @@ struct run {
 	struct rig rig;
 };
 
-static void run_begin(struct run *run)
+static void run_begin_for(struct run *run, bool shared)
 {
 	memset(run, 0, sizeof(*run));
 	(void)pthread_mutex_init(&run->script.mutex, NULL);
 	(void)pthread_cond_init(&run->script.cond, NULL);
 	run->server = server_new(false, on_request, &run->script);
-	rig_init(
-	    &run->rig, &(struct rig_config){.url = server_url(run->server)});
+	rig_init(&run->rig,
+	    &(struct rig_config){
+	        .url = server_url(run->server), .shared = shared});
+}
+
+static void run_begin(struct run *run)
+{
+	run_begin_for(run, false);
 }
 
 static void set_open(struct run *run)
@@ -208,6 +216,90 @@ static void read_ahead_that_is_waited_for_goes_first(void **state)
 	}
 	run_end(&run);
 	assert_int_equal(run.script.inside_max, ORIGIN_REQUESTS_MAX);
+}
+
+static bool most_is_full(const struct script *script)
+{
+	return script->inside >= 12;
+}
+
+/* One user's requests that no server answers, and another's. */
+static void a_user_who_waits_keeps_no_other_waiting(void **state)
+{
+	enum { RANGES = 60 };
+	static const struct ident eve = {.uid = 1};
+	static const struct ident ada = {.uid = 2};
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .length_bytes = 1,
+	    .demand = true,
+	    .ident = &eve};
+	struct answer answers[RANGES];
+	struct answer other;
+	struct run run;
+
+	(void)state;
+	run_begin_for(&run, true);
+	for (unsigned i = 0; i < RANGES; i++) {
+		range.offset_bytes = i;
+		answer_init(&answers[i], i, 1);
+		(void)rig_range(&run.rig, &range, &answers[i]);
+	}
+	wait_until(&run, most_is_full);
+	range.ident = &ada;
+	range.offset_bytes = DEMAND_OFFSET;
+	answer_init(&other, DEMAND_OFFSET, 1);
+	(void)rig_range(&run.rig, &range, &other);
+	wait_until(&run, demand_came);
+	assert_int_equal(run.script.inside_max, 13);
+	set_open(&run);
+	assert_int_equal(answer_wait(&other), 0);
+	answer_fini(&other);
+	for (unsigned i = 0; i < RANGES; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		assert_true(answer_is_right(&answers[i]));
+		answer_fini(&answers[i]);
+	}
+	run_end(&run);
+}
+
+static void a_users_questions_have_a_limit(void **state)
+{
+	static const struct ident eve = {.uid = 1};
+	static const struct ident ada = {.uid = 2};
+	static struct answer answers[SHARE_CALLS_MAX + 1];
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .length_bytes = 1,
+	    .ident = &eve};
+	struct answer other;
+	struct run run;
+
+	(void)state;
+	run_begin_for(&run, true);
+	for (unsigned i = 0; i <= SHARE_CALLS_MAX; i++) {
+		range.offset_bytes = i;
+		answer_init(&answers[i], i, 1);
+		(void)rig_range(&run.rig, &range, &answers[i]);
+	}
+	assert_int_equal(answer_wait(&answers[SHARE_CALLS_MAX]), -EIO);
+	assert_non_null(
+	    strstr(answers[SHARE_CALLS_MAX].err.text, "of this user"));
+	range.ident = &ada;
+	range.demand = true;
+	range.offset_bytes = DEMAND_OFFSET;
+	answer_init(&other, DEMAND_OFFSET, 1);
+	(void)rig_range(&run.rig, &range, &other);
+	wait_until(&run, demand_came);
+	set_open(&run);
+	assert_int_equal(answer_wait(&other), 0);
+	answer_fini(&other);
+	for (unsigned i = 0; i <= SHARE_CALLS_MAX; i++) {
+		assert_int_equal(
+		    answer_wait(&answers[i]), i == SHARE_CALLS_MAX ? -EIO : 0);
+		answer_fini(&answers[i]);
+	}
+	run_end(&run);
 }
 
 static void a_server_is_asked_for_so_much_at_once(void **state)
@@ -347,6 +439,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_reader_that_waits_goes_before_read_ahead),
 	    cmocka_unit_test(read_ahead_that_is_waited_for_goes_first),
+	    cmocka_unit_test(a_user_who_waits_keeps_no_other_waiting),
+	    cmocka_unit_test(a_users_questions_have_a_limit),
 	    cmocka_unit_test(a_server_is_asked_for_so_much_at_once),
 	    cmocka_unit_test(a_server_that_asks_for_peace_gets_it),
 	    cmocka_unit_test(silence_is_counted_while_somebody_waits),

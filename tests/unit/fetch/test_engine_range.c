@@ -4,7 +4,9 @@
  * test wants it to, over HTTP on loopback. Whatever it says, the reader gets
  * the file's bytes or an errno.
  */
+#include "base/attr.h"
 #include "base/clock.h"
+#include "base/ident.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -391,6 +393,16 @@ static void run_begin(struct run *run, enum lie lie, uint32_t timeout_ms)
 	        .url = server_url(run->server), .timeout_ms = timeout_ms});
 }
 
+static void run_begin_for(struct run *run, enum lie lie, bool shared)
+{
+	memset(run, 0, sizeof(*run));
+	run->script.lie = lie;
+	run->server = server_new(false, on_request, &run->script);
+	rig_init(&run->rig,
+	    &(struct rig_config){
+	        .url = server_url(run->server), .shared = shared});
+}
+
 static void run_end(struct run *run)
 {
 	rig_fini(&run->rig);
@@ -583,6 +595,38 @@ static void ranges_of_one_file_share_their_confirming(void **state)
 	}
 	/* It does not count for those that ended after it was sent. */
 	assert_in_range(atomic_load(&run.script.propfinds), 1, RANGES / 2);
+	run_end(&run);
+}
+
+/* Where many users share it, what one is told of their token is not the
+ * others'. */
+static void callers_do_not_share_their_confirming(void **state)
+{
+	static const struct ident idents[] = {{.uid = 1, .tgid = 1},
+	    {.uid = 1, .tgid = 2}, {.uid = 2, .tgid = 3}};
+	enum { RANGES = ARRAY_COUNT(idents) };
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .length_bytes = 8192,
+	    .demand = true};
+	struct answer answers[RANGES];
+	struct run run;
+
+	(void)state;
+	run_begin_for(&run, NO_VALIDATOR, true);
+	run.script.gate = RANGES;
+	answer_init(&run.answer, 0, 0);
+	for (unsigned i = 0; i < RANGES; i++) {
+		range.offset_bytes = i * 8192;
+		range.ident = &idents[i];
+		answer_init(&answers[i], range.offset_bytes, 8192);
+		(void)rig_range(&run.rig, &range, &answers[i]);
+	}
+	for (unsigned i = 0; i < RANGES; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		answer_fini(&answers[i]);
+	}
+	assert_int_equal(atomic_load(&run.script.propfinds), RANGES);
 	run_end(&run);
 }
 
@@ -846,6 +890,7 @@ int main(void)
 	    cmocka_unit_test(
 	        bytes_without_validator_are_confirmed_after_the_last),
 	    cmocka_unit_test(ranges_of_one_file_share_their_confirming),
+	    cmocka_unit_test(callers_do_not_share_their_confirming),
 	    cmocka_unit_test(times_that_never_agree_cost_one_question),
 	    cmocka_unit_test(the_pin_is_asked_with_and_compared),
 	    cmocka_unit_test(
