@@ -4,6 +4,7 @@
 
 #include "base/path.h"
 #include "cache/core.h"
+#include "cache/listing.h"
 #include "cache/question.h"
 
 #include <assert.h>
@@ -68,6 +69,7 @@ static bool answer_from(struct cache *cache, const struct ident *ident,
 		              : meta_find_listing(cache, path, false);
 		if (listing == NULL)
 			return false;
+		listing_show(listing);
 		to->answer.list(to->arg, 0, listing);
 		return true;
 	}
@@ -255,10 +257,11 @@ void ask(struct cache *cache, const struct ident *ident, const char *path,
 	asker->looked = false;
 	asker->to = *to;
 	(void)memcpy(asker->path, path, path_bytes);
-	if (code == 0)
-		question_ask(asker);
-	else
+	if (code != 0) {
 		stay_outside(asker, server_path, code, may_ask, false);
+		return;
+	}
+	question_ask(asker);
 }
 
 void cache_lookup(struct cache *cache, const struct ident *ident,
@@ -275,4 +278,5 @@ void cache_list(struct cache *cache, const struct ident *ident,
 	ask(cache, ident, path,
 	    &(struct ask_to){
 	        .kind = ASK_LIST, .answer.list = answer, .arg = arg});
+	walk_lists(cache, ident, path);
 }

@@ -93,6 +93,7 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	clock_random(&cache->seed, sizeof(cache->seed));
 	(void)pthread_mutex_init(&cache->mutex, NULL);
 	access_init(&cache->access);
+	walks_init(&cache->walks);
 	objects_init(&cache->objects);
 	reads_init(&cache->reads);
 	cache_enter(cache);
@@ -145,6 +146,7 @@ void cache_free(struct cache *cache)
 	cache_leave(cache, &todo);
 	if (cache->store != NULL)
 		store_close(cache->store);
+	walks_fini(&cache->walks);
 	meta_fini(&cache->meta);
 	offline_free(cache->offline);
 	reads_fini(&cache->reads);

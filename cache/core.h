@@ -24,6 +24,7 @@
 #include "cache/pool.h"
 #include "cache/rates.h"
 #include "cache/read.h"
+#include "cache/walk.h"
 #include "cache/writer.h"
 
 #include <pthread.h>
@@ -59,6 +60,7 @@ struct cache {
 	struct writer writer GUARDED_BY(cache_lock);
 
 	struct access access;
+	struct walks walks;
 	struct meta meta;
 	struct offline *offline; /* NULL: not allowed */
 };

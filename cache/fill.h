@@ -140,6 +140,11 @@ void run_free(struct run *run, struct todo *todo) REQUIRES(cache_lock);
 unsigned runs_abandon(struct object *object, uint64_t numbers[], unsigned max)
     REQUIRES(cache_lock);
 
+/** Fetch the first blocks of an object before it is read; when the disk has
+ *  said what it has. */
+void object_fetch_ahead(struct object *object, const struct ident *ident,
+    uint64_t blocks, struct todo *todo) REQUIRES(cache_lock);
+
 /** Fetch ahead what a plan says, joining the builder's last run. */
 void runs_ahead(struct run_builder *builder, const struct stream_plan *plan,
     uint64_t offset_bytes, uint64_t size_bytes) REQUIRES(cache_lock);

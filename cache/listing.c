@@ -17,6 +17,7 @@ struct cache_listing *listing_new(uint64_t seed)
 	if (listing == NULL)
 		return NULL;
 	atomic_init(&listing->refs, 1);
+	atomic_init(&listing->shown, false);
 	listing->seed = seed;
 	return listing;
 }

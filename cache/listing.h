@@ -57,6 +57,12 @@ NODISCARD int listing_seal(
 
 struct cache_listing *listing_get(struct cache_listing *listing);
 
+/** Somebody is shown it: from now on it answers for the names that are in it
+ *  and those that are not. Whoever has not listed a directory sees each of
+ *  its files as it is when they look. */
+void listing_show(struct cache_listing *listing);
+bool listing_is_shown(const struct cache_listing *listing);
+
 uint64_t listing_fresh_until_ms(const struct cache_listing *listing);
 uint64_t listing_asked_ms(const struct cache_listing *listing);
 

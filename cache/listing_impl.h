@@ -24,6 +24,7 @@ struct listing_entry {
 
 struct cache_listing {
 	_Atomic unsigned refs;
+	atomic_bool shown;
 	uint64_t seed;
 	struct listing_times times;
 	uint64_t version;

@@ -33,6 +33,16 @@ uint32_t listing_slot(const struct cache_listing *listing, const char *name)
 	return place;
 }
 
+void listing_show(struct cache_listing *listing)
+{
+	atomic_store_explicit(&listing->shown, true, memory_order_relaxed);
+}
+
+bool listing_is_shown(const struct cache_listing *listing)
+{
+	return atomic_load_explicit(&listing->shown, memory_order_relaxed);
+}
+
 uint64_t listing_fresh_until_ms(const struct cache_listing *listing)
 {
 	return listing->times.fresh_until_ms;

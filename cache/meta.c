@@ -129,7 +129,8 @@ static void bound(struct meta *meta)
 		    CONTAINER_OF(meta->recent.next, struct meta_entry, place));
 }
 
-/* A fresh listing of the parent that is not older than `asked_ms`. */
+/* A fresh listing of the parent that was shown and is not older than
+ * `asked_ms`. */
 static const struct cache_listing *listing_above(
     struct meta *meta, const char *path, uint64_t asked_ms, uint64_t now_ms)
 {
@@ -143,6 +144,7 @@ static const struct cache_listing *listing_above(
 		parent_bytes--; /* the slash */
 	entry = find(meta, path, parent_bytes);
 	if (entry == NULL || entry->listing == NULL || entry->listing_made_up ||
+	    !listing_is_shown(entry->listing) ||
 	    now_ms >= listing_fresh_until_ms(entry->listing) ||
 	    listing_asked_ms(entry->listing) < asked_ms)
 		return NULL;

@@ -4,8 +4,8 @@
  * known of a path, and for how long it is believed.
  *
  * A path's own answer counts before its parent's listing when it is newer. A
- * complete listing that is fresh answers for every name in it and for every
- * name that is not. What is remembered is bounded in bytes; the least
+ * complete listing that is fresh, and was shown to somebody, answers for every
+ * name in it and for every name that is not. What is remembered is bounded in bytes; the least
  * recently used goes first.
  *
  * Threads: any; meta_lock inside, never held over a call to another file.

@@ -106,6 +106,10 @@ static void open_store(struct disk_job *job, bool stopping)
 	object->kept = kept;
 	object->disk = code == 0 ? OBJECT_DISK_OPEN : OBJECT_DISK_NONE;
 	reads_unpark(object, &todo);
+	if (object->ahead_blocks > 0)
+		object_fetch_ahead(
+		    object, &object->ahead_ident, object->ahead_blocks, &todo);
+	object->ahead_blocks = 0;
 	object_put(object, &todo);
 	cache_leave(cache, &todo);
 }

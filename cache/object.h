@@ -23,6 +23,7 @@
 #include "cache/stream.h"
 #include "fetch/fetch.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -74,6 +75,10 @@ struct object {
 	uint8_t *kept; /* bits: blocks that we put on the disk; NULL: unknown,
 			  the store has to be asked */
 
+	/* To be fetched ahead once the disk has said what it has. */
+	uint64_t ahead_blocks;
+	struct ident ahead_ident;
+
 	struct streams streams;
 	struct list blocks; /* of struct block */
 	struct list parked; /* reads that wait for the disk's answer */
@@ -91,6 +96,7 @@ struct objects {
 struct cache_file {
 	struct object *object;
 	struct ident opener; /* who was let in */
+	atomic_bool begun;   /* somebody reads it */
 };
 
 void objects_init(struct objects *objects);

@@ -34,6 +34,7 @@ static void open_file(struct cache *cache, const struct ident *ident,
 		return;
 	}
 	file->opener = *ident;
+	atomic_init(&file->begun, false);
 	cache_enter(cache);
 	file->object = object_open(cache, &key);
 	if (file->object != NULL)

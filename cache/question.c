@@ -9,6 +9,7 @@
 #include "fetch/fetch.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,15 @@ struct question {
 	struct ident ident; /* whose token asks */
 	bool list;
 	struct list askers;
+	unsigned refs; /* whoever sends it, and the answer; under meta_lock */
+
+	/* Of one that is asked ahead. */
+	bool ahead;
+	atomic_bool wanted;   /* somebody has come to wait for it */
+	uint64_t number;      /* for fetch_hurry(); 0 until known */
+	uint32_t entries_max; /* more of them are not worth it */
+	bool given_up;
+
 	struct meta_look look;
 	struct cache_listing *listing; /* being filled */
 	char server_path[PATH_BYTES_MAX];
@@ -45,6 +55,34 @@ static struct question *find_question(
 			return question;
 	}
 	return NULL;
+}
+
+static void question_put(struct question *question)
+{
+	struct meta *meta = &question->cache->meta;
+	bool last;
+
+	meta_enter(meta);
+	last = --question->refs == 0;
+	meta_leave(meta);
+	if (!last)
+		return;
+	cache_listing_put(question->listing);
+	free(question);
+}
+
+/* Whether the same listing is on its way already. */
+static bool is_asked(const struct meta *meta, const struct question *question)
+{
+	for (struct list *item = meta->questions.next; item != &meta->questions;
+	     item = item->next) {
+		const struct question *other =
+		    CONTAINER_OF(item, struct question, place);
+
+		if (other->list && strcmp(other->path, question->path) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* It is answered: nobody joins it any more. */
@@ -138,7 +176,7 @@ static void stat_answered(
 		if (is_for(question, asker, code))
 			give_attr(question, asker, code, &attr);
 	}
-	free(question);
+	question_put(question);
 }
 
 static int list_entry(
@@ -146,6 +184,11 @@ static int list_entry(
 {
 	struct question *question = arg;
 
+	if (question->ahead && !atomic_load(&question->wanted) &&
+	    cache_listing_count(question->listing) >= question->entries_max) {
+		question->given_up = true;
+		return -EFBIG;
+	}
 	return listing_add(question->listing, name, stat);
 }
 
@@ -192,42 +235,50 @@ static void list_done(void *arg, int code, const struct err *err)
 	code = seal(question, code);
 	end_question(question, &askers);
 	while ((asker = next_asker(&askers)) != NULL) {
+		if (question->given_up) {
+			ask_again(asker); /* who came too late */
+			continue;
+		}
 		if (!is_for(question, asker, code))
 			continue;
 		if (code < 0 && !answer_reach(question, asker, code)) {
 			ask_refuse(asker, code, NULL);
 			continue;
 		}
-		if (code == 0)
+		if (code == 0) {
+			listing_show(question->listing);
 			asker->to.answer.list(
 			    asker->to.arg, 0, listing_get(question->listing));
+		}
 		free(asker);
 	}
-	cache_listing_put(question->listing);
-	free(question);
+	if (code == 0 && (!question->ahead || atomic_load(&question->wanted)))
+		walk_enters(question->cache, &question->ident, question->path);
+	question_put(question);
 }
 
-static struct question *question_new(const struct asker *asker)
+static struct question *question_new(
+    struct cache *cache, const struct ident *ident, const char *path, bool list)
 {
-	struct cache *cache = asker->cache;
-	size_t path_bytes = strlen(asker->path) + 1;
-	struct question *question = malloc(sizeof(*question) + path_bytes);
+	size_t path_bytes = strlen(path) + 1;
+	struct question *question = calloc(1, sizeof(*question) + path_bytes);
 
 	if (question == NULL)
 		return NULL;
 	list_init(&question->place);
 	list_init(&question->askers);
+	atomic_init(&question->wanted, false);
+	question->refs = 2;
 	question->cache = cache;
-	question->ident = asker->ident;
-	question->list = asker->to.kind == ASK_LIST;
+	question->ident = *ident;
+	question->list = list;
 	question->look.asked_ms = cache_now_ms(cache);
 	question->look.wall_s = clock_wall_s(cache->config.clock);
-	question->listing = NULL;
-	(void)memcpy(question->path, asker->path, path_bytes);
-	if (question->list)
+	(void)memcpy(question->path, path, path_bytes);
+	if (list)
 		question->listing = listing_new(cache->seed);
-	if ((question->list && question->listing == NULL) ||
-	    cache_server_path(cache, question->server_path, asker->path) < 0) {
+	if ((list && question->listing == NULL) ||
+	    cache_server_path(cache, question->server_path, path) < 0) {
 		cache_listing_put(question->listing);
 		free(question);
 		return NULL;
@@ -237,11 +288,13 @@ static struct question *question_new(const struct asker *asker)
 
 static void send_question(struct question *question)
 {
-	struct fetch *fetch = question->cache->config.fetch;
+	struct cache *cache = question->cache;
+	struct fetch *fetch = cache->config.fetch;
+	uint64_t number = 0;
 
 	if (question->list)
-		(void)fetch_list(fetch, &question->ident, question->server_path,
-		    true,
+		number = fetch_list(fetch, &question->ident,
+		    question->server_path, !question->ahead,
 		    &(struct fetch_lister){
 		        .entry = list_entry,
 		        .restart = list_restart,
@@ -251,31 +304,81 @@ static void send_question(struct question *question)
 	else
 		fetch_stat(fetch, &question->ident, question->server_path, 0,
 		    stat_answered, question);
+	meta_enter(&cache->meta);
+	question->number = number;
+	meta_leave(&cache->meta);
+	/* Who came before the number was known. */
+	if (question->ahead && atomic_load(&question->wanted))
+		fetch_hurry(fetch, number);
+	question_put(question);
+}
+
+void question_list_ahead(struct cache *cache, const struct ident *ident,
+    const char *path, uint32_t entries_max)
+{
+	struct cache_listing *known = meta_find_listing(cache, path, false);
+	struct meta *meta = &cache->meta;
+	struct question *question;
+
+	if (known != NULL) {
+		cache_listing_put(known);
+		return;
+	}
+	question = question_new(cache, ident, path, true);
+	if (question == NULL)
+		return;
+	question->ahead = true;
+	question->entries_max = entries_max;
+	meta_enter(meta);
+	if (is_asked(meta, question)) {
+		meta_leave(meta);
+		cache_listing_put(question->listing);
+		free(question);
+		return;
+	}
+	list_push(&meta->questions, &question->place);
+	meta_leave(meta);
+	send_question(question);
+}
+
+/* Somebody waits for a question that may have been asked ahead. @return its
+ * number, when it is to be hurried. */
+static uint64_t want(struct question *question)
+{
+	if (!question->ahead || atomic_exchange(&question->wanted, true))
+		return 0;
+	return question->number;
 }
 
 void question_ask(struct asker *asker)
 {
-	struct meta *meta = &asker->cache->meta;
+	struct cache *cache = asker->cache;
+	struct meta *meta = &cache->meta;
 	bool list = asker->to.kind == ASK_LIST;
 	struct question *fresh = NULL;
 	struct question *question;
+	uint64_t hurry = 0;
 
 	meta_enter(meta);
 	question = find_question(meta, asker, list);
 	if (question == NULL) {
-		fresh = question_new(asker);
+		fresh = question_new(
+		    asker->cache, &asker->ident, asker->path, list);
 		question = fresh;
 		if (fresh != NULL)
 			list_push(&meta->questions, &fresh->place);
 	}
-	if (question != NULL)
+	if (question != NULL) {
 		list_push(&question->askers, &asker->place);
-	meta_leave(meta);
-	if (question == NULL) {
-		ask_refuse(asker, -ENOMEM, NULL);
-	} else if (fresh != NULL) {
-		send_question(fresh);
+		hurry = want(question);
 	}
+	meta_leave(meta);
+	if (question == NULL)
+		ask_refuse(asker, -ENOMEM, NULL);
+	else if (fresh != NULL)
+		send_question(fresh);
+	else if (hurry != 0)
+		fetch_hurry(cache->config.fetch, hurry);
 }
 
 /* Take those out who have not been looked at, each once. */

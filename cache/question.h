@@ -19,6 +19,8 @@
 #include "cache/ask.h"
 #include "cache/list.h"
 
+#include <stdint.h>
+
 struct cache;
 
 /* One who waits. */
@@ -32,6 +34,14 @@ struct asker {
 	struct ask_to to;
 	char path[];
 };
+
+/**
+ * List a directory ahead of who will: nobody waits for it yet. Nothing is
+ * asked when a listing is known or on its way. One of more than so many
+ * entries is given up, unless somebody has come to wait for it.
+ */
+void question_list_ahead(struct cache *cache, const struct ident *ident,
+    const char *path, uint32_t entries_max);
 
 /** Join the question in flight, or send a new one. Takes the asker over. */
 void question_ask(struct asker *asker);

@@ -10,6 +10,7 @@
 #include "cache/read.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void read_ask_free(struct read_ask *ask)
@@ -139,7 +140,9 @@ void cache_read(struct cache_file *file, const struct ident *ident,
 	struct object *object = file->object;
 	struct cache *cache = object->cache;
 	uint64_t file_bytes = object->version.size_bytes;
+	char path[PATH_BYTES_MAX];
 	struct read_ask ask;
+	bool first;
 	int code;
 
 	if (size_bytes > CACHE_READ_BYTES_MAX) {
@@ -164,5 +167,12 @@ void cache_read(struct cache_file *file, const struct ident *ident,
 	else
 		code = access_door(
 		    cache, ident, object->server_path, CACHE_BYTES, NULL);
+	first = code == 0 && !atomic_load(&file->begun) &&
+	    !atomic_exchange(&file->begun, true);
+	/* Once it is answered the file may be gone. */
+	if (first)
+		(void)snprintf(path, sizeof(path), "%s", object->path);
 	enter(&ask, code);
+	if (first)
+		walk_reads(cache, &ask.ident, path);
 }

@@ -165,7 +165,7 @@ void fetch_stat(struct fetch *fetch, const struct ident *ident,
 	(void)fetch;
 	(void)deadline_ms;
 	(void)pthread_mutex_lock(&mutex);
-	assert(fake.stat_count < 64);
+	assert(fake.stat_count < FAKE_LISTS_MAX);
 	stat = &fake.stat[fake.stat_count++];
 	(void)snprintf(stat->path, sizeof(stat->path), "%s", path);
 	stat->ident = *ident;
@@ -211,7 +211,7 @@ uint64_t fetch_list(struct fetch *fetch, const struct ident *ident,
 
 	(void)fetch;
 	(void)pthread_mutex_lock(&mutex);
-	assert(fake.list_count < 64);
+	assert(fake.list_count < FAKE_LISTS_MAX);
 	number = fake.list_count++;
 	list = &fake.list[number];
 	list->demand = demand;

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FAKE_MAX = 4096 };
+enum { FAKE_MAX = 4096, FAKE_LISTS_MAX = 512 };
 
 struct fake_range {
 	struct ident ident;
@@ -65,9 +65,9 @@ struct fake_list {
 struct fake {
 	struct fake_range range[FAKE_MAX];
 	unsigned range_count;
-	struct fake_stat stat[64];
+	struct fake_stat stat[FAKE_LISTS_MAX];
 	unsigned stat_count;
-	struct fake_list list[64];
+	struct fake_list list[FAKE_LISTS_MAX];
 	unsigned list_count;
 	struct fake_bare bare[64];
 	unsigned bare_count;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/walk_ask.h - what is asked for ahead of a walk: collected under
+ * walk_lock, asked for without it.
+ *
+ * Threads: any.
+ */
+#ifndef CACHE_WALK_ASK_H
+#define CACHE_WALK_ASK_H
+
+#include "base/ident.h"
+#include "cache/list.h"
+#include "cache/meta.h"
+
+#include <stdint.h>
+
+struct cache;
+
+enum {
+	/* Of a file, ahead of its reader; one that reads on is fetched ahead
+	 * as any reader (stream.h). */
+	WALK_FILE_BYTES = 128 * 1024,
+};
+
+/** Add a listing that is given up beyond so many entries, or a file; without
+ *  memory it is not asked for. */
+void walk_ask_listing(
+    struct list *asks, const char *path, uint32_t entries_max);
+void walk_ask_file(
+    struct list *asks, const char *path, const struct meta_attr *attr);
+
+/** Ask for all, in order, with this ident's token. */
+void walk_ask_all(
+    struct cache *cache, const struct ident *ident, struct list *asks);
+
+#endif

@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""How many requests and bytes does an operation cost? Exact on any machine:
+what the server's log shows, not the time."""
+import os
+import random
+import time
+
+import bed
+from bed import content, mount
+
+MIB = 1 << 20
+
+
+class Counts(bed.Case):
+    deadline = 180
+
+    def setUp(self):
+        self.nginx = self.bed.nginx
+
+    def start(self, **options):
+        options.setdefault("timeout", "60s")
+        return self.mount(self.nginx.url, self.bed.token("read:/"),
+                          base_path="/exp", **options)
+
+    def asked(self, mark, method=None):
+        return [one for one in self.nginx.requests(mark)
+                if method in (None, one["method"])]
+
+    def sparse(self, name, size, islands=()):
+        """A file of zeros with some bytes in it, quickly made."""
+        path = self.bed.put(name, 0)
+        with open(path, "r+b") as file:
+            file.truncate(size)
+            for at in islands:
+                file.seek(at)
+                file.write(content.stream(name, at, 4096))
+        content.touch(path)
+        return path
+
+
+class OfASequentialRead(Counts):
+    SIZE = 1 << 30
+
+    def read_cold(self, size, **options):
+        name = f"seq-{size}.bin"
+        self.sparse(name, size, range(0, size - 4096, 97 * MIB + 4096))
+        m = self.start(**options)
+        mark = self.nginx.mark()
+        got = mount.run(["sha256sum", m.at(name)], 170).stdout.split()[0]
+        gets = self.asked(mark, "GET")
+        self.assertEqual(got, content.sha256(
+            f"{self.bed.data}{self.bed.base}/{name}"))
+        self.assertEqual(sum(one["bytes"] for one in gets), size)
+        self.assertLessEqual(len(gets), size // MIB + 8)
+        # Its attributes, at most for each part of the path.
+        self.assertLessEqual(len(self.asked(mark)) - len(gets), 2)
+        counters = m.counters()
+        self.assertEqual(counters["cache_fetched_bytes"], size)
+        self.assertEqual(counters["cache_used_bytes"], size)
+
+    def test_that_each_byte_of_a_gib_is_fetched_once_in_long_ranges(self):
+        self.read_cold(self.SIZE)
+
+    def test_that_a_small_file_is_one_request(self):
+        self.bed.put("small.bin", 50000)
+        m = self.start()
+        mark = self.nginx.mark()
+        mount.run(["cat", m.at("small.bin")])
+        gets = self.asked(mark, "GET")
+        self.assertEqual([one["bytes"] for one in gets], [50000])
+        self.assertLessEqual(len(self.asked(mark)), 2)
+
+
+class OfAWalk(Counts):
+    DIRS = 200
+    FILES = 100
+
+    @classmethod
+    def setUpClass(cls):
+        root = f"{cls().bed.data}{cls().bed.base}/walk"
+        old = time.time() - 86400
+        for d in range(cls.DIRS):
+            os.makedirs(f"{root}/d{d}")
+            for f in range(cls.FILES):
+                path = f"{root}/d{d}/f{d * cls.FILES + f}"
+                with open(path, "wb") as file:
+                    file.write(b"%d" % f)
+                os.utime(path, (old, old))
+
+    def test_that_find_lists_each_directory_once_and_asks_nothing_else(self):
+        m = self.start(attr_ttl="300s")
+        os.stat(m.path)
+        mark = self.nginx.mark()
+        got = mount.run(["find", m.at("walk"), "-type", "f", "-printf",
+                         "%s\n"], 170).stdout.split()
+        self.assertEqual(len(got), self.DIRS * self.FILES)
+        asked = [(one["method"], one["depth"], one["uri"].rstrip("/"))
+                 for one in self.asked(mark)]
+        lists = [one for one in asked if one[1] == "1"]
+        self.assertEqual(len(set(lists)), self.DIRS + 1)
+        self.assertEqual(len(lists), self.DIRS + 1)
+        # That there is such a directory; find asks for the space, too.
+        self.assertLessEqual(
+            {one[2] for one in asked if one not in lists},
+            {self.bed.base + "/walk", self.bed.base})
+        self.assertLessEqual(len(asked) - len(lists), 2)
+        # And again: nothing at all.
+        mark = self.nginx.mark()
+        mount.run(["find", m.at("walk"), "-printf", "%s\n"], 170)
+        self.assertEqual(self.asked(mark), [])
+
+    def test_that_each_file_of_a_walk_is_asked_for_once(self):
+        m = self.start(attr_ttl="300s")
+        mark = self.nginx.mark()
+        some = ["walk/d%d" % d for d in range(10)]
+        mount.run(["tar", "cf", "/dev/null", "--sort=name", "-C", m.path] +
+                  some, 170)
+        mount.run(["sh", "-c", "cat " + " ".join(
+            m.at(one) + "/*" for one in some) + " > /dev/null"])
+        uris = [one["uri"] for one in self.asked(mark, "GET")]
+        self.assertEqual(len(uris), len(set(uris)))
+        # tar to /dev/null reads nothing; cat does.
+        wanted = {f"{self.bed.base}/walk/d{d}/f{d * self.FILES + f}"
+                  for d in range(10) for f in range(self.FILES)}
+        self.assertLessEqual(wanted, set(uris))
+        # What was asked for ahead of a walk that has ended.
+        self.assertLessEqual(len(uris) - len(wanted), 64)
+
+
+class OfAnOpen(Counts):
+    def test_that_an_unchanged_file_costs_one_question_at_most(self):
+        self.bed.put("same.bin", 300000)
+        m = self.start(attr_ttl="1s")
+        mount.run(["cat", m.at("same.bin")])
+        for _ in range(3):
+            time.sleep(1.2)
+            mark = self.nginx.mark()
+            got = mount.run(["cat", m.at("same.bin")], text=False).stdout
+            self.assertEqual(got, content.stream("same.bin", 0, 300000))
+            asked = self.asked(mark)
+            self.assertLessEqual(len(asked), 1)
+            self.assertEqual([one for one in asked
+                              if one["method"] == "GET"], [])
+
+    def test_that_within_its_lifetime_it_costs_nothing(self):
+        self.bed.put("fresh.bin", 300000)
+        m = self.start(attr_ttl="300s")
+        mount.run(["cat", m.at("fresh.bin")])
+        mark = self.nginx.mark()
+        for _ in range(20):
+            mount.run(["cat", m.at("fresh.bin")])
+        self.assertEqual(self.asked(mark), [])
+
+
+class OfRandomReads(Counts):
+    SIZE = 1 << 30
+
+    def random_reads(self, count, size, step):
+        self.sparse("random.bin", self.SIZE)
+        m = self.start()
+        draw = random.Random(1)
+        places = draw.sample(range(0, self.SIZE - size, step), count)
+        fd = os.open(m.at("random.bin"), os.O_RDONLY)
+        mark = self.nginx.mark()
+        for at in places:
+            self.assertEqual(len(os.pread(fd, size, at)), size)
+        os.close(fd)
+        gets = self.asked(mark, "GET")
+        return len(gets), sum(one["bytes"] for one in gets)
+
+    def test_that_isolated_pages_cost_a_block_each(self):
+        requests, fetched = self.random_reads(1000, 4096, 4096)
+        self.assertLessEqual(requests, 1000)
+        self.assertLessEqual(fetched, 64 * MIB)
+
+    def test_that_whole_blocks_cost_what_they_are(self):
+        requests, fetched = self.random_reads(500, 65536, 65536)
+        self.assertLessEqual(requests, 500)
+        self.assertLessEqual(fetched, 500 * 65536)
+
+
+if __name__ == "__main__":
+    bed.main(deadline=900)
