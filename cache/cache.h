@@ -198,6 +198,7 @@ struct cache_known {
 	bool made_up; /* a directory above the reach of a token */
 	uint64_t size_bytes;
 	bool fresh;
+	bool offline; /* it is served as it is: no server can be reached */
 	struct cache_facts facts;
 };
 

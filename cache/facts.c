@@ -72,7 +72,7 @@ static void fill(
 	else
 		(void)snprintf(out->freshness, sizeof(out->freshness),
 		    "%s %" PRIu64 " s",
-		    offline_for_ms(cache) > 0 ? "offline" : "stale",
+		    offline_now(cache) ? "offline" : "stale",
 		    now_s > attr->asked_s ? now_s - attr->asked_s : 0);
 }
 

@@ -23,8 +23,18 @@ static void add_facts(void *arg, int code, const struct cache_facts *facts)
 	free(knowing);
 }
 
+/* Whether the one who asks is served without a server. */
+static bool is_offline(const struct cache *cache, const struct ident *ident,
+    const char *server_path, const struct meta_attr *attr)
+{
+	return offline_now(cache) &&
+	    access_door(cache, ident, server_path,
+	        attr->kind == CACHE_FILE ? CACHE_BYTES : CACHE_LOOK, NULL) == 0;
+}
+
 static void tell(struct cache *cache, const char *path,
-    const struct meta_attr *attr, cache_known_fn answer, void *arg)
+    const struct meta_attr *attr, bool offline, cache_known_fn answer,
+    void *arg)
 {
 	struct knowing *knowing = malloc(sizeof(*knowing));
 
@@ -36,7 +46,8 @@ static void tell(struct cache *cache, const char *path,
 	    .known = {.kind = attr->kind,
 	        .made_up = attr->made_up,
 	        .size_bytes = attr->version.size_bytes,
-	        .fresh = cache_now_ms(cache) < attr->fresh_until_ms},
+	        .fresh = cache_now_ms(cache) < attr->fresh_until_ms,
+	        .offline = offline},
 	    .answer = answer,
 	    .arg = arg};
 	facts_answer(cache, path,
@@ -60,8 +71,10 @@ void cache_known(struct cache *cache, const struct ident *ident,
 		answer(arg, code, NULL);
 	else if (meta_find(cache, path, &attr) == META_ABSENT)
 		answer(arg, 0, &absent);
-	else if (meta_recall(cache, path, &attr))
-		tell(cache, path, &attr, answer, arg);
+	else if (meta_recall(cache, path, &attr) ||
+	    meta_find_old(cache, path, &attr) == META_THERE)
+		tell(cache, path, &attr,
+		    is_offline(cache, ident, server_path, &attr), answer, arg);
 	else
 		answer(arg, -ENODATA, NULL);
 }

@@ -65,7 +65,7 @@ static enum tokens_right right_of(enum cache_want want)
 	}
 }
 
-/* The door of the cache: three questions, answered by tokens. */
+/* The door of the cache: its questions, answered by tokens. */
 
 static int may_have(void *arg, const struct ident *ident, const char *path,
     enum cache_want want, bool *ask)
@@ -73,6 +73,16 @@ static int may_have(void *arg, const struct ident *ident, const char *path,
 	const struct mount *mount = arg;
 
 	return tokens_door(mount->tokens, ident, path, right_of(want), ask);
+}
+
+/* The same with a token that has ended, while no server can be reached. */
+static int might_have(void *arg, const struct ident *ident, const char *path,
+    enum cache_want want, bool *ask)
+{
+	const struct mount *mount = arg;
+
+	return tokens_door_ended(mount->tokens, ident, path, right_of(want),
+	    mount->plan->grace_s, ask);
 }
 
 struct await {
@@ -196,7 +206,9 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .reads_waiting_max = READS_WAITING_MAX,
 	    .immutable = options->immutable,
 	    .shared = options->allow_other,
+	    .offline = plan->offline,
 	    .may = may_have,
+	    .ended = might_have,
 	    .await = await_read,
 	    .reach = reach,
 	    .refused = refused,

@@ -3,7 +3,6 @@
 #include "cli/options.h"
 
 #include "base/log.h"
-#include "base/path.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,23 +11,11 @@
 #include <string.h>
 
 #include "cli/nearest.h"
-#include "cli/number.h"
+#include "cli/option_value.h"
 
-enum kind { FLAG, PATH, SERVER_PATH, LIST, SIZE, TIME, ID, MODE, LEVEL };
-
-struct row {
-	const char *name;
-	enum kind kind;
-	uint64_t low, high;
-	const char *argument;
-	const char *fallback;
-	const char *help;
-	size_t offset;
-};
-
-static const struct row rows[] = {
-#define OPTION(name, kind, low, high, argument, fallback, help) \
-	{#name, kind, low, high, argument, fallback, help,      \
+static const struct option_row rows[] = {
+#define OPTION(name, kind, low, high, argument, fallback, help)     \
+	{#name, OPTION_##kind, low, high, argument, fallback, help, \
 	    offsetof(struct options, name)},
 #define GENERIC(name, help)
 #include "cli/options.tbl.h"
@@ -44,139 +31,14 @@ static const char *const generic_names[] = {
 #undef GENERIC
 };
 
-static void *field_of(struct options *options, const struct row *row)
+static void *field_of(struct options *options, const struct option_row *row)
 {
 	return (char *)options + row->offset;
 }
 
-static bool is_text(enum kind kind)
-{
-	return kind == PATH || kind == SERVER_PATH || kind == LIST;
-}
-
-static int set_text(char **field, const char *value)
-{
-	char *copy = NULL;
-
-	if (value[0] != '\0') {
-		copy = strdup(value);
-		if (copy == NULL)
-			return -ENOMEM;
-	}
-	free(*field);
-	*field = copy;
-	return 0;
-}
-
 int options_set_source(struct options *options, const char *source)
 {
-	return set_text(&options->source, source);
-}
-
-static int bad_value(const struct row *row, const char *value,
-    const char *wanted, struct err *err)
-{
-	return err_set(err, -EINVAL, "option %s=%s: %s", row->name,
-	    LOG_TEXT(value), wanted);
-}
-
-static enum number_unit unit_of(enum kind kind)
-{
-	switch (kind) {
-	case SIZE:
-		return NUMBER_SIZE;
-	case TIME:
-		return NUMBER_TIME;
-	case MODE:
-		return NUMBER_OCTAL;
-	case FLAG:
-	case PATH:
-	case SERVER_PATH:
-	case LIST:
-	case ID:
-	case LEVEL:
-	default:
-		return NUMBER_PLAIN;
-	}
-}
-
-static int set_number(
-    void *field, const struct row *row, const char *value, struct err *err)
-{
-	static const char *const wanted[] = {
-	    [NUMBER_PLAIN] = "write a whole number",
-	    [NUMBER_OCTAL] = "write an octal number such as 022",
-	    [NUMBER_SIZE] = "write a size such as 512M or 10G",
-	    [NUMBER_TIME] = "write a time such as 30s or 5m",
-	};
-	char low[NUMBER_TEXT_BYTES], high[NUMBER_TEXT_BYTES];
-	uint64_t number = 0;
-	enum number_unit unit = unit_of(row->kind);
-	int code = number_parse(value, unit, &number);
-
-	if (code == -EINVAL)
-		return bad_value(row, value, wanted[unit], err);
-	if (code == -ERANGE || number < row->low || number > row->high)
-		return err_set(err, -EINVAL,
-		    "option %s=%s: write a value from %s to %s", row->name,
-		    LOG_TEXT(value), number_text(low, unit, row->low),
-		    number_text(high, unit, row->high));
-	if (row->kind == ID)
-		*(int64_t *)field = (int64_t)number;
-	else
-		*(uint64_t *)field = number;
-	return 0;
-}
-
-static int set_path(
-    char **field, const struct row *row, const char *value, struct err *err)
-{
-	char trimmed[OPTION_VALUE_BYTES_MAX];
-	size_t size_bytes = strlen(value);
-
-	assert(size_bytes < sizeof(trimmed));
-	if (value[0] != '/')
-		return bad_value(row, value,
-		    "write an absolute path, one that begins with /", err);
-	memcpy(trimmed, value, size_bytes + 1);
-	while (size_bytes > 1 && trimmed[size_bytes - 1] == '/')
-		trimmed[--size_bytes] = '\0';
-	if (row->kind == SERVER_PATH && !path_is_normal(trimmed))
-		return bad_value(row, value,
-		    "write a path without empty parts, '.' and '..'", err);
-	return set_text(field, trimmed);
-}
-
-static int set_level(
-    uint64_t *field, const struct row *row, const char *value, struct err *err)
-{
-	enum log_level level;
-
-	if (log_level_parse(value, &level) < 0)
-		return bad_value(
-		    row, value, "write error, warn, info or debug", err);
-	*field = (uint64_t)level;
-	return 0;
-}
-
-static int set_flag(
-    bool *field, const struct row *row, const char *value, struct err *err)
-{
-	static const char *const yes[] = {"yes", "true", "on", "1"};
-	static const char *const no[] = {"no", "false", "off", "0"};
-	bool on = false;
-	bool known = false;
-
-	for (size_t i = 0; i < ARRAY_COUNT(yes); i++) {
-		on = on || strcmp(value, yes[i]) == 0;
-		known = known || on || strcmp(value, no[i]) == 0;
-	}
-	if (!known)
-		return bad_value(row, value, "write yes or no", err);
-	if (field == NULL)
-		return on ? 0 : -EROFS;
-	*field = on;
-	return 0;
+	return option_text_set(&options->source, source);
 }
 
 static int refuse_writing(struct err *err)
@@ -187,40 +49,20 @@ static int refuse_writing(struct err *err)
 }
 
 /* Set one row; `value` is never NULL here. "" takes a text back. */
-static int set_row(struct options *options, const struct row *row,
+static int set_row(struct options *options, const struct option_row *row,
     const char *value, struct err *err)
 {
-	void *field = field_of(options, row);
+	int code;
 
-	if (strlen(value) >= OPTION_VALUE_BYTES_MAX)
-		return err_set(err, -EINVAL,
-		    "option %s: longer than %d bytes; shorten it", row->name,
-		    OPTION_VALUE_BYTES_MAX - 1);
-	switch (row->kind) {
-	case FLAG:
-		if (strcmp(row->name, "ro") == 0) {
-			/* Checked without being set: it cannot be switched
-			 * off. */
-			int code = set_flag(NULL, row, value, err);
-
-			options->ro = true;
-			return code == -EROFS ? refuse_writing(err) : code;
-		}
-		return set_flag(field, row, value, err);
-	case PATH:
-	case SERVER_PATH:
-		return set_path(field, row, value, err);
-	case LIST:
-		return set_text(field, value);
-	case LEVEL:
-		return set_level(field, row, value, err);
-	case SIZE:
-	case TIME:
-	case ID:
-	case MODE:
-	default:
-		return set_number(field, row, value, err);
-	}
+	if (strcmp(row->name, "ro") != 0)
+		return option_value_set(
+		    field_of(options, row), row, value, err);
+	/* It cannot be switched off. */
+	code = option_value_set(&options->ro, row, value, err);
+	if (code == 0 && !options->ro)
+		code = refuse_writing(err);
+	options->ro = true;
+	return code;
 }
 
 int options_init(struct options *options)
@@ -230,8 +72,11 @@ int options_init(struct options *options)
 		struct err err = ERR_INIT;
 		int code;
 
-		if (rows[i].kind == ID)
+		if (rows[i].kind == OPTION_ID)
 			*(int64_t *)field_of(options, &rows[i]) = -1;
+		if (rows[i].kind == OPTION_TIME)
+			*(uint64_t *)field_of(options, &rows[i]) =
+			    OPTION_TIME_UNSET;
 		if (rows[i].fallback[0] == '\0')
 			continue;
 		code = set_row(options, &rows[i], rows[i].fallback, &err);
@@ -248,7 +93,7 @@ int options_init(struct options *options)
 void options_fini(struct options *options)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-		if (is_text(rows[i].kind)) {
+		if (option_is_text(rows[i].kind)) {
 			char **field = field_of(options, &rows[i]);
 
 			free(*field);
@@ -304,7 +149,7 @@ int options_set(struct options *options, const char *name, const char *value,
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		if (strcmp(name, rows[i].name) != 0)
 			continue;
-		if (value == NULL && rows[i].kind != FLAG)
+		if (value == NULL && rows[i].kind != OPTION_FLAG)
 			return err_set(err, -EINVAL,
 			    "option %s: needs a value; write %s=%s",
 			    rows[i].name, rows[i].name, rows[i].argument);

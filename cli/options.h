@@ -25,15 +25,21 @@ enum {
 	OPTION_NAME_BYTES_MAX = 64,
 };
 
+#define OPTION_TIME_UNSET UINT64_MAX
+
+/** The words of `offline`. */
+enum { OPTION_OFFLINE_NO, OPTION_OFFLINE_YES, OPTION_OFFLINE_AUTO };
+
 #define OPTION_TYPE_FLAG        bool
 #define OPTION_TYPE_PATH        char * /* NULL: not set */
 #define OPTION_TYPE_SERVER_PATH char *
 #define OPTION_TYPE_LIST        char *
 #define OPTION_TYPE_SIZE        uint64_t /* bytes */
-#define OPTION_TYPE_TIME        uint64_t /* milliseconds */
+#define OPTION_TYPE_TIME        uint64_t /* milliseconds; or not set: */
 #define OPTION_TYPE_ID          int64_t  /* -1: not set */
 #define OPTION_TYPE_MODE        uint64_t
 #define OPTION_TYPE_LEVEL       uint64_t /* enum log_level */
+#define OPTION_TYPE_CHOICE      uint64_t /* which of the words, from 0 */
 
 struct options {
 	char *source; /* as given, or a section's; NULL: not known yet */

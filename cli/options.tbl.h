@@ -4,7 +4,8 @@
  *
  * OPTION(name, kind, low, high, argument, fallback, help)
  *   kind      FLAG, PATH (absolute), SERVER_PATH, LIST (';' between), SIZE
- *             (bytes), TIME (milliseconds), ID, MODE (octal), LEVEL
+ *             (bytes), TIME (milliseconds), ID, MODE (octal), LEVEL, CHOICE
+ *             (one of the words of `argument`, '|' between)
  *   low, high bounds of a number, in its unit
  *   fallback  as a user would write it; "" = not set; what that means stands
  *             in the help
@@ -47,6 +48,12 @@ OPTION(negative_ttl, TIME, 0, 30ULL * 86400000, "TIME", "5s",
     "how long the absence of a name is believed")
 OPTION(immutable, FLAG, 0, 0, "", "no",
     "files under SOURCE never change once published")
+OPTION(offline, CHOICE, 0, 0, "no|yes|auto", "auto",
+    "serve what is known while no server can be reached; auto: yes, but no "
+    "with allow_other")
+OPTION(offline_grace, TIME, 0, 3650ULL * 86400000, "TIME", "",
+    "how long past its end a token may do for that (default: 7d, 0 with "
+    "allow_other)")
 OPTION(allow_other, FLAG, 0, 0, "", "no",
     "one mount for all users, each under their own token; needs root")
 OPTION(noexec, FLAG, 0, 0, "", "no", "programs on the mount cannot be run")

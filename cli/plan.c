@@ -14,6 +14,8 @@
 #include "cli/options.h"
 #include "cli/places.h"
 
+enum { GRACE_S = 7 * 86400 };
+
 #define GRID_CERTIFICATES "/etc/grid-security/certificates"
 
 uint32_t plan_timeout_ms(uint64_t wanted_ms, uint64_t limit_s)
@@ -113,6 +115,20 @@ static int decide_sharing(struct plan *plan, struct err *err)
 	return 0;
 }
 
+/* Without a server a token cannot be renewed. The cache of one user is their
+ * own; where many share one, the end of a token is the end. */
+static void decide_offline(struct plan *plan)
+{
+	const struct options *options = plan->options;
+	bool shared = options->allow_other;
+
+	plan->offline = options->offline == OPTION_OFFLINE_YES ||
+	    (options->offline == OPTION_OFFLINE_AUTO && !shared);
+	plan->grace_s = shared ? 0 : GRACE_S;
+	if (options->offline_grace != OPTION_TIME_UNSET)
+		plan->grace_s = options->offline_grace / 1000;
+}
+
 static int decide_places(
     struct plan *plan, const char *mountpoint, struct err *err)
 {
@@ -161,6 +177,7 @@ int plan_new(struct plan **out, const struct options *options,
 	if (code < 0)
 		return code;
 	decide_timeout(plan);
+	decide_offline(plan);
 	*out = STEAL(plan);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "fetch/fetch.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cli/names.h"
@@ -26,8 +27,11 @@ struct plan {
 	char cache_dir[PATH_MAX];  /* "": nothing is kept on disk */
 	const char *ca_dir;        /* NULL: none */
 	uint32_t timeout_ms;       /* below the kernel's own limit */
-	struct names hosts;        /* that a redirect may take the token to */
-	struct err cache_warning;  /* text "" when there is none */
+	bool offline;              /* what is known may be served without a
+				      server... */
+	uint64_t grace_s;   /* ...so long past the end of the asker's token */
+	struct names hosts; /* that a redirect may take the token to */
+	struct err cache_warning; /* text "" when there is none */
 	struct err time_warning;
 };
 

@@ -144,6 +144,20 @@ static bool conclude(
 
 /* Each rule says whether it decides. */
 
+static bool by_offline(
+    const struct reasons *reasons, struct reasons_verdict *verdict)
+{
+	return is_there(reasons) && reasons->known.offline &&
+	    conclude(verdict, 0,
+	        "no server can be reached; what is known of it is served "
+	        "(%s)%s",
+	        reasons->known.facts.freshness,
+	        is_directory(reasons) ||
+	                reasons->known.facts.cached_percent == 100
+	            ? ""
+	            : ", and of its bytes what is cached");
+}
+
 static bool by_token(
     const struct reasons *reasons, struct reasons_verdict *verdict)
 {
@@ -225,8 +239,8 @@ static bool by_server(
 void reasons_judge(
     const struct reasons *reasons, struct reasons_verdict *verdict)
 {
-	if (by_token(reasons, verdict) || by_way(reasons, verdict) ||
-	    by_server(reasons, verdict))
+	if (by_offline(reasons, verdict) || by_token(reasons, verdict) ||
+	    by_way(reasons, verdict) || by_server(reasons, verdict))
 		return;
 	if (reasons->silent_ms >= 1000)
 		(void)conclude(verdict, -ETIMEDOUT,

@@ -158,6 +158,9 @@ void origin_failed(
     struct origin *origin, const struct err *err, bool unreachable)
 {
 	static struct log_limit limit;
+	/* A laptop that is on the road: that is known after a minute. */
+	bool long_lost =
+	    origin->lost_ms != 0 && origin->tried_ms > origin->lost_ms + 60000;
 
 	origin->down = origin->down || unreachable;
 	enter(origin);
@@ -165,9 +168,9 @@ void origin_failed(
 	    origin->last_error, sizeof(origin->last_error), "%s", err->text);
 	origin->shown_down = origin->shown_down || unreachable;
 	leave(origin);
-	log_limited(&limit, 10000, LOG_LEVEL_WARN, LOG_FETCH, "request failed",
-	    "server=%s errno=%s why=%s", LOG_TEXT(origin->url),
-	    err_name(err->code), LOG_TEXT(err->text));
+	log_limited(&limit, long_lost ? 600000 : 10000, LOG_LEVEL_WARN,
+	    LOG_FETCH, "request failed", "server=%s errno=%s why=%s",
+	    LOG_TEXT(origin->url), err_name(err->code), LOG_TEXT(err->text));
 }
 
 uint64_t origin_silent_ms(const struct origin *origin, uint64_t now_ms)

@@ -129,7 +129,7 @@ class Stalls(bed.Case):
                       (errno.ETIMEDOUT, errno.EHOSTUNREACH))
 
     def test_that_a_server_that_is_gone_is_named(self):
-        m = self.start(timeout="3s", attr_ttl="0s")
+        m = self.start(timeout="3s", attr_ttl="0s", offline="no")
         self.bed.put("gone/a.bin", SIZE)
         self.check(m, "gone/a.bin")
         self.lying.stop()

@@ -354,6 +354,37 @@ static void facts_come(void *arg, int code, const struct cache_facts *facts)
 	answer->count++;
 }
 
+static void known_comes(void *arg, int code, const struct cache_known *known)
+{
+	struct cache_known *out = arg;
+
+	assert_int_equal(code, 0);
+	*out = *known;
+}
+
+static void whether_it_is_served_is_known(void **state)
+{
+	struct cache_known known;
+
+	(void)state;
+	learn();
+	cache_known(bed.cache, &bed.ident, "/a", known_comes, &known);
+	assert_false(known.offline);
+	lose(OFFLINE_AFTER_MS);
+	cache_known(bed.cache, &bed.ident, "/a", known_comes, &known);
+	assert_true(known.offline);
+	assert_false(known.fresh);
+	bed.door = -EKEYEXPIRED;
+	cache_known(bed.cache, &bed.ident, "/a", known_comes, &known);
+	assert_true(known.offline);
+	bed.ended = -EKEYEXPIRED;
+	cache_known(bed.cache, &bed.ident, "/a", known_comes, &known);
+	assert_false(known.offline);
+	/* Known by its listing alone. */
+	cache_known(bed.cache, &bed.ident, "/d/f", known_comes, &known);
+	assert_int_equal(known.size_bytes, 42);
+}
+
 static void how_old_it_is_is_told(void **state)
 {
 	static struct bed_answer answer;
@@ -362,13 +393,13 @@ static void how_old_it_is_is_told(void **state)
 	(void)state;
 	learn();
 	lose(OFFLINE_AFTER_MS);
-	bed_pass(&bed, 100);
 	cache_facts(bed.cache, &bed.ident, "/a", facts_come, &answer);
 	assert_int_equal(answer.count, 1);
 	assert_string_equal(answer.facts.freshness, "offline 600 s");
 	cache_facts(bed.cache, &bed.ident, "/d/f", facts_come, &answer);
 	assert_string_equal(answer.facts.freshness, "offline 600 s");
 	buf_init(&out, 4096);
+	bed_pass(&bed, 0);
 	bed_pass(&bed, 2000);
 	assert_int_equal(cache_describe(bed.cache, &out), 0);
 	assert_non_null(
@@ -402,6 +433,7 @@ int main(void)
 	    TEST(an_ended_token_opens_what_it_did),
 	    TEST(an_ended_token_opens_for_a_while_and_nothing_refused),
 	    TEST(above_a_tokens_reach_the_names_stay),
+	    TEST(whether_it_is_served_is_known),
 	    TEST(how_old_it_is_is_told),
 	};
 

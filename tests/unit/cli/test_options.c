@@ -71,6 +71,8 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(options.timeout, 120000);
 	assert_false(options.insecure_http);
 	assert_int_equal(options.log, LOG_LEVEL_INFO);
+	assert_int_equal(options.offline, OPTION_OFFLINE_AUTO);
+	assert_true(options.offline_grace == OPTION_TIME_UNSET);
 }
 
 static void a_list_sets_each_option(void **state)
@@ -89,6 +91,22 @@ static void a_list_sets_each_option(void **state)
 	assert_int_equal(options.gid, 0);
 	assert_int_equal(options.log, LOG_LEVEL_DEBUG);
 	assert_string_equal(options.token_file, "/run/t");
+}
+
+static void a_choice_is_one_of_its_words(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("offline=yes,offline_grace=0"), 0);
+	assert_int_equal(options.offline, OPTION_OFFLINE_YES);
+	assert_int_equal(options.offline_grace, 0);
+	assert_int_equal(parse("offline=no"), 0);
+	assert_int_equal(options.offline, OPTION_OFFLINE_NO);
+	assert_int_equal(parse("offline=auto"), 0);
+	assert_int_equal(options.offline, OPTION_OFFLINE_AUTO);
+	assert_non_null(strstr(why("offline=y", -EINVAL), "no|yes|auto"));
+	assert_non_null(strstr(why("offline=autos", -EINVAL), "no|yes|auto"));
+	assert_non_null(strstr(why("offline=yes|no", -EINVAL), "write one"));
+	assert_non_null(strstr(why("offline", -EINVAL), "write offline="));
 }
 
 static void the_last_one_wins(void **state)
@@ -279,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(the_defaults_are_those_of_the_manual),
 	    CASE(a_list_sets_each_option),
+	    CASE(a_choice_is_one_of_its_words),
 	    CASE(the_last_one_wins),
 	    CASE(a_backslash_keeps_a_comma_in_a_value),
 	    CASE(paths_lose_slashes_at_their_end),

@@ -119,6 +119,23 @@ static void the_token_comes_first(void **state)
 	}
 }
 
+static void without_a_server_what_is_known_is_served(void **state)
+{
+	(void)state;
+	known(CACHE_FILE, false);
+	facts.known.offline = true;
+	facts.known.facts.cached_percent = 40;
+	(void)strcpy(facts.known.facts.freshness, "offline 9 s");
+	/* The token has ended, and nobody answers. */
+	door(&facts.read, -EKEYEXPIRED);
+	said(0, -EHOSTUNREACH, 5);
+	judged(0, "is served (offline 9 s), and of its bytes what is cached");
+	facts.known.facts.cached_percent = 100;
+	judged(0, "is served (offline 9 s)");
+	facts.known.offline = false;
+	judged(-EKEYEXPIRED, err_name(-EKEYEXPIRED));
+}
+
 static void above_the_reach_is_well(void **state)
 {
 	(void)state;
@@ -374,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(what_is_well),
 	    CASE(the_token_comes_first),
+	    CASE(without_a_server_what_is_known_is_served),
 	    CASE(above_the_reach_is_well),
 	    CASE(what_the_server_said_counts_for_a_while),
 	    CASE(an_absence_and_silence),
