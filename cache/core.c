@@ -67,8 +67,8 @@ void cache_leave(struct cache *cache, struct todo *todo)
 	list_init(&answered);
 	for (;;) {
 		/* Buffers may have been given back. */
-		if (!list_is_empty(&cache->reads.starved))
-			reads_feed(cache, todo);
+		if (readers_are_starved(&cache->reads))
+			readers_feed(cache, todo);
 		cache_exit(cache);
 		if (is_done(todo))
 			return;

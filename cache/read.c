@@ -12,7 +12,7 @@
 void reads_init(struct reads *reads)
 {
 	list_init(&reads->waiting);
-	list_init(&reads->starved);
+	list_init(&reads->readers);
 }
 
 void reads_fini(struct reads *reads)
@@ -114,8 +114,15 @@ void read_wait_in(struct cache *cache, struct read *read, enum read_state state,
 		list_push(list, &read->place);
 }
 
+void read_holds(struct read *read, unsigned count)
+{
+	read->count = count;
+	read->reader->held += count;
+}
+
 void read_release(struct cache *cache, struct read *read)
 {
+	read->reader->held -= read->count;
 	if (read->hungry)
 		rates_note_hunger(&cache->rates, false);
 	read->hungry = false;
@@ -203,23 +210,6 @@ void reads_unpark(struct object *object, struct todo *todo)
 		    CONTAINER_OF(item, struct read, place), todo);
 }
 
-void reads_feed(struct cache *cache, struct todo *todo)
-{
-	struct list *item;
-
-	while ((item = list_pop(&cache->reads.starved)) != NULL) {
-		struct read *read = CONTAINER_OF(item, struct read, place);
-
-		read_go_on(cache, read, todo);
-		if (read->state == READ_STARVED) {
-			/* Still none: it keeps its turn. */
-			list_remove(&read->place);
-			list_push_front(&cache->reads.starved, &read->place);
-			return;
-		}
-	}
-}
-
 void read_answer(struct read *read)
 {
 	struct iovec vectors[READ_BLOCKS_MAX];
@@ -247,6 +237,7 @@ void read_free(struct cache *cache, struct read *read, struct todo *todo)
 
 	assert(read->state == READ_DONE);
 	read_release(cache, read);
+	reader_leave(STEAL(read->reader));
 	read->object = NULL;
 	if (cache->reads.spare_count < READS_SPARE_MAX) {
 		cache->reads.spare_count++;

@@ -21,6 +21,7 @@
 #include "base/sync.h"
 #include "cache/cache.h"
 #include "cache/list.h"
+#include "cache/reader.h"
 #include "cache/stream.h"
 
 #include <stdbool.h>
@@ -60,6 +61,7 @@ struct read {
 	struct read *spare_next;
 	struct list deadline;  /* reads.waiting, oldest first */
 	struct object *object; /* one reference */
+	struct reader *reader; /* whose it is */
 	struct ident ident;
 	uint64_t offset_bytes;
 	size_t size_bytes;
@@ -81,7 +83,7 @@ struct read {
 
 struct reads {
 	struct list waiting; /* all but READING and DONE, by deadline */
-	struct list starved; /* the first goes first */
+	struct list readers; /* of struct reader */
 	struct read *spare;  /* through spare_next */
 	unsigned spare_count;
 	unsigned waiting_count;
@@ -114,6 +116,9 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 void read_finish(struct cache *cache, struct read *read, int code,
     struct todo *todo) REQUIRES(cache_lock);
 
+/** It holds its blocks. */
+void read_holds(struct read *read, unsigned count) REQUIRES(cache_lock);
+
 /** Enter a state of waiting, in a list or (NULL) at its blocks. */
 void read_wait_in(struct cache *cache, struct read *read, enum read_state state,
     struct list *list) REQUIRES(cache_lock);
@@ -138,9 +143,6 @@ void reads_block_failed(struct cache *cache, struct block *block, int code,
 /** The disk has said what it has. */
 void reads_unpark(struct object *object, struct todo *todo)
     REQUIRES(cache_lock);
-
-/** Buffers may be free: go on with those who have none. */
-void reads_feed(struct cache *cache, struct todo *todo) REQUIRES(cache_lock);
 
 /** Call the callback of a finished read; without the lock. */
 void read_answer(struct read *read);

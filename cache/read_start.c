@@ -25,7 +25,8 @@ static int try_pages(
 	uint32_t until;
 
 	read_part(read, index, &from, &until);
-	if (read->whole || read->plan.sequential || read->plan.strides > 0 ||
+	if (!reader_may_hold(cache, read->reader, 1) || read->whole ||
+	    read->plan.sequential || read->plan.strides > 0 ||
 	    until - from != read->size_bytes ||
 	    read->size_bytes > READ_PAGES_BYTES_MAX ||
 	    !object_may_have(object, index) ||
@@ -35,7 +36,7 @@ static int try_pages(
 	if (block == NULL)
 		return 0;
 	read->blocks[0] = block;
-	read->count = 1;
+	read_holds(read, 1);
 	read->missing = 1;
 	read->waits[0].until_bytes = until;
 	list_push(&block->waits, &read->waits[0].place);
@@ -43,11 +44,12 @@ static int try_pages(
 }
 
 /* Give back what hold_blocks() has got so far. */
-static void give_back(struct cache *cache, struct read *read, const bool made[])
-    REQUIRES(cache_lock);
-static void give_back(struct cache *cache, struct read *read, const bool made[])
+static void give_back(struct cache *cache, struct read *read, const bool made[],
+    unsigned count) REQUIRES(cache_lock);
+static void give_back(
+    struct cache *cache, struct read *read, const bool made[], unsigned count)
 {
-	for (unsigned i = 0; i < read->count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		struct block *block = read->blocks[i];
 
 		if (block == NULL)
@@ -56,7 +58,6 @@ static void give_back(struct cache *cache, struct read *read, const bool made[])
 			pool_unhash(&cache->pool, block);
 		pool_put(&cache->pool, block);
 	}
-	read->count = 0;
 }
 
 /* Hold every block of the read: those that are here, and new ones for those
@@ -69,26 +70,29 @@ static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
 	uint64_t first = read->offset_bytes / CACHE_BLOCK_BYTES;
 	uint64_t last =
 	    (read->offset_bytes + read->size_bytes - 1) / CACHE_BLOCK_BYTES;
+	unsigned count = (unsigned)(last - first) + 1;
 
-	read->count = (unsigned)(last - first) + 1;
-	assert(read->count <= READ_BLOCKS_MAX);
+	assert(count <= READ_BLOCKS_MAX);
+	if (!reader_may_hold(cache, read->reader, count))
+		return false;
 	/* What is here first, so that making room does not recycle it. */
-	for (unsigned i = 0; i < read->count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		read->blocks[i] = pool_find(pool, read->object, first + i);
 		made[i] = read->blocks[i] == NULL;
 		if (!made[i])
 			pool_get(pool, read->blocks[i]);
 	}
-	for (unsigned i = 0; i < read->count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (!made[i])
 			continue;
 		read->blocks[i] =
 		    pool_take(pool, read->object, first + i, true, true);
 		if (read->blocks[i] == NULL) {
-			give_back(cache, read, made);
+			give_back(cache, read, made, count);
 			return false;
 		}
 	}
+	read_holds(read, count);
 	return true;
 }
 
@@ -192,7 +196,7 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 		code = ask_for_blocks(read, made, &builder);
 		wait_or_finish(cache, read, code, todo);
 	} else {
-		read_wait_in(cache, read, READ_STARVED, &cache->reads.starved);
+		read_wait_in(cache, read, READ_STARVED, &read->reader->starved);
 	}
 }
 
@@ -228,6 +232,11 @@ void read_start(const struct read_ask *ask)
 	todo_init(&todo);
 	cache_enter(cache);
 	read = read_new(&cache->reads);
+	if (read != NULL) {
+		read->reader = reader_join(cache, ask->ident.uid);
+		if (read->reader == NULL)
+			free(STEAL(read));
+	}
 	if (read == NULL) {
 		cache_exit(cache);
 		ask->answer(ask->arg, -ENOMEM, NULL, 0);

@@ -37,7 +37,10 @@
 
 /* READs that may wait for a silent server: a quarter of what the kernel
  * sends in the background stays free for files that are here. */
-enum { READS_WAITING_MAX = FS_MAX_BACKGROUND * 3 / 4 };
+static unsigned reads_waiting_max(bool shared)
+{
+	return (shared ? FS_MAX_BACKGROUND_SHARED : FS_MAX_BACKGROUND) * 3 / 4;
+}
 
 struct mount {
 	const struct plan *plan;
@@ -203,7 +206,7 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .attr_ttl_ms = (uint32_t)options->attr_ttl,
 	    .negative_ttl_ms = (uint32_t)options->negative_ttl,
 	    .timeout_ms = plan->timeout_ms,
-	    .reads_waiting_max = READS_WAITING_MAX,
+	    .reads_waiting_max = reads_waiting_max(options->allow_other),
 	    .immutable = options->immutable,
 	    .shared = options->allow_other,
 	    .offline = plan->offline,

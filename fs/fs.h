@@ -44,7 +44,10 @@ struct fs_config {
 	bool no_exec; /* mount with noexec (nosuid and nodev always are) */
 };
 
-enum { FS_MAX_BACKGROUND = 64 };
+/** READs ahead of readers that the kernel sends before it keeps all others,
+ *  also those of files that are here. Where many users share the mount the
+ *  READs of one, that no server answers, must not fill it. */
+enum { FS_MAX_BACKGROUND = 64, FS_MAX_BACKGROUND_SHARED = 4096 };
 
 /**
  * Mount. Requests wait in the kernel until fs_run().

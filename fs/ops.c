@@ -70,8 +70,10 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	connection->max_read = CACHE_READ_BYTES_MAX;
 	if (connection->max_write > CACHE_READ_BYTES_MAX)
 		connection->max_write = CACHE_READ_BYTES_MAX;
-	connection->max_background = FS_MAX_BACKGROUND;
-	connection->congestion_threshold = FS_MAX_BACKGROUND * 3 / 4;
+	connection->max_background = fs->config.allow_other
+	    ? FS_MAX_BACKGROUND_SHARED
+	    : FS_MAX_BACKGROUND;
+	connection->congestion_threshold = connection->max_background * 3 / 4;
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,

@@ -7,9 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import bed
 from bed.actor import Actor, drop, write_private
+from bed.issuer import AUDIENCE
 
 BYTES = 100000
 ADA, BOB, EVE = 2001, 2002, 2003
@@ -31,6 +33,20 @@ except BlockingIOError:
     answer = ""
 """
 
+
+# Many readers, of files that no server gives.
+HANG = """
+import os, threading
+def read(path):
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.read(1000)
+    except OSError:
+        pass  # the mount has ended
+for i in range({count}):
+    threading.Thread(target=read, args=({path!r} + str(i),),
+                     daemon=True).start()
+"""
 
 # A setuid program that makes its ids one, as many do, before it touches what
 # its caller named.
@@ -103,6 +119,41 @@ class Adversary(bed.Case):
             self.assertEqual(eve.code("stat", m.at("ada")), 0)
             self.assertEqual(eve.code("list", m.at("ada")), errno.EACCES)
         self.assertEqual(ada.do("list", m.at("ada")), ["sub", "x.bin"])
+
+    # Who waits for whom.
+
+    def test_readers_of_what_never_comes_keep_nobody_else_waiting(self):
+        """As files that are on a tape: more of them than the kernel reads in
+        the background, than the server is asked for, than there are buffers."""
+        count = 130
+        lying = self.bed.lying
+        self.addCleanup(lying.honest)
+        for i in range(count):
+            self.bed.put(f"eve/tape/{i}", 1 << 20, seed="tape")
+        for i in range(6):
+            self.bed.put(f"ada/new/{i}", BYTES)
+        m = self.begin(source=lying.url, timeout="60s",
+                       issuer=self.bed.issuer.url, audience=AUDIENCE)
+        ada = self.actor(ADA, "read:/ada")
+        eve = self.actor(EVE, "read:/eve")
+        # Known and kept: only the bytes are missing.
+        self.assertEqual(len(eve.do("list", m.at("eve/tape"))), count)
+        ada.do("read", m.at("ada/x.bin"))
+        lying.lie("stall", path="/exp/eve/tape/.*", method="GET")
+        before = m.counters()["fs_waiting"]
+        eve.do("python", HANG.format(count=count, path=m.at("eve/tape/")))
+        bed.wait_for(lambda: m.counters()["fs_waiting"] >= before + count,
+                     "all of them to wait", 60)
+        for i in range(6):
+            for word, path in (("stat", "ada/sub/y.bin"),
+                               ("read", f"ada/new/{i}"),
+                               ("read", "ada/x.bin")):
+                begun = time.monotonic()
+                ada.do(word, m.at(path))
+                took = time.monotonic() - begun
+                self.assertLess(took, 5 * max(1.0, bed.slow), path)
+        # Hers have waited all the while.
+        self.assertGreaterEqual(m.counters()["fs_waiting"], before + count)
 
     # Whose word an environment is.
 

@@ -272,7 +272,7 @@ static void stopping_with_jobs_on_the_disk_answers_every_read(void **state)
 	bed.cache = NULL;
 }
 
-struct reader {
+struct checker {
 	pthread_t thread;
 	struct cache_file *file;
 	unsigned seed;
@@ -281,7 +281,7 @@ struct reader {
 
 static void *read_at_random(void *arg)
 {
-	struct reader *reader = arg;
+	struct checker *reader = arg;
 	uint64_t seed = reader->seed;
 
 	for (unsigned i = 0; i < 300; i++) {
@@ -302,13 +302,13 @@ static void *read_at_random(void *arg)
 
 static void many_readers_at_once_see_the_right_bytes(void **state)
 {
-	struct reader reader[4];
+	struct checker reader[4];
 	bool running = true;
 	struct cache_file *file = open_it();
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		reader[i] = (struct reader){.file = file, .seed = 1 + i * 7777};
+		reader[i] = (struct checker){.file = file, .seed = 1 + i * 7777};
 		assert_int_equal(pthread_create(&reader[i].thread, NULL,
 		                     read_at_random, &reader[i]),
 		    0);

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { USERS = 8, BLOCK = CACHE_BLOCK_BYTES };
+enum { USERS = 8, BLOCK = CACHE_BLOCK_BYTES, MIB = 1024 * 1024 };
 
 static struct bed bed;
 
@@ -582,6 +582,47 @@ static void room_is_told_to_who_may_see_the_source(void **state)
 	assert_int_equal(fake.quota_count, 1);
 }
 
+/* 256 buffers; each of these reads needs 16, and no server answers. */
+static void a_user_who_waits_keeps_no_buffers_from_others(void **state)
+{
+	enum { READS = 40 };
+	static struct bed_answer eves[READS];
+	static struct bed_answer adas[2];
+	uint64_t size_bytes = 4000 * (uint64_t)MIB;
+	struct cache_file *file[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		be(1 + i);
+		file[i] = bed_open(&bed, i == 0 ? "/tape" : "/disk", size_bytes,
+		    1000, "\"x\"");
+	}
+	be(1);
+	/* Far apart: no stream. */
+	for (unsigned i = 0; i < READS; i++)
+		bed_read(&bed, file[0], (i * i + 8 * i + 5) * (uint64_t)MIB,
+		    MIB, &eves[i]);
+	assert_int_equal(fake.range_count, 8); /* half of all */
+	be(2);
+	for (unsigned i = 0; i < 2; i++) {
+		bed_read(&bed, file[1], (i + 1) * 200 * (uint64_t)MIB, MIB,
+		    &adas[i]);
+		assert_int_equal(fake.range_count, 9 + i);
+		assert_int_equal(fake.range[8 + i].ident.uid, 2);
+		fake_finish(8 + i, "\"x\"");
+		came(&adas[i], 0);
+	}
+	/* What they give back she has. */
+	for (unsigned i = 0; i < fake.range_count; i++) {
+		if (!fake.range[i].done)
+			fake_finish(i, "\"x\"");
+	}
+	for (unsigned i = 0; i < READS; i++)
+		came(&eves[i], 0);
+	for (unsigned i = 0; i < 2; i++)
+		cache_close(file[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -593,6 +634,7 @@ int main(void)
 	    TEST(nobody_hears_of_anothers_token),
 	    TEST(listings_are_behind_the_door_as_well),
 	    TEST(who_may_see_a_directory_is_not_told_what_is_in_it),
+	    TEST(a_user_who_waits_keeps_no_buffers_from_others),
 	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
 	    TEST(who_joined_is_not_shown_what_is_made_up_for_another),
 	    TEST(who_may_look_has_to_prove_that_they_may_read),
