@@ -110,15 +110,15 @@ class Adversary(bed.Case):
         lying = self.bed.lying
         self.addCleanup(lying.honest)
         m = self.begin(source=lying.url)
-        ada = self.actor(ADA, env={"BEARER_TOKEN": "adas"})
-        self.assertEqual(ada.do("list", m.at("ada")), ["sub", "x.bin"])
+        bob = self.actor(BOB, env={"BEARER_TOKEN": "bobs"})
+        self.assertEqual(bob.do("list", m.at("bob")), ["sub", "x.bin"])
         # With a slash, as those are asked for who want to list.
-        lying.lie("status", path="/exp/ada/$", method="PROPFIND", code=403)
+        lying.lie("status", path="/exp/bob/$", method="PROPFIND", code=403)
         eve = self.actor(EVE, env={"BEARER_TOKEN": "eves"})
         for _ in range(2):
-            self.assertEqual(eve.code("stat", m.at("ada")), 0)
-            self.assertEqual(eve.code("list", m.at("ada")), errno.EACCES)
-        self.assertEqual(ada.do("list", m.at("ada")), ["sub", "x.bin"])
+            self.assertEqual(eve.code("stat", m.at("bob")), 0)
+            self.assertEqual(eve.code("list", m.at("bob")), errno.EACCES)
+        self.assertEqual(bob.do("list", m.at("bob")), ["sub", "x.bin"])
 
     # Who waits for whom.
 
