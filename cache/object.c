@@ -165,12 +165,18 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 		object->hashed = true;
 	}
 	if (cache->store != NULL && key->lasting && key->shared &&
-	    !cache->stopping && object->version.size_bytes > 0) {
-		object->disk = OBJECT_DISK_OPENING;
-		object_get(object);
-		disk_push(cache, &object->open_job, true);
-	}
+	    object->version.size_bytes > 0)
+		object->disk = OBJECT_DISK_UNASKED;
 	return object;
+}
+
+void object_ask_disk(struct object *object)
+{
+	if (object->disk != OBJECT_DISK_UNASKED)
+		return;
+	object->disk = OBJECT_DISK_OPENING;
+	object_get(object);
+	disk_push(object->cache, &object->open_job, true);
 }
 
 void object_pin(struct cache *cache, const struct object_key *key,

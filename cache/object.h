@@ -39,6 +39,7 @@ enum {
 };
 
 enum object_disk {
+	OBJECT_DISK_UNASKED, /* nobody has read it yet */
 	OBJECT_DISK_OPENING, /* the disk is being asked */
 	OBJECT_DISK_OPEN,    /* `store` may be used */
 	OBJECT_DISK_NONE,    /* memory only */
@@ -105,6 +106,10 @@ void objects_init(struct objects *objects);
  *  NULL: out of memory. */
 struct object *object_open(struct cache *cache, const struct object_key *key)
     REQUIRES(cache_lock);
+
+/** Have the disk say what it has, when nobody has yet: a file that is opened
+ *  and not read, or read from the kernel's memory alone, costs no look. */
+void object_ask_disk(struct object *object) REQUIRES(cache_lock);
 
 /** The ETag that the bytes of a version carry, when it is known. */
 void object_pin(struct cache *cache, const struct object_key *key,

@@ -188,7 +188,10 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 	if (object->stale || cache->stopping) {
 		code = object->stale ? -ESTALE : -ECANCELED;
 		read_finish(cache, read, code, todo);
-	} else if (object->disk == OBJECT_DISK_OPENING) {
+		return;
+	}
+	object_ask_disk(object);
+	if (object->disk == OBJECT_DISK_OPENING) {
 		read_wait_in(cache, read, READ_PARKED, &object->parked);
 	} else if ((code = try_pages(cache, read, &builder)) != 0) {
 		wait_or_finish(cache, read, code < 0 ? code : 0, todo);

@@ -97,6 +97,22 @@ static void what_was_read_once_comes_from_the_disk(void **state)
 	    stats_get(STATS_cache_disk_hits) - hits >= FILE_BYTES / (64 * KIB));
 }
 
+static void the_disk_is_asked_when_a_file_is_read(void **state)
+{
+	static struct bed_answer answer;
+	struct cache_file *file = open_it();
+
+	(void)state;
+	(void)usleep(10000);
+	assert_int_equal(file->object->disk, OBJECT_DISK_UNASKED);
+	bed_read(&bed, file, 0, 100, &answer);
+	bed_wait_ranges(1);
+	assert_int_equal(file->object->disk, OBJECT_DISK_OPEN);
+	fake_finish_all("\"x\"");
+	right(&answer, 100);
+	cache_close(file);
+}
+
 static void small_reads_of_any_place_come_from_the_disk(void **state)
 {
 	static struct bed_answer answer;
@@ -378,6 +394,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 	    TEST(what_was_read_once_comes_from_the_disk),
+	    TEST(the_disk_is_asked_when_a_file_is_read),
 	    TEST(small_reads_of_any_place_come_from_the_disk),
 	    TEST(what_is_missing_is_fetched_and_nothing_else),
 	    TEST(damaged_blocks_are_fetched_again),
