@@ -6,8 +6,8 @@
 #include "tokens/describe.h"
 
 #include "base/clock.h"
-#include "tokens/skew.h"
-#include "tokens/store.h"
+#include "tokens/door/skew.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>

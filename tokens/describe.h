@@ -9,7 +9,7 @@
 #define TOKENS_DESCRIBE_H
 
 #include "base/buf.h"
-#include "tokens/token.h"
+#include "tokens/claims/token.h"
 
 /** Append a JSON object without the brace that ends it. `token` may be NULL:
  *  there is none. */

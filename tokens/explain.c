@@ -5,8 +5,8 @@
  */
 #include "base/clock.h"
 #include "tokens/describe.h"
-#include "tokens/pick.h"
-#include "tokens/store.h"
+#include "tokens/store/pick.h"
+#include "tokens/store/store.h"
 
 /* What goes with a request for a path, and what is wrong besides. */
 struct used {

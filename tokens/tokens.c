@@ -3,9 +3,9 @@
 #include "tokens/tokens.h"
 
 #include "tokens/callers/look.h"
+#include "tokens/claims/json.h"
 #include "tokens/find/discover.h"
-#include "tokens/json.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 

@@ -6,9 +6,9 @@
  */
 #include "base/clock.h"
 #include "base/secret.h"
+#include "tokens/claims/token.h"
 #include "tokens/find/agent_answer.h"
 #include "tokens/find/agent_call.h"
-#include "tokens/token.h"
 
 #include <assert.h>
 #include <errno.h>

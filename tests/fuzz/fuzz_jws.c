@@ -4,7 +4,7 @@
  * token that is well formed otherwise: no crash, no leak, nothing verifies
  * that nobody signed, and claims are refused with a sentence.
  */
-#include "tokens/json.h"
+#include "tokens/claims/json.h"
 #include "tokens/verify/jwk.h"
 #include "tokens/verify/jws.h"
 #include "tokens/verify/profile.h"

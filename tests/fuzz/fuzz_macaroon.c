@@ -4,9 +4,9 @@
  * between them): no crash, no leak, and what is told is in bounds.
  */
 #include "base/path.h"
-#include "tokens/caveat.h"
-#include "tokens/macaroon.h"
-#include "tokens/scope.h"
+#include "tokens/claims/caveat.h"
+#include "tokens/claims/macaroon.h"
+#include "tokens/claims/scope.h"
 
 #include <assert.h>
 #include <errno.h>

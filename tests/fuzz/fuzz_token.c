@@ -5,8 +5,8 @@
  */
 #include "base/path.h"
 #include "base/secret.h"
-#include "tokens/scope.h"
-#include "tokens/token.h"
+#include "tokens/claims/scope.h"
+#include "tokens/claims/token.h"
 
 #include <assert.h>
 #include <errno.h>

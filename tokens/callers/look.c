@@ -5,11 +5,11 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/secret.h"
+#include "tokens/claims/json.h"
 #include "tokens/find/agent.h"
 #include "tokens/find/discover.h"
 #include "tokens/find/environ.h"
 #include "tokens/find/finding.h"
-#include "tokens/json.h"
 #include "tokens/tokens.h"
 
 #include <assert.h>

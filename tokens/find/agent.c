@@ -5,11 +5,11 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/stats.h"
+#include "tokens/claims/json.h"
+#include "tokens/claims/token.h"
 #include "tokens/find/agent_answer.h"
 #include "tokens/find/agent_call.h"
-#include "tokens/json.h"
-#include "tokens/renew.h"
-#include "tokens/token.h"
+#include "tokens/store/renew.h"
 
 #include <assert.h>
 #include <errno.h>

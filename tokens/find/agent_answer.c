@@ -3,8 +3,8 @@
 #include "tokens/find/agent_answer.h"
 
 #include "base/secret.h"
-#include "tokens/json.h"
-#include "tokens/token.h"
+#include "tokens/claims/json.h"
+#include "tokens/claims/token.h"
 
 #include <errno.h>
 #include <math.h>

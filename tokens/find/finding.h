@@ -2,7 +2,7 @@
 /*
  * tokens/find/finding.h - what one look for tokens has brought: the one to
  * use, or of HTCondor's several those that are good, of which the path
- * decides (tokens/pick.h).
+ * decides (tokens/store/pick.h).
  *
  * Threads: one at a time; the tokens themselves are immutable.
  */
@@ -12,7 +12,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/path.h"
-#include "tokens/token.h"
+#include "tokens/claims/token.h"
 
 enum {
 	FINDING_TOKENS_MAX = 16,

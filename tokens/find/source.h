@@ -11,8 +11,8 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "tokens/claims/token.h"
 #include "tokens/find/file.h"
-#include "tokens/token.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /* tokens/verify/issuer.c - see issuer.h. */
 #include "tokens/verify/issuer.h"
 
-#include "tokens/json.h"
+#include "tokens/claims/json.h"
 
 #include <assert.h>
 #include <errno.h>

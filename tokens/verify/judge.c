@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/utf8.h"
-#include "tokens/json.h"
-#include "tokens/token.h"
+#include "tokens/claims/json.h"
+#include "tokens/claims/token.h"
 #include "tokens/verify/trust_impl.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 /* tokens/verify/jwk.c - see jwk.h. */
 #include "tokens/verify/jwk.h"
 
-#include "tokens/base64.h"
-#include "tokens/json.h"
+#include "tokens/claims/base64.h"
+#include "tokens/claims/json.h"
 
 #include <errno.h>
 #include <stdlib.h>

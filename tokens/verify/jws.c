@@ -3,8 +3,8 @@
 #include "tokens/verify/jws.h"
 
 #include "base/utf8.h"
-#include "tokens/base64.h"
-#include "tokens/json.h"
+#include "tokens/claims/base64.h"
+#include "tokens/claims/json.h"
 #include "tokens/verify/jwk.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* tokens/verify/profile.c - see profile.h. */
 #include "tokens/verify/profile.h"
 
-#include "tokens/json.h"
+#include "tokens/claims/json.h"
 
 #include <errno.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "tokens/verify/trust.h"
 
 #include "base/path.h"
-#include "tokens/json.h"
+#include "tokens/claims/json.h"
 #include "tokens/verify/trust_impl.h"
 
 #include <errno.h>

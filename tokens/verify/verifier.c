@@ -2,9 +2,9 @@
 /* tokens/verify/verifier.c - see tokens/verify.h. */
 #include "base/clock.h"
 #include "base/secret.h"
-#include "tokens/json.h"
-#include "tokens/scope.h"
-#include "tokens/token.h"
+#include "tokens/claims/json.h"
+#include "tokens/claims/scope.h"
+#include "tokens/claims/token.h"
 #include "tokens/verify.h"
 #include "tokens/verify/trust_impl.h"
 

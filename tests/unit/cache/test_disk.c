@@ -324,7 +324,8 @@ static void many_readers_at_once_see_the_right_bytes(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		reader[i] = (struct checker){.file = file, .seed = 1 + i * 7777};
+		reader[i] =
+		    (struct checker){.file = file, .seed = 1 + i * 7777};
 		assert_int_equal(pthread_create(&reader[i].thread, NULL,
 		                     read_at_random, &reader[i]),
 		    0);

@@ -6,8 +6,8 @@
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/fake_agent.h"
 #include "tests/unit/tokens/make.h"
+#include "tokens/claims/token.h"
 #include "tokens/find/agent.h"
-#include "tokens/token.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -5,9 +5,9 @@
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/fake_agent.h"
 #include "tests/unit/tokens/make.h"
+#include "tokens/claims/token.h"
 #include "tokens/find/agent_answer.h"
 #include "tokens/find/agent_call.h"
-#include "tokens/token.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/door.c: what a token opens, on a mount of one user and on one that
+ * tokens/door/door.c: what a token opens, on a mount of one user and on one that
  * many share, with and without somebody whom the mount itself believes. Time
  * is driven by hand; the store is given its token by the test.
  */
@@ -8,7 +8,7 @@
 #include "base/ident.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 #include "tokens/verify/trust.h"
 
 #include <errno.h>

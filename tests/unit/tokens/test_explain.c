@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/ident.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 #include <setjmp.h>

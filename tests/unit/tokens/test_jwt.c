@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/jwt.h, tokens/json.h and tokens/base64.h: claims of hostile text. */
+/* tokens/claims/jwt.h, tokens/claims/json.h and tokens/claims/base64.h: claims of hostile text. */
 #include "base/secret.h"
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/base64.h"
-#include "tokens/json.h"
-#include "tokens/jwt.h"
-#include "tokens/token.h"
+#include "tokens/claims/base64.h"
+#include "tokens/claims/json.h"
+#include "tokens/claims/jwt.h"
+#include "tokens/claims/token.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/looks.c: a store of many users, with real callers and real processes
+ * tokens/store/looks.c: a store of many users, with real callers and real processes
  * that look at them. Needs root.
  */
 #include "base/clock.h"
 #include "base/ident.h"
 #include "tests/unit/tokens/caller_bed.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 #include <pthread.h>

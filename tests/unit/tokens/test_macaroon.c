@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/macaroon.h and tokens/caveat.h: end and reach of macaroons.
+ * tokens/claims/macaroon.h and tokens/claims/caveat.h: end and reach of macaroons.
  *
  * The texts were written by pymacaroons; `mybank` is the one of the README
  * of libmacaroons, and `dcache_v1` has the packets of the sample in dCache's
@@ -8,9 +8,9 @@
  */
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/caveat.h"
-#include "tokens/macaroon.h"
-#include "tokens/token.h"
+#include "tokens/claims/caveat.h"
+#include "tokens/claims/macaroon.h"
+#include "tokens/claims/token.h"
 
 #include <errno.h>
 #include <setjmp.h>

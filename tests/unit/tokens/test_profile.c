@@ -3,7 +3,7 @@
  * audiences and their wildcards. */
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/json.h"
+#include "tokens/claims/json.h"
 #include "tokens/verify/profile.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/proof.h: what is remembered of servers' words, and for how long. */
+/* tokens/door/proof.h: what is remembered of servers' words, and for how long. */
 #include "tests/unit/oom.h"
-#include "tokens/proof.h"
+#include "tokens/door/proof.h"
 
 #include <errno.h>
 #include <setjmp.h>

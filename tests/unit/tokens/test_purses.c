@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/purses.h: a purse for each program that asks, never shared, never
+ * tokens/store/purses.h: a purse for each program that asks, never shared, never
  * more than there may be, and never dropped while somebody needs it.
  */
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/purses.h"
+#include "tokens/store/purses.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /* Which refusals are kept and told, which only counted, and that no user
  * pushes out or holds back another's. */
 #include "tests/unit/oom.h"
-#include "tokens/refusals.h"
+#include "tokens/door/refusals.h"
 
 #include <errno.h>
 #include <setjmp.h>

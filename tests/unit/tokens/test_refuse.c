@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/refuse.c: what a program was refused is kept with the sentence that
+ * tokens/door/refuse.c: what a program was refused is kept with the sentence that
  * names the cause and its cure, and told to the log in one line.
  */
 #include "base/clock.h"
 #include "base/ident.h"
 #include "base/log.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 #include <setjmp.h>

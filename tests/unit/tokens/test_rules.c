@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/wait.h and tokens/renew.h: the pure decisions. */
+/* tokens/store/wait.h and tokens/store/renew.h: the pure decisions. */
 #include "tests/unit/tokens/make.h"
-#include "tokens/renew.h"
-#include "tokens/wait.h"
+#include "tokens/store/renew.h"
+#include "tokens/store/wait.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/scope.h: what a scope claim allows and leads to. */
+/* tokens/claims/scope.h: what a scope claim allows and leads to. */
 #include "base/path.h"
 #include "tests/unit/oom.h"
-#include "tokens/scope.h"
+#include "tokens/claims/scope.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/pick.h, tokens/reach.h: a job with several tokens, and one with a
+ * tokens/store/pick.h, tokens/claims/reach.h: a job with several tokens, and one with a
  * token for writing alone. Which of them goes with a request, and what is
  * told of them.
  */
@@ -8,7 +8,7 @@
 #include "base/ident.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 #include <setjmp.h>

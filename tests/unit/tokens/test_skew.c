@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/skew.h, and what has not begun by the clock of this machine: told
+ * tokens/door/skew.h, and what has not begun by the clock of this machine: told
  * with the difference to the server's clock where that is the reason, granted
  * never, waited for where waiting helps. Time is driven by hand.
  */
@@ -8,7 +8,7 @@
 #include "base/ident.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens/store.h and tokens.h: asking, waiting, renewing, ending. Time is
+ * tokens/store/store.h and tokens.h: asking, waiting, renewing, ending. Time is
  * driven by hand and tokens come from a source that the test controls; what
  * is waited for is an event, with a generous bound.
  */
@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "base/stats.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/store.h"
+#include "tokens/store/store.h"
 
 #include <errno.h>
 #include <pthread.h>

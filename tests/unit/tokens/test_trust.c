@@ -9,7 +9,7 @@
 #include "tests/unit/tokens/fake_issuer.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
-#include "tokens/token.h"
+#include "tokens/claims/token.h"
 #include "tokens/verify/keys.h"
 #include "tokens/verify/trust.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens/verify.h: tokens from outside, verified for a command; and the
- * wishes of tokens/scope.h. */
+ * wishes of tokens/claims/scope.h. */
 #include "base/clock.h"
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
-#include "tokens/scope.h"
+#include "tokens/claims/scope.h"
 #include "tokens/verify.h"
 
 #include <errno.h>
