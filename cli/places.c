@@ -186,6 +186,12 @@ static int make_dirs(const char *path)
 	return 0;
 }
 
+static bool is_passing(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT || code == -EROFS ||
+	    code == -EIO;
+}
+
 /* Whether a directory may hold a cache; `network` tells why not. */
 static int try_cache(char out[PATH_MAX], const char *dir,
     const char *mountpoint, bool *network, struct err *err)
@@ -197,6 +203,11 @@ static int try_cache(char out[PATH_MAX], const char *dir,
 	if (code < 0)
 		return code;
 	code = make_dirs(dir);
+	/* There may be room, or a disk that can be written to, later. */
+	if (is_passing(code) && dir[0] == '/') {
+		(void)snprintf(out, PATH_MAX, "%s", dir);
+		return 0;
+	}
 	if (code < 0 || realpath(dir, out) == NULL || stat(out, &about) < 0) {
 		code = code < 0 ? code : -errno;
 		return err_set(err, code, "cache directory '%s': %s", dir,

@@ -240,6 +240,24 @@ static void remove_packs(struct evict_round *round)
 		    (unsigned long long)round->freed_bytes, round->gone);
 }
 
+/* How far it is to go. False: nothing has to. */
+static bool set_goal(struct evict_round *round, bool by_force)
+{
+	const struct usage *usage = &round->usage;
+	uint64_t need = round->need_bytes;
+	uint64_t from = by_force ? usage->reserved_bytes
+	                         : usage->bound_bytes / 100 * EVICT_LOW_PERCENT;
+
+	round->target_bytes = from > need ? from - need : 0;
+	round->enough_bytes =
+	    by_force ? UINT64_MAX : usage->bound_bytes / EVICT_AT_ONCE;
+	if (by_force || is_high(round->store, usage, need))
+		return true;
+	/* Inodes are few though maps have none: a pack has one each. */
+	round->target_bytes = 0;
+	return usage->inodes_low && usage->map_bytes == 0;
+}
+
 /* Below its lock: count, choose, unlink. Maps that take more than their
  * share go first, so that no pack goes for them. */
 static void evict_locked(struct evict_round *round, bool by_force)
@@ -247,8 +265,6 @@ static void evict_locked(struct evict_round *round, bool by_force)
 	struct store *store = round->store;
 	struct generation *generation = round->generation;
 	struct usage *usage = &round->usage;
-	uint64_t need = round->need_bytes;
-	uint64_t low;
 
 	handles_tend(store, &generation->packs.handles);
 	handles_tend(store, &generation->maps);
@@ -256,30 +272,19 @@ static void evict_locked(struct evict_round *round, bool by_force)
 	if (usage_count(store, generation, usage) < 0)
 		return;
 	evict_surplus_maps(store, generation, usage);
-	low = usage->bound_bytes / 100 * EVICT_LOW_PERCENT;
-	if (by_force) {
-		round->target_bytes = usage->reserved_bytes > need
-		    ? usage->reserved_bytes - need
-		    : 0;
+	if (set_goal(round, by_force))
 		remove_packs(round);
-	} else if (is_high(store, usage, need)) {
-		round->target_bytes = low > need ? low - need : 0;
-		round->enough_bytes = usage->bound_bytes / EVICT_AT_ONCE;
-		remove_packs(round);
-		store->evicting = usage->reserved_bytes > low;
-	} else {
-		store->evicting = false;
-	}
+	store->evicting = usage->reserved_bytes >
+	        usage->bound_bytes / 100 * EVICT_LOW_PERCENT &&
+	    (store->evicting || round->gone > 0);
 	set_live(store, generation, usage->packs, usage->pack_count);
 }
 
 static int evict(struct store *store, struct generation *generation,
     uint64_t need_bytes, bool by_force)
 {
-	struct evict_round round = {.store = store,
-	    .generation = generation,
-	    .need_bytes = need_bytes,
-	    .enough_bytes = UINT64_MAX};
+	struct evict_round round = {
+	    .store = store, .generation = generation, .need_bytes = need_bytes};
 
 	/* While another evicts, or is stopped doing so, this process keeps
 	 * nothing that has no reservation: the bound holds without us. */

@@ -29,6 +29,7 @@ struct walk {
 	int64_t cutoff_ns; /* those used before go */
 	uint64_t bytes;    /* of those that stay */
 	unsigned seen;
+	bool tidy;      /* directories that are empty go as well */
 	int64_t *times; /* of those that stay, when collected; malloc'ed */
 	size_t count;
 	size_t room;
@@ -89,6 +90,9 @@ static void walk_directory(struct walk *walk, const char *name)
 
 	/* What cannot be listed counts as what could be. */
 	(void)!io_each_name(walk->generation->maps_fd, name, walk_map, walk);
+	/* Who makes a map makes its directory. */
+	if (walk->tidy && walk->bytes == before)
+		(void)unlinkat(walk->generation->maps_fd, name, AT_REMOVEDIR);
 	walk->generation->map_bytes[index] = walk->bytes - before;
 }
 
@@ -175,6 +179,7 @@ void evict_surplus_maps(
 	struct walk walk = {.store = store,
 	    .generation = generation,
 	    .cutoff_ns = INT64_MIN,
+	    .tidy = usage->inodes_low,
 	    .collect = true};
 	uint64_t before = usage->map_bytes;
 	size_t gone;
@@ -189,6 +194,7 @@ void evict_surplus_maps(
 
 		qsort(
 		    walk.times, walk.count, sizeof(*walk.times), compare_times);
+		again.tidy = usage->inodes_low;
 		/* With those of the same time, which may be all. */
 		again.cutoff_ns = walk.times[gone - 1] + 1;
 		walk_all(&again);

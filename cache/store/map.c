@@ -111,8 +111,9 @@ static int make_way(int maps_fd, const char *name, int code)
 static int open_or_make(int maps_fd, const char *name, struct stat *stat)
 {
 	int code = 0;
+	int way = 0;
 
-	for (unsigned try = 0; try < 2; try++) {
+	for (unsigned try = 0; try < 2 && way == 0; try++) {
 		int fd = openat(maps_fd, name,
 		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
 		    0600);
@@ -122,10 +123,9 @@ static int open_or_make(int maps_fd, const char *name, struct stat *stat)
 		code = fd < 0 ? -errno : -EISDIR;
 		if (fd >= 0)
 			(void)close(fd);
-		if (make_way(maps_fd, name, code) < 0)
-			return code;
+		way = make_way(maps_fd, name, code);
 	}
-	return code;
+	return way < 0 ? way : code;
 }
 
 /* Open it for writing, making it and its head when they are missing. */

@@ -28,7 +28,7 @@ enum {
 
 uint64_t usage_pack_bytes(const struct store *store)
 {
-	uint64_t bytes = store->config_bytes / PACKS_PER_CACHE;
+	uint64_t bytes = atomic_load(&store->bound_bytes) / PACKS_PER_CACHE;
 
 	if (bytes < FORMAT_PACK_BYTES_MIN)
 		return FORMAT_PACK_BYTES_MIN;
@@ -96,14 +96,14 @@ static void find_bound(const struct store *store, int fd, struct usage *usage)
 		uint64_t unit = disk.f_frsize;
 		uint64_t free_bytes = (uint64_t)disk.f_bavail * unit;
 		uint64_t reserve_bytes =
-		    (uint64_t)disk.f_blocks / 100 * RESERVE_PERCENT * unit;
+		    (uint64_t)disk.f_blocks * RESERVE_PERCENT / 100 * unit;
 		uint64_t room = usage->disk_bytes + free_bytes;
 
 		room = room > reserve_bytes ? room - reserve_bytes : 0;
 		if (room < bound)
 			bound = room;
 		usage->inodes_low = disk.f_files > 0 &&
-		    disk.f_favail < disk.f_files / 100 * RESERVE_PERCENT;
+		    disk.f_favail < (disk.f_files * RESERVE_PERCENT + 99) / 100;
 	}
 	usage->bound_bytes = bound;
 }
@@ -114,13 +114,27 @@ static uint64_t table_bytes(const struct table *table)
 	                     : (uint64_t)table->buckets * FORMAT_BUCKET_BYTES;
 }
 
+/* What they may come to occupy. */
+static void add_reserved(const struct store *store, struct usage *usage)
+{
+	uint64_t pack_bytes = usage_pack_bytes(store);
+
+	usage->reserved_bytes = usage->disk_bytes;
+	for (size_t i = 0; i < usage->pack_count; i++) {
+		struct usage_pack *pack = &usage->packs[i];
+
+		pack->reserved_bytes = pack->disk_bytes;
+		if (usage_is_unfinished(store, pack->size_bytes) &&
+		    pack->disk_bytes < pack_bytes)
+			pack->reserved_bytes = pack_bytes;
+		usage->reserved_bytes +=
+		    pack->reserved_bytes - pack->disk_bytes;
+	}
+}
+
 int usage_count(
     struct store *store, struct generation *generation, struct usage *out)
 {
-	uint64_t pack_bytes = usage_pack_bytes(store);
-	uint64_t other_bytes = table_bytes(&generation->blocks) +
-	    table_bytes(&generation->objects) + uses_disk_bytes(generation);
-
 	*out = (struct usage){.packs = NULL};
 
 	struct listing_room list = {.usage = out};
@@ -130,20 +144,16 @@ int usage_count(
 		return code;
 	for (unsigned i = 0; i < STORE_MAP_DIRECTORIES; i++)
 		out->map_bytes += generation->map_bytes[i];
-	out->disk_bytes = out->reserved_bytes = other_bytes + out->map_bytes;
-	for (size_t i = 0; i < out->pack_count; i++) {
-		struct usage_pack *pack = &out->packs[i];
-
-		pack->reserved_bytes = pack->disk_bytes;
-		if (usage_is_unfinished(store, pack->size_bytes) &&
-		    pack->disk_bytes < pack_bytes)
-			pack->reserved_bytes = pack_bytes;
-		out->disk_bytes += pack->disk_bytes;
-		out->reserved_bytes += pack->reserved_bytes;
-	}
+	out->disk_bytes = table_bytes(&generation->blocks) +
+	    table_bytes(&generation->objects) + uses_disk_bytes(generation) +
+	    out->map_bytes;
+	for (size_t i = 0; i < out->pack_count; i++)
+		out->disk_bytes += out->packs[i].disk_bytes;
 	find_bound(store, generation->dir_fd, out);
+	/* The size of a pack follows it. */
 	atomic_store(&store->bound_bytes, out->bound_bytes);
 	atomic_store(&store->used_bytes, out->disk_bytes);
+	add_reserved(store, out);
 	return 0;
 }
 

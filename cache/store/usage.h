@@ -51,7 +51,7 @@ static inline int64_t usage_time_ns(const struct stat *stat)
 
 void usage_fini(struct usage *usage);
 
-/** Size of a full pack: a 256th of the bound, 1 to 64 MiB. */
+/** Size of a full pack: a 256th of the bound in force, 1 to 64 MiB. */
 uint64_t usage_pack_bytes(const struct store *store);
 
 /** Has the cache room for packs of two classes, and for carrying blocks from

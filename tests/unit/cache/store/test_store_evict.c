@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,6 +60,8 @@ ssize_t __wrap_pwritev64(
 	}
 	return __real_pwritev64(fd, vectors, count, offset);
 }
+
+static unsigned directories_seen;
 
 static int set_up(void **state)
 {
@@ -410,6 +413,27 @@ static void a_filling_disk_shrinks_the_cache(void **state)
 	assert_int_equal(load_file(bed, 50), FILE_BLOCKS);
 }
 
+/* The usual size of a cache, on a disk that has a three hundredth of it. */
+static void a_small_disk_has_small_packs(void **state)
+{
+	struct bed bed;
+
+	(void)state;
+	fake_disk = (struct statvfs64){.f_bsize = 4096,
+	    .f_frsize = 4096,
+	    .f_blocks = 32 * MIB / 4096,
+	    .f_bavail = 20 * MIB / 4096};
+	disk_is_fake = true;
+	bed_init_in_memory(&bed, (uint64_t)10 << 30);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(keep_file(&bed, i), FILE_BLOCKS);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(load_file(&bed, i), FILE_BLOCKS);
+	assert_true(count_of(&bed, "/packs/") >= 5);
+	bed_fini(&bed);
+	disk_is_fake = false;
+}
+
 static void a_quota_below_the_bound_is_one(void **state)
 {
 	struct bed *bed = *state;
@@ -460,6 +484,22 @@ static void eviction_begins_high_and_ends_low_some_at_a_time(void **state)
 	bed_fini(&bed);
 }
 
+static int count_directory(
+    const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+	(void)stat;
+	(void)ftw;
+	directories_seen += type == FTW_D && strstr(path, "/maps/") != NULL;
+	return 0;
+}
+
+static unsigned count_map_directories(const struct bed *bed)
+{
+	directories_seen = 0;
+	assert_int_equal(nftw(bed->cache, count_directory, 16, FTW_PHYS), 0);
+	return directories_seen;
+}
+
 static void few_inodes_cost_maps_and_not_the_rest(void **state)
 {
 	struct bed *bed = *state;
@@ -474,9 +514,16 @@ static void few_inodes_cost_maps_and_not_the_rest(void **state)
 	    .f_ffree = 40,
 	    .f_favail = 40};
 	disk_is_fake = true;
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 3; i++)
 		bed_tend(bed);
 	assert_true(count_of(bed, "/maps/") <= 5);
+	assert_int_equal(count_of(bed, "/packs/"), 10);
+	/* Where maps have none left to give, packs have. */
+	for (unsigned i = 0; i < 20; i++)
+		bed_tend(bed);
+	assert_int_equal(count_of(bed, "/maps/"), 0);
+	assert_true(count_of(bed, "/packs/") < 5);
+	assert_true(count_map_directories(bed) == 0);
 	disk_is_fake = false;
 	bed_tend(bed);
 	assert_int_equal(keep_file(bed, 50), FILE_BLOCKS);
@@ -632,6 +679,7 @@ int main(void)
 	    TEST(a_stopped_evictor_stops_no_one_and_the_bound_holds),
 	    TEST(a_held_reservation_lock_costs_no_more_than_not_keeping),
 	    TEST(a_filling_disk_shrinks_the_cache),
+	    cmocka_unit_test(a_small_disk_has_small_packs),
 	    TEST(a_quota_below_the_bound_is_one),
 	    cmocka_unit_test(eviction_begins_high_and_ends_low_some_at_a_time),
 	    TEST(few_inodes_cost_maps_and_not_the_rest),

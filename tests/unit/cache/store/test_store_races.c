@@ -401,7 +401,7 @@ static void the_format_is_flushed_before_it_takes_its_name(void **state)
 	end_scene(&scene);
 }
 
-static void a_pack_is_a_256th_of_the_cache_within_bounds(void **state)
+static void a_pack_is_a_256th_of_the_bound_within_limits(void **state)
 {
 	const uint64_t mib = MIB;
 	const struct {
@@ -423,7 +423,7 @@ static void a_pack_is_a_256th_of_the_cache_within_bounds(void **state)
 		struct store *store = calloc(1, sizeof(*store));
 
 		assert_non_null(store);
-		store->config_bytes = cases[i].cache_bytes;
+		atomic_init(&store->bound_bytes, cases[i].cache_bytes);
 		assert_int_equal(usage_pack_bytes(store), cases[i].pack_bytes);
 		free(store);
 	}
@@ -465,7 +465,7 @@ int main(void)
 	    cmocka_unit_test(a_pack_that_is_written_is_not_evicted),
 	    cmocka_unit_test(what_counts_is_what_the_disk_has_given),
 	    cmocka_unit_test(the_format_is_flushed_before_it_takes_its_name),
-	    cmocka_unit_test(a_pack_is_a_256th_of_the_cache_within_bounds),
+	    cmocka_unit_test(a_pack_is_a_256th_of_the_bound_within_limits),
 	    cmocka_unit_test(a_row_of_colliding_blocks_is_not_shared),
 	};
 
