@@ -17,10 +17,11 @@ void todo_init(struct todo *todo)
 	todo->hurry_count = 0;
 }
 
-void todo_hurry(struct todo *todo, uint64_t number)
+void todo_hurry(struct todo *todo, uint64_t number, uid_t uid)
 {
 	if (todo->hurry_count < TODO_HURRY_MAX)
-		todo->hurry[todo->hurry_count++] = number;
+		todo->hurry[todo->hurry_count++] =
+		    (struct todo_hurry){.number = number, .uid = uid};
 }
 
 UNCHECKED void cache_enter(struct cache *cache)
@@ -45,7 +46,8 @@ static void do_todo(
 		list_push(answered, item);
 	}
 	for (unsigned i = 0; i < todo->hurry_count; i++)
-		fetch_hurry(cache->config.fetch, todo->hurry[i]);
+		fetch_hurry(cache->config.fetch, todo->hurry[i].number,
+		    todo->hurry[i].uid);
 	todo->hurry_count = 0;
 	while ((item = list_pop(&todo->runs)) != NULL)
 		run_go(CONTAINER_OF(item, struct run, place));

@@ -72,15 +72,18 @@ struct todo {
 	struct list answers; /* of struct read */
 	struct list runs;    /* of struct run: look for their bytes */
 	struct list closes;  /* of struct object: nobody needs them */
-	uint64_t hurry[TODO_HURRY_MAX]; /* for fetch_hurry() */
+	struct todo_hurry {
+		uint64_t number;
+		uid_t uid;
+	} hurry[TODO_HURRY_MAX]; /* for fetch_hurry() */
 	unsigned hurry_count;
 };
 
 void todo_init(struct todo *todo);
 
-/** A reader waits for a range that was asked for ahead. With very many at
- *  once some stay where they are in the queue. */
-void todo_hurry(struct todo *todo, uint64_t number);
+/** A user waits for a range that was asked for ahead, or by another. With
+ *  very many at once some stay where they are in the queue. */
+void todo_hurry(struct todo *todo, uint64_t number, uid_t uid);
 
 void cache_enter(struct cache *cache) ACQUIRES(cache_lock);
 

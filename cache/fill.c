@@ -256,7 +256,7 @@ void run_issue(struct run *run)
 	cache_enter(cache);
 	run->number = number;
 	if (run->demand)
-		run_hurry(run, &todo);
+		run_hurry(run, run->waiting_uid, &todo);
 	cancel = run->cancel;
 	if (--run->refs == 0)
 		run_free(run, &todo);

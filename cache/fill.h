@@ -56,6 +56,7 @@ struct run {
 	struct cache *cache;
 	struct object *object; /* one reference */
 	struct ident ident;    /* who wants it */
+	uid_t waiting_uid;     /* who came last to wait for it */
 	enum run_stage stage;
 	bool demand;
 	uint64_t first;
@@ -117,8 +118,9 @@ struct run *run_split(struct run *run, unsigned from, unsigned count)
 /** Fetch it. Takes the run over. */
 void run_issue(struct run *run);
 
-/** A reader waits for a run that was made for read-ahead. */
-void run_hurry(struct run *run, struct todo *todo) REQUIRES(cache_lock);
+/** A user waits for a run that was made for read-ahead, or for another. */
+void run_hurry(struct run *run, uid_t uid, struct todo *todo)
+    REQUIRES(cache_lock);
 
 /** A block's bytes are complete and right. */
 void run_block_ready(struct run *run, unsigned i, struct todo *todo)

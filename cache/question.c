@@ -37,8 +37,10 @@ struct question {
 
 static bool may_join(const struct question *question, const struct asker *asker)
 {
+	/* Another user's may have to wait for their turn. */
 	return access_same(question->cache, &question->ident, &asker->ident) ||
-	    (question->cache->config.shared && asker->proven && !asker->alone);
+	    (question->cache->config.shared && asker->proven && !asker->alone &&
+	        question->ident.uid == asker->ident.uid);
 }
 
 static struct question *find_question(
@@ -79,7 +81,8 @@ static bool is_asked(const struct meta *meta, const struct question *question)
 		const struct question *other =
 		    CONTAINER_OF(item, struct question, place);
 
-		if (other->list && strcmp(other->path, question->path) == 0)
+		if (other->list && strcmp(other->path, question->path) == 0 &&
+		    other->ident.uid == question->ident.uid)
 			return true;
 	}
 	return false;
@@ -309,7 +312,7 @@ static void send_question(struct question *question)
 	meta_leave(&cache->meta);
 	/* Who came before the number was known. */
 	if (question->ahead && atomic_load(&question->wanted))
-		fetch_hurry(fetch, number);
+		fetch_hurry(fetch, number, question->ident.uid);
 	question_put(question);
 }
 
@@ -357,6 +360,8 @@ void question_ask(struct asker *asker)
 	bool list = asker->to.kind == ASK_LIST;
 	struct question *fresh = NULL;
 	struct question *question;
+	/* The asker may be gone once it has joined. */
+	uid_t uid = asker->ident.uid;
 	uint64_t hurry = 0;
 
 	meta_enter(meta);
@@ -378,7 +383,7 @@ void question_ask(struct asker *asker)
 	else if (fresh != NULL)
 		send_question(fresh);
 	else if (hurry != 0)
-		fetch_hurry(cache->config.fetch, hurry);
+		fetch_hurry(cache->config.fetch, hurry, uid);
 }
 
 /* Take those out who have not been looked at, each once. */

@@ -3,8 +3,8 @@
  * cache/question.h - questions on their way to the server: one for a path
  * and a user, however many want to know.
  *
- * In a shared cache one for a path and a caller, which others may join for
- * whom the door is open already. Each of them goes through the door once more
+ * In a shared cache one for a path and a caller, which other processes of their
+ * user may join for whom the door is open already. Each of them goes through the door once more
  * before they are answered, and none is told of a trouble with another's
  * token: they ask with their own.
  *

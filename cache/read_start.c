@@ -97,17 +97,19 @@ static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
 }
 
 /* A block on its way is wanted by a reader now. */
-static void demand_block(struct cache *cache, struct block *block,
+static void demand_block(struct cache *cache, struct block *block, uid_t uid,
     struct todo *todo) REQUIRES(cache_lock);
 static void demand_block(
-    struct cache *cache, struct block *block, struct todo *todo)
+    struct cache *cache, struct block *block, uid_t uid, struct todo *todo)
 {
-	if (!block->ahead)
-		return;
+	bool ahead = block->ahead;
+
 	block->ahead = false;
-	cache->rates.ahead_blocks--;
-	if (block->run != NULL)
-		run_hurry(block->run, todo);
+	if (ahead)
+		cache->rates.ahead_blocks--;
+	if (block->run != NULL &&
+	    (ahead || (cache->config.shared && block->run->ident.uid != uid)))
+		run_hurry(block->run, uid, todo);
 }
 
 static void await_block(struct cache *cache, struct read *read, unsigned i,
@@ -124,7 +126,7 @@ static void await_block(
 		return;
 	}
 	read_part(read, block->index, &from, &until);
-	demand_block(cache, block, todo);
+	demand_block(cache, block, read->ident.uid, todo);
 	if (until <= block->arrived_bytes) {
 		stats_add(STATS_cache_memory_hits, 1);
 		return;

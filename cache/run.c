@@ -40,6 +40,7 @@ static struct run *run_new(
 	    .cache = object->cache,
 	    .object = object,
 	    .ident = *ident,
+	    .waiting_uid = ident->uid,
 	    .room = room,
 	};
 	object_get(object);
@@ -125,6 +126,7 @@ struct run *run_split(struct run *run, unsigned from, unsigned count)
 	part->first = run->first + from;
 	part->count = count;
 	part->demand = run->demand;
+	part->waiting_uid = run->waiting_uid;
 	for (unsigned i = 0; i < count; i++) {
 		part->blocks[i] = run->blocks[from + i];
 		run->blocks[from + i] = NULL;
@@ -134,16 +136,19 @@ struct run *run_split(struct run *run, unsigned from, unsigned count)
 	return part;
 }
 
-void run_hurry(struct run *run, struct todo *todo)
+void run_hurry(struct run *run, uid_t uid, struct todo *todo)
 {
+	bool ahead = run->polite && !run->hurried;
+
 	if (!run->demand)
 		disk_hurry(run->cache, &run->job);
 	run->demand = true;
+	run->waiting_uid = uid;
 	/* One whose number is not known yet is hurried by its issuer. */
-	if (!run->polite || run->hurried || run->number == 0)
+	if (run->number == 0 || (!ahead && uid == run->ident.uid))
 		return;
 	run->hurried = true;
-	todo_hurry(todo, run->number);
+	todo_hurry(todo, run->number, uid);
 }
 
 /* The block has no run any more. */

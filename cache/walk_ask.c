@@ -82,7 +82,7 @@ static void ask_one(
 
 	if (cache_server_path(cache, server_path, ask->path) < 0 ||
 	    access_door(cache, ident, server_path,
-	        ask->file ? CACHE_BYTES : CACHE_LOOK, NULL) < 0)
+	        ask->file ? CACHE_BYTES : CACHE_LIST, NULL) < 0)
 		return;
 	if (ask->file)
 		ask_file(cache, ident, ask);

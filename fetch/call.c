@@ -313,11 +313,42 @@ static struct call *find_call(const struct fetch *fetch, uint64_t number)
 	return NULL;
 }
 
-void call_hurry(struct fetch *fetch, uint64_t number)
+/* Another user waits for it, who may have their turn sooner. */
+static void adopt(struct call *call, uid_t uid) REQUIRES(fetch_thread);
+
+static void adopt(struct call *call, uid_t uid)
+{
+	struct shares *shares = &call->fetch->shares;
+	struct share *before = call->share;
+	struct share *share;
+
+	if (!shares->apart || before->uid == uid || call->state == CALL_ACTIVE)
+		return;
+	share = share_join(shares, uid);
+	if (share == NULL)
+		return;
+	if (share->active >= before->active) {
+		share_leave(shares, share);
+		return;
+	}
+	if (call->state == CALL_QUEUED) {
+		unqueue(call);
+		call->share = share;
+		call_queue(call, false);
+	} else {
+		call->share = share;
+	}
+	share_leave(shares, before);
+}
+
+void call_hurry(struct fetch *fetch, uint64_t number, uid_t uid)
 {
 	struct call *call = find_call(fetch, number);
 
-	if (call == NULL || call->demand)
+	if (call == NULL)
+		return;
+	adopt(call, uid);
+	if (call->demand)
 		return;
 	if (call->state == CALL_QUEUED) {
 		unqueue(call);

@@ -188,8 +188,9 @@ void call_drop_request(struct call *call) REQUIRES(fetch_thread);
 /** When the next delayed call resumes; UINT64_MAX: none waits. */
 uint64_t call_next_ms(const struct fetch *fetch) REQUIRES(fetch_thread);
 
-/** Somebody waits now for the call with that number, if there is one. */
-void call_hurry(struct fetch *fetch, uint64_t number) REQUIRES(fetch_thread);
+/** A user waits now for the call with that number, if there is one. */
+void call_hurry(struct fetch *fetch, uint64_t number, uid_t uid)
+    REQUIRES(fetch_thread);
 
 /** Answer the call with that number, if there is one. */
 void call_cancel(struct fetch *fetch, uint64_t number) REQUIRES(fetch_thread);

@@ -64,6 +64,7 @@ struct bearer {
 struct quota_memory {
 	struct fetch_quota quota;
 	int code;
+	uid_t uid; /* whose, where many share the fetch */
 	uint64_t until_ms;
 	struct call *asking; /* NULL: nobody asks */
 };

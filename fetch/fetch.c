@@ -162,6 +162,7 @@ bool fetch_version_equal(
 struct note {
 	struct post post;
 	uint64_t number;
+	uid_t uid; /* who waits */
 	bool cancel;
 };
 
@@ -173,11 +174,12 @@ static void deliver_note(struct post *post, struct fetch *fetch)
 	if (note->cancel)
 		call_cancel(fetch, note->number);
 	else
-		call_hurry(fetch, note->number);
+		call_hurry(fetch, note->number, note->uid);
 	free(note);
 }
 
-static void send_note(struct fetch *fetch, uint64_t number, bool cancel)
+static void send_note(
+    struct fetch *fetch, uint64_t number, uid_t uid, bool cancel)
 {
 	struct note *note = malloc(sizeof(*note));
 
@@ -185,20 +187,22 @@ static void send_note(struct fetch *fetch, uint64_t number, bool cancel)
 	 * has its turn. */
 	if (note == NULL)
 		return;
-	*note = (struct note){
-	    .post.deliver = deliver_note, .number = number, .cancel = cancel};
+	*note = (struct note){.post.deliver = deliver_note,
+	    .number = number,
+	    .uid = uid,
+	    .cancel = cancel};
 	if (!mailbox_send(fetch->mailbox, &note->post))
 		free(note);
 }
 
-void fetch_hurry(struct fetch *fetch, uint64_t number)
+void fetch_hurry(struct fetch *fetch, uint64_t number, uid_t uid)
 {
-	send_note(fetch, number, false);
+	send_note(fetch, number, uid, false);
 }
 
 void fetch_cancel(struct fetch *fetch, uint64_t number)
 {
-	send_note(fetch, number, true);
+	send_note(fetch, number, 0, true);
 }
 
 bool fetch_validates_bytes(struct fetch *fetch)

@@ -169,9 +169,11 @@ struct fetch_range {
 uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *range,
     const struct fetch_sink *sink);
 
-/** Somebody waits now for what was asked for ahead: it goes before what is
- *  still asked for ahead. One that has ended meanwhile is no error. */
-void fetch_hurry(struct fetch *fetch, uint64_t number);
+/** User `uid` waits now for what was asked for ahead: it goes before what is
+ *  still asked for ahead. Where many share the fetch, what was asked for by
+ *  another goes at whose turn is sooner. One that has ended meanwhile is no
+ *  error. */
+void fetch_hurry(struct fetch *fetch, uint64_t number, uid_t uid);
 
 /** End a range early: its done() comes with -ECANCELED unless it has come
  *  already. */

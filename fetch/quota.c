@@ -105,7 +105,8 @@ static void quota_answered(struct call *call, int code, const struct err *err)
 
 	(void)err;
 	tell(quota, code, &quota->quota);
-	if (!quota->asked) /* the loop has gone: any thread */
+	/* Or the loop has gone: any thread. */
+	if (!quota->asked || memory->asking != call)
 		return;
 	memory->quota = quota->quota;
 	memory->code = code;
@@ -139,6 +140,21 @@ static const struct call_kind quota_kind = {
     .fini = fini,
 };
 
+/* It is remembered, unless another user's is being asked for. */
+static void begin(struct call *call) REQUIRES(fetch_thread);
+
+static void begin(struct call *call)
+{
+	struct quota_memory *memory = &call->fetch->quota;
+
+	if (memory->asking == NULL) {
+		memory->asking = call;
+		memory->uid = call->ident.uid;
+	}
+	quota_of(call)->asked = true;
+	call_start(call);
+}
+
 /* In place of call.c's: remembered, being asked for, or asked now. */
 static void deliver(struct post *post, struct fetch *fetch)
 {
@@ -147,7 +163,9 @@ static void deliver(struct post *post, struct fetch *fetch)
 	struct quota_memory *memory = &fetch->quota;
 
 	fetch_assert_thread(fetch);
-	if (memory->asking != NULL) {
+	if (fetch->shares.apart && memory->uid != call->ident.uid) {
+		begin(call);
+	} else if (memory->asking != NULL) {
 		struct quota_call *first = quota_of(memory->asking);
 
 		quota->waiting = first->waiting;
@@ -156,9 +174,7 @@ static void deliver(struct post *post, struct fetch *fetch)
 		tell(quota, memory->code, &memory->quota);
 		free(quota);
 	} else {
-		memory->asking = call;
-		quota->asked = true;
-		call_start(call);
+		begin(call);
 	}
 }
 

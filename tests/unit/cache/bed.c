@@ -67,7 +67,7 @@ static unsigned reach(void *arg, const struct ident *ident, const char *path,
 	struct bed *bed = arg;
 
 	(void)path;
-	if (bed->reach_uid != 0 && bed->reach_uid != ident->uid)
+	if (bed->reach_tgid != 0 && bed->reach_tgid != ident->tgid)
 		return 0;
 	for (unsigned i = 0; i < bed->reach_count && name != NULL; i++)
 		name(name_arg, bed->reach[i]);

@@ -52,7 +52,7 @@ struct bed {
 	unsigned await_count;
 	const char *reach[4]; /* names below every path */
 	unsigned reach_count;
-	uid_t reach_uid;            /* for this user alone; 0: for all */
+	pid_t reach_tgid;           /* for this process alone; 0: for all */
 	struct bed_refusal refused; /* the last one */
 	unsigned refused_count;
 	char dir[64]; /* "" : memory only */

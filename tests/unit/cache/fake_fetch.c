@@ -222,7 +222,7 @@ uint64_t fetch_list(struct fetch *fetch, const struct ident *ident,
 	return LISTS + number;
 }
 
-void fetch_hurry(struct fetch *fetch, uint64_t number)
+void fetch_hurry(struct fetch *fetch, uint64_t number, uid_t uid)
 {
 	(void)fetch;
 	(void)pthread_mutex_lock(&mutex);
@@ -230,6 +230,7 @@ void fetch_hurry(struct fetch *fetch, uint64_t number)
 		fake.list[number - LISTS].hurried = true;
 	else
 		fake.range[number - 1].hurried = true;
+	fake.hurried_by = uid;
 	(void)pthread_mutex_unlock(&mutex);
 }
 

@@ -79,6 +79,7 @@ struct fake {
 	uint64_t silent_ms;
 	struct fetch_quota quota;
 	uint64_t content; /* number of the version whose bytes are sent */
+	uid_t hurried_by;
 };
 
 extern struct fake fake;

@@ -20,6 +20,9 @@ enum { USERS = 8, BLOCK = CACHE_BLOCK_BYTES, MIB = 1024 * 1024 };
 
 static struct bed bed;
 
+/* Then they are processes of one, who may join one another's questions. */
+static bool of_one_user;
+
 /* What the door says to each user. */
 static struct {
 	int look;
@@ -30,13 +33,15 @@ static struct {
 static int judge(struct bed *of, const struct ident *ident, const char *path,
     enum cache_want want)
 {
+	unsigned who =
+	    of_one_user ? (unsigned)ident->tgid - 1000 : (unsigned)ident->uid;
+
 	(void)of;
-	assert_in_range(ident->uid, 1, USERS - 1);
+	assert_in_range(who, 1, USERS - 1);
 	assert_int_equal(strncmp(path, "/src", 4), 0);
 	if (want == CACHE_BYTES)
-		return door[ident->uid].bytes;
-	return want == CACHE_LIST ? door[ident->uid].list
-	                          : door[ident->uid].look;
+		return door[who].bytes;
+	return want == CACHE_LIST ? door[who].list : door[who].look;
 }
 
 static void says(unsigned uid, int code)
@@ -48,7 +53,7 @@ static void says(unsigned uid, int code)
 
 static void be(unsigned uid)
 {
-	bed.ident = (struct ident){.uid = uid,
+	bed.ident = (struct ident){.uid = of_one_user ? 500 : uid,
 	    .gid = uid,
 	    .pid = 1000 + (int)uid,
 	    .tgid = 1000 + (int)uid};
@@ -58,6 +63,7 @@ static int begin(void **state)
 {
 	(void)state;
 	bed = (struct bed){.shared = true, .judge = judge};
+	of_one_user = false;
 	(void)memset(door, 0, sizeof(door));
 	be(1);
 	bed_start(&bed, NULL, false);
@@ -82,7 +88,7 @@ static void answer_file(unsigned i, uint64_t size_bytes)
 static void asked(unsigned i, unsigned uid)
 {
 	assert_int_equal(fake.stat_count, i + 1);
-	assert_int_equal(fake.stat[i].ident.uid, uid);
+	assert_int_equal(fake.stat[i].ident.tgid, 1000 + uid);
 }
 
 static void came(const struct bed_answer *answer, int code)
@@ -96,6 +102,7 @@ static void each_asker_goes_through_the_door_again(void **state)
 	static struct bed_answer answer[3];
 
 	(void)state;
+	of_one_user = true;
 	for (unsigned i = 0; i < 3; i++) {
 		be(1 + i);
 		bed_lookup(&bed, "/a", &answer[i]);
@@ -154,8 +161,8 @@ static void a_users_processes_are_told_apart(void **state)
 	bed_lookup(&bed, "/a", &answer[0]);
 	bed.ident.tgid++;
 	bed_lookup(&bed, "/a", &answer[1]);
-	asked(1, 1);
-	assert_int_not_equal(fake.stat[0].ident.tgid, fake.stat[1].ident.tgid);
+	asked(1, 2);
+	assert_int_equal(fake.stat[0].ident.uid, fake.stat[1].ident.uid);
 	answer_file(0, 42);
 	came(&answer[0], 0);
 	assert_int_equal(answer[1].count, 0);
@@ -170,6 +177,7 @@ static void nobody_hears_of_anothers_token(void **state)
 	static struct bed_answer answer[3];
 
 	(void)state;
+	of_one_user = true;
 	for (unsigned k = 0; k < 4; k++) {
 		unsigned first = fake.stat_count;
 		char path[8];
@@ -186,10 +194,10 @@ static void nobody_hears_of_anothers_token(void **state)
 		assert_int_equal(answer[1].count + answer[2].count, 0);
 		assert_int_equal(fake.stat_count, first + 3);
 		for (unsigned i = first + 1; i < first + 3; i++) {
-			unsigned uid = fake.stat[i].ident.uid;
+			pid_t tgid = fake.stat[i].ident.tgid;
 
-			assert_in_range(uid, 2, 3);
-			if (uid == 2)
+			assert_in_range(tgid, 1002, 1003);
+			if (tgid == 1002)
 				answer_file(i, 7);
 			else
 				fake_answer_stat(i, -EACCES, NULL);
@@ -213,6 +221,7 @@ static void listings_are_behind_the_door_as_well(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
+	of_one_user = true;
 	for (unsigned i = 0; i < 3; i++) {
 		be(1 + i);
 		bed_list(&bed, "/d", &answer[i]);
@@ -226,7 +235,7 @@ static void listings_are_behind_the_door_as_well(void **state)
 	came(&answer[1], -EACCES);
 	assert_int_equal(answer[2].count, 0);
 	assert_int_equal(fake.list_count, 2);
-	assert_int_equal(fake.list[1].ident.uid, 3);
+	assert_int_equal(fake.list[1].ident.tgid, 1003);
 	fake.list[1].done = true;
 	fake.list[1].lister.done(fake.list[1].lister.arg, -EACCES, &err);
 	came(&answer[2], -EACCES);
@@ -345,7 +354,8 @@ static void who_joined_is_not_shown_what_is_made_up_for_another(void **state)
 	(void)state;
 	bed.reach[0] = "alice";
 	bed.reach_count = 1;
-	bed.reach_uid = 2;
+	bed.reach_tgid = 1002;
+	of_one_user = true;
 	for (unsigned i = 0; i < 2; i++) {
 		be(2 + i);
 		bed_lookup(&bed, "/", &answer[i]);
@@ -411,6 +421,67 @@ static struct cache_file *open_first(void)
 	answer_file(0, 10 * BLOCK);
 	came(answer, 0);
 	return answer->file;
+}
+
+/* Or one would wait for another's turn. */
+static void users_do_not_join_one_anothers_questions(void **state)
+{
+	static struct bed_answer answer[3];
+	static struct bed_answer listed[2];
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		be(1 + i);
+		bed_lookup(&bed, "/a", &answer[i]);
+		asked(i, 1 + i);
+	}
+	answer_file(2, 42);
+	came(&answer[2], 0);
+	assert_int_equal(answer[0].count + answer[1].count, 0);
+	answer_file(0, 42);
+	answer_file(1, 42);
+	for (unsigned i = 0; i < 2; i++) {
+		be(1 + i);
+		bed_list(&bed, "/d", &listed[i]);
+		assert_int_equal(fake.list_count, 1 + i);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		fake.list[i].done = true;
+		fake.list[i].lister.done(fake.list[i].lister.arg, 0, &err);
+		came(&listed[i], 0);
+		cache_listing_put(listed[i].listing);
+	}
+}
+
+/* Bytes that another has asked for are not asked for again; but they come at
+ * whose turn is sooner. */
+static void bytes_that_another_waits_for_are_hurried(void **state)
+{
+	static struct bed_answer answer[3];
+	struct cache_file *file[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		be(1 + i);
+		file[i] =
+		    bed_open(&bed, "/a", 4000 * (uint64_t)MIB, 1000, "\"x\"");
+	}
+	be(1);
+	bed_read(&bed, file[0], 5 * MIB, 100, &answer[0]);
+	bed_read(&bed, file[0], 5 * MIB, 100, &answer[2]);
+	assert_false(fake.range[0].hurried);
+	be(2);
+	bed_read(&bed, file[1], 5 * MIB, 100, &answer[1]);
+	assert_true(fake.range[0].hurried);
+	assert_int_equal(fake.hurried_by, 2);
+	for (unsigned i = 1; i < fake.range_count; i++)
+		assert_int_not_equal(fake.range[i].offset_bytes, 5 * MIB);
+	fake_finish(0, "\"x\"");
+	for (unsigned i = 0; i < 3; i++)
+		came(&answer[i], 0);
+	for (unsigned i = 0; i < 2; i++)
+		cache_close(file[i]);
 }
 
 static void who_may_look_has_to_prove_that_they_may_read(void **state)
@@ -635,6 +706,8 @@ int main(void)
 	    TEST(listings_are_behind_the_door_as_well),
 	    TEST(who_may_see_a_directory_is_not_told_what_is_in_it),
 	    TEST(a_user_who_waits_keeps_no_buffers_from_others),
+	    TEST(users_do_not_join_one_anothers_questions),
+	    TEST(bytes_that_another_waits_for_are_hurried),
 	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
 	    TEST(who_joined_is_not_shown_what_is_made_up_for_another),
 	    TEST(who_may_look_has_to_prove_that_they_may_read),

@@ -200,12 +200,12 @@ static void read_ahead_that_is_waited_for_goes_first(void **state)
 		(void)ask(&run, &answers[i], i, false);
 	number = ask(&run, &wanted, DEMAND_OFFSET, false);
 	wait_until(&run, ahead_is_full);
-	fetch_hurry(run.rig.fetch, number);
+	fetch_hurry(run.rig.fetch, number, 0);
 	wait_until(&run, demand_came);
 	/* One that is on its way, the same again, and one that there is not. */
-	fetch_hurry(run.rig.fetch, first);
-	fetch_hurry(run.rig.fetch, first);
-	fetch_hurry(run.rig.fetch, number + 1000);
+	fetch_hurry(run.rig.fetch, first, 0);
+	fetch_hurry(run.rig.fetch, first, 0);
+	fetch_hurry(run.rig.fetch, number + 1000, 0);
 	set_open(&run);
 	assert_int_equal(answer_wait(&wanted), 0);
 	assert_true(answer_is_right(&wanted));
@@ -255,6 +255,41 @@ static void a_user_who_waits_keeps_no_other_waiting(void **state)
 	set_open(&run);
 	assert_int_equal(answer_wait(&other), 0);
 	answer_fini(&other);
+	for (unsigned i = 0; i < RANGES; i++) {
+		assert_int_equal(answer_wait(&answers[i]), 0);
+		assert_true(answer_is_right(&answers[i]));
+		answer_fini(&answers[i]);
+	}
+	run_end(&run);
+}
+
+/* What another waits for, too, has their turn. */
+static void what_two_wait_for_comes_at_whose_turn_is_sooner(void **state)
+{
+	enum { RANGES = 60 };
+	static const struct ident eve = {.uid = 1};
+	struct fetch_range range = {.path = "/f",
+	    .version = &version,
+	    .length_bytes = 1,
+	    .demand = true,
+	    .ident = &eve};
+	struct answer answers[RANGES];
+	uint64_t last = 0;
+	struct run run;
+
+	(void)state;
+	run_begin_for(&run, true);
+	for (unsigned i = 0; i < RANGES; i++) {
+		range.offset_bytes = i == RANGES - 1 ? DEMAND_OFFSET : i;
+		answer_init(&answers[i], range.offset_bytes, 1);
+		last = rig_range(&run.rig, &range, &answers[i]);
+	}
+	wait_until(&run, most_is_full);
+	fetch_hurry(run.rig.fetch, last, 1); /* her own is no sooner */
+	fetch_hurry(run.rig.fetch, last, 2);
+	wait_until(&run, demand_came);
+	assert_int_equal(run.script.inside_max, 13);
+	set_open(&run);
 	for (unsigned i = 0; i < RANGES; i++) {
 		assert_int_equal(answer_wait(&answers[i]), 0);
 		assert_true(answer_is_right(&answers[i]));
@@ -440,6 +475,7 @@ int main(void)
 	    cmocka_unit_test(a_reader_that_waits_goes_before_read_ahead),
 	    cmocka_unit_test(read_ahead_that_is_waited_for_goes_first),
 	    cmocka_unit_test(a_user_who_waits_keeps_no_other_waiting),
+	    cmocka_unit_test(what_two_wait_for_comes_at_whose_turn_is_sooner),
 	    cmocka_unit_test(a_users_questions_have_a_limit),
 	    cmocka_unit_test(a_server_is_asked_for_so_much_at_once),
 	    cmocka_unit_test(a_server_that_asks_for_peace_gets_it),
