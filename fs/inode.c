@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,11 @@ int nodes_init(struct fs_nodes *nodes)
 {
 	*nodes = (struct fs_nodes){.bucket_count = BUCKETS_MIN};
 	clock_random(nodes->key, sizeof(nodes->key));
+	clock_random(&nodes->mask, sizeof(nodes->mask));
+	/* No number is 0 or the root's: an address begins with 0, and is a
+	 * multiple of this. */
+	nodes->mask = (nodes->mask | UINT64_C(1) << 63) &
+	    ~(uint64_t)(_Alignof(max_align_t) - 1);
 	nodes->buckets = calloc(nodes->bucket_count, sizeof(struct fs_node *));
 	nodes->root = node_new("", 0);
 	if (!nodes->buckets || !nodes->root) {
@@ -66,14 +72,14 @@ struct fs_node *node_of(const struct fs_nodes *nodes, fuse_ino_t ino)
 {
 	if (ino == FUSE_ROOT_ID)
 		return nodes->root;
-	return (struct fs_node *)(uintptr_t)ino;
+	return (struct fs_node *)(uintptr_t)(ino ^ nodes->mask);
 }
 
 fuse_ino_t node_id(const struct fs_nodes *nodes, const struct fs_node *node)
 {
 	if (node == nodes->root)
 		return FUSE_ROOT_ID;
-	return (fuse_ino_t)(uintptr_t)node;
+	return (fuse_ino_t)(uintptr_t)node ^ nodes->mask;
 }
 
 int node_path(const struct fs_node *node, char out[PATH_BYTES_MAX])

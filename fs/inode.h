@@ -10,8 +10,9 @@
  * become wrong, and nothing is ever invalidated. A directory keeps its node
  * whatever its version is.
  *
- * The number given to the kernel is the node's address: it comes back only
- * while the lookup count is above zero, and the kernel drops an inode from
+ * The number given to the kernel is the node's address, masked, since the kernel
+ * shows it to every user (/proc/PID/maps, name_to_handle_at(2)): it comes back
+ * only while the lookup count is above zero, and the kernel drops an inode from
  * its table before it sends the FORGET that brings the count to zero, so a
  * reused address is never taken for the old file; generations stay 0. The
  * number shown by stat is another one: made of the path and the version, so
@@ -65,6 +66,7 @@ struct fs_nodes {
 	size_t bucket_count; /* a power of two */
 	size_t node_count;   /* without the root */
 	uint64_t key[2];     /* random: of the buckets */
+	uint64_t mask;       /* random: of the numbers given to the kernel */
 	struct fs_node *root;
 };
 

@@ -114,6 +114,9 @@ static void the_same_version_is_the_same_node(void **state)
 	assert_int_equal(node->mtime_s, 700);
 	assert_ptr_not_equal(take(nodes.root, "g", file(7)), node);
 	assert_ptr_equal(node_of(&nodes, node_id(&nodes, node)), node);
+	/* Every user is shown it: it tells no address. */
+	assert_int_not_equal(node_id(&nodes, node), (uintptr_t)node);
+	assert_true(node_id(&nodes, node) >> 63 == 1);
 }
 
 static void another_version_takes_the_name_and_leaves_the_old_node(void **state)
