@@ -271,8 +271,29 @@ static int read_all(
 	    FILE_BYTES_MAX / 1024);
 }
 
+/* As check_link(), of hard links, whatever fs.protected_hardlinks says. */
+static int check_names(
+    const struct stat *found, const char *real, struct err *err)
+{
+	char parent[PATH_BYTES_MAX];
+	struct stat dir;
+
+	if (found->st_nlink < 2)
+		return 0;
+	path_parent(parent, real);
+	if (stat(parent, &dir) < 0)
+		return fail(err, real, -errno);
+	if ((dir.st_mode & S_IWOTH) != 0)
+		return err_set(err, -EPERM,
+		    "'%s' has another name (a hard link), and anybody may have "
+		    "put it into this directory for everybody; write the token "
+		    "into a new file",
+		    real);
+	return 0;
+}
+
 static int look_at(struct file_look *look, int fd, const char *path,
-    const struct file_rules *rules, struct err *err)
+    const char *real, const struct file_rules *rules, struct err *err)
 {
 	struct file_stamp before = look->stamp;
 	struct stat found;
@@ -282,6 +303,8 @@ static int look_at(struct file_look *look, int fd, const char *path,
 	if (fstat(fd, &found) < 0)
 		return fail(err, path, -errno);
 	code = check(&found, path, rules, err);
+	if (code == 0)
+		code = check_names(&found, real, err);
 	if (code < 0)
 		return code;
 	look->stamp = token_file_stamp_of(&found, look->now_s);
@@ -312,7 +335,7 @@ int token_file_look(struct file_look *look, const char *path,
 	    real, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(err, path, -errno);
-	code = look_at(look, fd, path, rules, err);
+	code = look_at(look, fd, path, real, rules, err);
 	(void)close(fd);
 	return code;
 }

@@ -214,6 +214,24 @@ static void a_huge_file_is_not_read(void **state)
 	assert_int_equal(look.size_bytes, FILE_BYTES_MAX);
 }
 
+/* It could be any private file of ours, by the name of our token. */
+static void a_hard_link_in_a_directory_for_all_is_refused(void **state)
+{
+	const struct file_rules how = rules();
+
+	(void)state;
+	make_file(in_dir("token"), "abc", 0600);
+	assert_int_equal(mkdir(in_dir("open"), 0700), 0);
+	assert_int_equal(link(in_dir("token"), in_dir("open/again")), 0);
+	assert_reads(in_dir("open/again"), &how, "abc");
+	assert_int_equal(chmod(in_dir("open"), 01777), 0);
+	assert_refused(in_dir("open/again"), &how, -EPERM, "a hard link");
+	assert_reads(in_dir("token"), &how, "abc");
+	make_replaced(in_dir("open/again"), "def", 0600);
+	assert_reads(in_dir("open/again"), &how, "def");
+	assert_int_equal(chmod(in_dir("open"), 0700), 0);
+}
+
 static void the_file_of_somebody_else_is_refused(void **state)
 {
 	struct file_rules how = rules();
@@ -430,6 +448,7 @@ int main(void)
 	    TEST(chains_of_links_have_the_kernels_length),
 	    TEST(what_is_missing_is_no_refusal),
 	    TEST(a_huge_file_is_not_read),
+	    TEST(a_hard_link_in_a_directory_for_all_is_refused),
 	    TEST(the_file_of_somebody_else_is_refused),
 	    TEST(a_link_planted_in_a_shared_directory_is_refused),
 	    TEST(nothing_below_the_mount_point_is_touched),
