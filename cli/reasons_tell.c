@@ -58,8 +58,8 @@ static void add_text_or_null(
 static void add_door(
     struct buf *out, const char *name, const struct tokens_explained *door)
 {
-	(void)buf_printf(
-	    out, ",\"%s\":{\"ask\":%s", name, door->ask ? "true" : "false");
+	(void)buf_printf(out, ",\"%s\":{\"ask\":%s,\"outside\":%s", name,
+	    door->ask ? "true" : "false", door->outside ? "true" : "false");
 	add_errno(out, "errno", door->code);
 	add_text_or_null(out, "text", door->why.text);
 	(void)buf_append(out, "}", 1);
@@ -158,7 +158,12 @@ void reasons_json(const struct reasons *reasons, const struct describe *mount,
 static void put_door(
     struct buf *out, const char *what, const struct tokens_explained *door)
 {
-	if (door->code == 0) {
+	if (door->code == 0 && door->outside) {
+		(void)buf_printf(out,
+		    "%s: the token's scope leaves it out, and no server has "
+		    "refused it so far\n",
+		    what);
+	} else if (door->code == 0) {
 		(void)buf_printf(out, "%s: allowed\n", what);
 	} else if (door->code == -EAGAIN) {
 		(void)buf_printf(out, "%s: the server decides\n", what);

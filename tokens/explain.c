@@ -40,6 +40,8 @@ void tokens_explain(struct tokens *tokens, const struct ident *ident,
 	(void)!tokens_door(tokens, ident, path, right, &out->ask);
 	out->code = tokens_may(tokens, ident, path, right, &out->why);
 	take(tokens, ident, path, right, &used);
+	out->outside = used.token != NULL &&
+	    reach_of(&tokens->root, used.token, path, right) == REACH_NOT;
 	if (used.token == NULL ||
 	    !reach_needed(&tokens->root, used.token, path, right, out->needed))
 		out->needed[0] = '\0';

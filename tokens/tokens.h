@@ -293,6 +293,7 @@ int tokens_describe_text(
 struct tokens_explained {
 	int code;       /* as tokens_door() */
 	bool ask;       /* the same */
+	bool outside;   /* the token's own scope leaves the path out */
 	struct err why; /* of every no but -EAGAIN: the sentence */
 	char needed[TOKENS_SCOPE_BYTES]; /* a scope that covers the path, in
 	                                    the words of the token's own; "":

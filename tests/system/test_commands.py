@@ -402,7 +402,8 @@ class Asking(Commands):
             self.assertEqual({one["mountpoint"] for one in told},
                              {first.path, second.path})
             self.assertEqual({one["state"] for one in told}, {"running"})
-            text = first.command("status").stdout
+            # Other mounts of this machine may be in any state.
+            text = first.command("status", check=False).stdout
             self.assertIn(second.path, text)
             hung.kill()
             hung.wait()

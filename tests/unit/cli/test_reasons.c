@@ -290,8 +290,8 @@ static void both_forms_tell_it(void **state)
 	static const char *const words[] = {"\"path\":\"/data/b\\u001b\"",
 	    "\"url\":\"https://h.example/a/b%1B\"", "\"server_path\":\"/a/b",
 	    "\"token\":{\"state\":\"valid\"}", "\"scope_needed\":\"read:/b\"",
-	    "\"read\":{\"ask\":true,\"errno\":\"EACCES\",\"text\":\"no EACCES",
-	    "\"look\":{\"ask\":false,\"errno\":null,\"text\":null}",
+	    "\"read\":{\"ask\":true,\"outside\":false,\"errno\":\"EACCES\",\"text\":\"no EACCES",
+	    "\"look\":{\"ask\":false,\"outside\":true,\"errno\":null,\"text\":null}",
 	    "\"said\":{\"at\":\"2023-11-14T22:13:15Z\",\"redirected\":false,"
 	    "\"status\":403,\"text\":\"its reason\"}",
 	    "\"cache\":{\"kind\":\"file\",\"size_bytes\":1000,"
@@ -305,6 +305,7 @@ static void both_forms_tell_it(void **state)
 	(void)strcpy(facts.server_path, "/a/b\x1b");
 	door(&facts.read, -EACCES);
 	facts.read.ask = true;
+	facts.look.outside = true;
 	(void)strcpy(facts.read.needed, "read:/b");
 	known(CACHE_FILE, true);
 	facts.known.facts.cached_percent = 40;
@@ -325,7 +326,8 @@ static void both_forms_tell_it(void **state)
 	assert_int_equal(strncmp(buf_text(&out), start, strlen(start)), 0);
 	assert_string_equal(buf_text(&out) + strlen(start),
 	    "url: https://h.example/a/b%1B\ntoken: fine\n"
-	    "read: refused, EACCES: no EACCES; get one\nlook: allowed\n"
+	    "read: refused, EACCES: no EACCES; get one\nlook: the token's scope "
+	    "leaves it out, and no server has refused it so far\n"
 	    "scope needed: read:/b\nserver: 5 s ago HTTP 403, its reason\n"
 	    "cache: a file of 1000 bytes, 40 % of it here, fresh\n"
 	    "verdict: EACCES: no EACCES; get one\n");

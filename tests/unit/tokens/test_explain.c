@@ -120,8 +120,10 @@ static void a_good_one(void **state)
 	assert_int_equal(said.code, 0);
 	assert_string_equal(said.why.text, "");
 	assert_string_equal(said.needed, "storage.read:/a/b");
+	assert_false(said.outside);
 	explain("/exp", TOKENS_LOOK);
 	assert_string_equal(said.needed, "storage.read:/");
+	assert_true(said.outside);
 	/* No scope can name what lies outside of what it is relative to. */
 	explain("/other", TOKENS_READ);
 	assert_string_equal(said.needed, "");
