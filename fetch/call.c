@@ -168,7 +168,7 @@ void call_note(const struct call *call, int status, int code)
 	};
 	const char *why = call->err.text;
 
-	if (call->bare) /* of nobody in particular */
+	if (call->bare || call->kind->aside) /* of nobody in particular */
 		return;
 	if (code == 0 || status >= 300)
 		why = response_verdict_of(status).why;
@@ -205,7 +205,7 @@ void call_answer(struct call *call, int code)
 		fetch->tick_next = TAILQ_NEXT(call, all_link);
 	TAILQ_REMOVE(&fetch->calls, call, all_link);
 	fetch->call_count--;
-	if (call->attempts > 0)
+	if (call->attempts > 0 && !call->kind->aside)
 		origin_unasked(&fetch->origin);
 	if (code == 0)
 		call->err = (struct err)ERR_INIT;
@@ -261,7 +261,7 @@ static void send_request(struct call *call)
 		goto no_memory;
 	call->request = request;
 	call->state = CALL_ACTIVE;
-	if (call->attempts++ == 0)
+	if (call->attempts++ == 0 && !call->kind->aside)
 		origin_asked(&fetch->origin, fetch->now_ms);
 	origin_began(&fetch->origin, call_rank(call));
 	call->share->active++;

@@ -78,6 +78,8 @@ struct call_kind {
 	size_t size_bytes;       /* of the structure around the call */
 	uint64_t silent_ms;      /* without a first byte, then given up */
 	enum tokens_right right; /* what its answer proves */
+	bool
+	    aside; /* how it goes says nothing of the server, nor of the path */
 	/** What to ask now. Non-zero: answer that; call->err says why. */
 	int (*ask)(struct call *call, struct request_plan *plan);
 	/** The headers have ended: is the body wanted? */

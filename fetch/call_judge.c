@@ -244,8 +244,9 @@ static void account(struct call *call, const struct verdict *verdict)
 	else if (response->ended)
 		call_note(call, response->status, 0);
 	if (response->ended) {
-		(void)curl_easy_getinfo(call->request->easy,
-		    CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+		if (!call->kind->aside)
+			(void)curl_easy_getinfo(call->request->easy,
+			    CURLINFO_STARTTRANSFER_TIME_T, &first_us);
 		if (origin_answered(&fetch->origin, response->status,
 		        first_us > 0 ? (uint64_t)first_us : 0))
 			call_wake_delayed(fetch);

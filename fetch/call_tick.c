@@ -90,7 +90,7 @@ static void look_at(struct call *call)
 
 		if (call->state == CALL_ACTIVE)
 			call_note(call, 0, code);
-		if (call->attempts > 0)
+		if (call->attempts > 0 && !call->kind->aside)
 			note_failure(call, code == -EHOSTUNREACH);
 		call_answer(call, code);
 	} else if (call->state == CALL_DELAYED &&

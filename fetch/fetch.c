@@ -225,6 +225,13 @@ bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s)
 	return origin_skew_s(&fetch->origin, skew_s);
 }
 
+enum fetch_digests fetch_digests(
+    struct fetch *fetch, enum fetch_algorithm *algorithm)
+{
+	return profile_digests(
+	    &fetch->profile, algorithm, clock_now_ms(fetch->clock));
+}
+
 bool fetch_unreachable(struct fetch *fetch, struct fetch_reach *out)
 {
 	return origin_unreachable(&fetch->origin, out);

@@ -2,8 +2,8 @@
 /*
  * fetch/fetch.h - talking to servers: attributes, listings, ranges.
  *
- * With sink.h, document.h and pelican.h what others may include of this
- * folder. One thread, the fetch loop, is the only caller of curl_multi; every
+ * With sink.h, digest.h, document.h and pelican.h what others may include of
+ * this folder. One thread, the fetch loop, is the only caller of curl_multi; every
  * function here posts to it and returns at once, and every callback is called
  * on it, so a callback must not wait. Each call is answered exactly once, also
  * when the loop is stopped. (Without memory, and after fetch_stop(), the
@@ -23,6 +23,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "fetch/digest.h"
 #include "fetch/sink.h"
 
 #include <stdbool.h>
@@ -155,6 +156,9 @@ struct fetch_range {
 	uint64_t length_bytes; /* > 0; inside version->size_bytes */
 	uint64_t deadline_ms;  /* 0: now + timeout */
 	bool demand;           /* a reader waits; false: read-ahead */
+	bool digest; /* the checksum of the whole file is wanted as well: for
+			ranges that are the whole file, which has to be read
+			anyway */
 };
 
 /**
@@ -178,6 +182,30 @@ void fetch_hurry(struct fetch *fetch, uint64_t number, uid_t uid);
 /** End a range early: its done() comes with -ECANCELED unless it has come
  *  already. */
 void fetch_cancel(struct fetch *fetch, uint64_t number);
+
+/** Whether the origin tells checksums of files. */
+enum fetch_digests {
+	FETCH_DIGESTS_UNKNOWN, /* it was not asked yet, or long ago */
+	FETCH_DIGESTS_NONE,
+	FETCH_DIGESTS_TOLD, /* and `algorithm` is what the last one was of */
+};
+
+enum fetch_digests fetch_digests(
+    struct fetch *fetch, enum fetch_algorithm *algorithm);
+
+/** 0 and a checksum, or a negative errno: -ENODATA when there is none,
+ *  -ESTALE when the file is another by now. */
+typedef void (*fetch_digest_fn)(
+    void *arg, int code, const struct fetch_digest *digest);
+
+/**
+ * Ask the origin for the checksum of a version of a file. That may take a
+ * server as long as reading the file, so it is asked once and for nobody
+ * who waits; what it says of a token or of the server counts for nothing.
+ */
+void fetch_digest(struct fetch *fetch, const struct ident *ident,
+    const char *path, const struct fetch_version *version,
+    fetch_digest_fn answer, void *arg);
 
 /** Quota of the source (RFC 4331), in bytes; -1: the server does not say. */
 struct fetch_quota {

@@ -129,8 +129,10 @@ bool origin_answered(struct origin *origin, int status, uint64_t latency_us)
 	bool was_down = origin->down;
 
 	/* An eighth of the new one: some tens of requests are remembered. */
-	average_us =
-	    average_us == 0 ? latency_us : (average_us * 7 + latency_us) / 8;
+	if (average_us == 0)
+		average_us = latency_us;
+	else if (latency_us > 0)
+		average_us = (average_us * 7 + latency_us) / 8;
 	atomic_store(&origin->latency_us, average_us);
 	origin->down = false;
 	enter(origin);

@@ -86,7 +86,8 @@ void origin_hold(struct origin *origin, uint64_t now_ms, uint32_t wait_s);
 /** Bytes of an answer have come. */
 void origin_heard(struct origin *origin, uint64_t now_ms);
 
-/** An answer has come, with its status and time to the first byte.
+/** An answer has come, with its status and time to the first byte (0: it
+ *  does not count).
  *  @return whether the server had been down before. */
 bool origin_answered(struct origin *origin, int status, uint64_t latency_us);
 

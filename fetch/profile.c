@@ -64,6 +64,36 @@ bool profile_validates(const struct profile *profile)
 	return atomic_load(&profile->validated);
 }
 
+void profile_digest(
+    struct profile *profile, const struct fetch_digest *digest, uint64_t now_ms)
+{
+	if (digest->known) {
+		profile->digests_missing = 0;
+		atomic_store(&profile->digests, (int)digest->algorithm + 1);
+		return;
+	}
+	if (atomic_load(&profile->digests) > 0 &&
+	    ++profile->digests_missing < PROFILE_DIGEST_MISSING_MAX)
+		return;
+	profile->digests_missing = 0;
+	atomic_store(&profile->digest_none_ms, now_ms + PROFILE_DIGEST_NONE_MS);
+	atomic_store(&profile->digests, -1);
+}
+
+enum fetch_digests profile_digests(const struct profile *profile,
+    enum fetch_algorithm *algorithm, uint64_t now_ms)
+{
+	int digests = atomic_load(&profile->digests);
+
+	if (digests > 0) {
+		*algorithm = (enum fetch_algorithm)(digests - 1);
+		return FETCH_DIGESTS_TOLD;
+	}
+	return digests < 0 && now_ms < atomic_load(&profile->digest_none_ms)
+	    ? FETCH_DIGESTS_NONE
+	    : FETCH_DIGESTS_UNKNOWN;
+}
+
 int profile_name_ok(const struct profile *profile, const char *path)
 {
 	if (profile->xrootd && strchr(path, '?') != NULL)

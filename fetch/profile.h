@@ -3,8 +3,7 @@
  * fetch/profile.h - what a host can and cannot do, learned once from its
  * answers and not asked again with each request.
  *
- * Threads: everything on the fetch thread, but profile_validates(), which
- * any thread may ask.
+ * Threads: everything on the fetch thread, but what says so.
  * Sources: measured on XRootD 5.5.3, nginx 1.22, Apache 2.4 (man page,
  * "Servers").
  */
@@ -12,6 +11,7 @@
 #define FETCH_PROFILE_H
 
 #include "base/attr.h"
+#include "fetch/fetch.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,6 +32,11 @@ enum {
 	/* Refused PROPFINDs in a row after which a host that had DAV is
 	 * taken to have lost it. */
 	PROFILE_DAV_REFUSALS_MAX = 3,
+	/* A host that was asked for a checksum and told none is asked once
+	 * more after this; one that has told some, when so many in a row were
+	 * missing. */
+	PROFILE_DIGEST_NONE_MS = 10 * 60 * 1000,
+	PROFILE_DIGEST_MISSING_MAX = 4,
 };
 
 struct profile {
@@ -45,6 +50,9 @@ struct profile {
 	bool validates_not;    /* data has come without: lasting */
 	atomic_bool validated; /* for other threads, as the next */
 	atomic_bool has_dav;   /* PROPFIND was answered as it should be */
+	atomic_int digests;    /* an algorithm and 1; 0: not known, -1: none */
+	_Atomic uint64_t digest_none_ms; /* until then */
+	unsigned digests_missing;
 };
 
 void profile_init(struct profile *profile);
@@ -71,6 +79,15 @@ void profile_data(struct profile *profile, bool validated);
 
 /** Whether data comes with validators, as far as is known. Any thread. */
 bool profile_validates(const struct profile *profile);
+
+/** A checksum was told (of a file, asked for or not), or none although it
+ *  was asked for. */
+void profile_digest(struct profile *profile, const struct fetch_digest *digest,
+    uint64_t now_ms);
+
+/** As fetch_digests(). Any thread. */
+enum fetch_digests profile_digests(const struct profile *profile,
+    enum fetch_algorithm *algorithm, uint64_t now_ms);
 
 /** 0, or -EINVAL for a path that this host takes for another: XRootD cuts
  *  names at a '?', however it is written. */

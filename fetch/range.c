@@ -39,6 +39,7 @@ struct range_call {
 	uint64_t length_bytes;
 	uint64_t done_bytes;
 	uint64_t began_bytes; /* done when this attempt began */
+	bool digest;          /* a checksum is asked for as well */
 	bool unproven;        /* bytes came that nothing tells the version of */
 	bool doubt;        /* the confirming is of an answer that was dropped */
 	bool time_differs; /* ...for its Last-Modified alone */
@@ -65,7 +66,20 @@ static int plan_range(struct call *call, struct request_plan *plan)
 	plan->first_bytes = range->offset_bytes + range->done_bytes;
 	plan->last_bytes = range->offset_bytes + range->length_bytes - 1;
 	plan->if_match = range->if_match;
+	plan->digest = range->digest;
 	return 0;
+}
+
+static void take_digest(
+    struct range_call *range, const struct response *response)
+{
+	struct fetch *fetch = range->call.fetch;
+
+	if (range->digest || response->digest.known)
+		profile_digest(
+		    &fetch->profile, &response->digest, fetch->now_ms);
+	if (response->digest.known && range->sink.digest != NULL)
+		range->sink.digest(range->sink.arg, &response->digest);
 }
 
 /* The answer fits; is it of the bytes we have already? */
@@ -90,6 +104,7 @@ static struct verdict begin(
 	if (code != 0)
 		return call_done(
 		    call, code, "the file changed since it was opened");
+	take_digest(range, response);
 	return (struct verdict){.kind = VERDICT_TAKE};
 }
 
@@ -113,6 +128,12 @@ static struct verdict head(struct call *call, const struct response *response)
 	};
 	struct err err;
 
+	/* Perhaps it was the checksum that it could not give (XRootD: 500, of
+	 * a file that is not there). */
+	if (range->digest && response->status >= 400) {
+		range->digest = false;
+		return (struct verdict){.kind = VERDICT_STEP};
+	}
 	if (response->status == 416)
 		return doubt(range, false);
 	if (response->status != 200 && response->status != 206)
@@ -251,6 +272,7 @@ uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *range,
 	made->version = *range->version;
 	made->offset_bytes = range->offset_bytes;
 	made->length_bytes = range->length_bytes;
+	made->digest = range->digest;
 	copy_etag(made->if_match,
 	    range->pin_etag != NULL ? range->pin_etag : range->version->etag);
 	return call_post(call);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/stats.h"
+#include "fetch/digest_header.h"
 #include "fetch/engine.h"
 
 #include <assert.h>
@@ -268,6 +269,10 @@ static void add_headers(
 		add_header(request, "Content-Type: application/xml");
 	} else {
 		add_header(request, "Accept-Encoding: identity");
+	}
+	if (plan->digest) {
+		add_header(request, DIGEST_WANT);
+		add_header(request, DIGEST_WANT_REPR);
 	}
 	if (plan->pages)
 		add_header(

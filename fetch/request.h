@@ -47,6 +47,7 @@ struct request_plan {
 	const char *body;     /* of PROPFIND; static */
 	bool depth_one;       /* of PROPFIND */
 	bool pages;           /* index pages are wanted */
+	bool digest;          /* a checksum of the whole file is */
 };
 
 struct request {

@@ -4,6 +4,8 @@
  */
 #include "fetch/response.h"
 
+#include "fetch/digest_header.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -157,6 +159,25 @@ static void take_encoding(
 		response->encoded = true;
 }
 
+static void take_digest(
+    struct response *response, const struct header_field *field)
+{
+	digest_header_digest(
+	    &response->digest, field->value, field->value_bytes);
+}
+
+static void take_repr_digest(
+    struct response *response, const struct header_field *field)
+{
+	digest_header_repr(&response->digest, field->value, field->value_bytes);
+}
+
+static void take_oc_checksum(
+    struct response *response, const struct header_field *field)
+{
+	digest_header_oc(&response->digest, field->value, field->value_bytes);
+}
+
 /* By length first: most headers are of no interest. */
 static void take_field(
     struct response *response, const struct header_field *field)
@@ -169,8 +190,11 @@ static void take_field(
 	} table[] = {
 	    {"Date", 4, take_date},
 	    {"ETag", 4, take_etag},
+	    {"Digest", 6, take_digest},
 	    {"Server", 6, take_server},
 	    {"Location", 8, take_location},
+	    {"OC-Checksum", 11, take_oc_checksum},
+	    {"Repr-Digest", 11, take_repr_digest},
 	    {"Retry-After", 11, take_retry_after},
 	    {"Content-Type", 12, take_type},
 	    {"Content-Range", 13, take_range},

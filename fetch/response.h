@@ -13,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "fetch/digest.h"
 #include "fetch/fetch.h"
 #include "fetch/header.h"
 
@@ -61,8 +62,9 @@ struct response {
 	uint32_t wait_asked_s;
 	bool encoded; /* a Content-Encoding that is not identity */
 	bool xrootd;  /* by its Server header */
-	bool ended;   /* the headers of the final answer have */
-	bool dated;   /* Date was given, as every server with a clock must */
+	struct fetch_digest digest; /* of the whole file; the strongest one */
+	bool ended;                 /* the headers of the final answer have */
+	bool dated; /* Date was given, as every server with a clock must */
 	bool skew_known;
 	int64_t skew_s; /* this machine's clock less that of Date */
 	char media_type[HEADER_MEDIA_TYPE_BYTES];

@@ -3,7 +3,7 @@
  * fetch/sink.h - where bytes go: the seam that keeps fetch from knowing the
  * cache. The one who asks for a range implements it (cache/fill.c).
  *
- * Threads: all three are called on the fetch thread and must not wait.
+ * Threads: all are called on the fetch thread and must not wait.
  * Order: (begin write*)* done. begin comes again when the range goes on with
  * another answer (another server, a lost connection); the offset goes on
  * from where the bytes stopped.
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct err;
+struct fetch_digest;
 
 struct fetch_sink {
 	/**
@@ -24,6 +25,10 @@ struct fetch_sink {
 	 *         answer is dropped and done(-ESTALE) follows.
 	 */
 	int (*begin)(void *arg, const char *etag);
+
+	/** Behind begin(): the answer tells a checksum of the whole file; NULL:
+	 *  not wanted. */
+	void (*digest)(void *arg, const struct fetch_digest *digest);
 
 	/** The next bytes of the range, in order, without a gap. */
 	void (*write)(void *arg, uint64_t offset_bytes, const void *bytes,

@@ -21,7 +21,8 @@ MAY_CALL = {
     "cli": ["base", "tokens", "fetch", "cache", "cache/store", "fs"],
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
-          "fetch": {"fetch.h", "sink.h", "document.h", "pelican.h"},
+          "fetch": {"fetch.h", "sink.h", "digest.h", "document.h",
+                    "pelican.h"},
           "cache/store": {"store.h", "upkeep.h"}, "cache": {"cache.h"},
           "fs": {"fs.h"}}
 # A third-party library is private to the folders named here.

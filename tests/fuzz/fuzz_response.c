@@ -98,6 +98,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	}
 	check(response.header_count <= RESPONSE_HEADERS_MAX + 1);
 	check(strlen(response.location) < sizeof(response.location));
+	if (response.digest.known)
+		check(fetch_digest_size(response.digest.algorithm) >= 4);
 	judge(&response, "");
 	judge(&response, version.etag);
 	follow(response.location);

@@ -207,10 +207,20 @@ static void on_write(
 	answer->size += size_bytes;
 }
 
+static void on_digest(void *arg, const struct fetch_digest *digest)
+{
+	struct answer *answer = arg;
+
+	(void)pthread_mutex_lock(&answer->mutex);
+	fetch_digest_text(answer->digest, digest);
+	(void)pthread_mutex_unlock(&answer->mutex);
+}
+
 uint64_t rig_range(
     struct rig *rig, const struct fetch_range *range, struct answer *answer)
 {
 	struct fetch_sink sink = {.begin = on_begin,
+	    .digest = on_digest,
 	    .write = on_write,
 	    .done = on_list_done,
 	    .arg = answer};

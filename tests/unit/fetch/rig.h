@@ -55,6 +55,7 @@ struct answer {
 	unsigned begins;
 	int begin_code;              /* that begin() gives */
 	char etag[FETCH_ETAG_BYTES]; /* of a listing: the last entry's */
+	char digest[FETCH_DIGEST_TEXT_BYTES]; /* "": none was told */
 	/* A listing: */
 	char names[4096]; /* "a,b/,c" */
 	unsigned entries;

@@ -104,6 +104,31 @@ static void question_marks_are_refused_where_they_cut_names(void **state)
 	assert_int_equal(profile_name_ok(&profile, "/a?b"), 0);
 }
 
+static void a_host_without_checksums_is_asked_again_some_day(void **state)
+{
+	static const struct fetch_digest none = {.known = false};
+	static const struct fetch_digest md5 = {
+	    .known = true, .algorithm = FETCH_MD5};
+	enum fetch_algorithm algorithm = FETCH_ADLER32;
+	struct profile profile;
+
+	(void)state;
+	profile_init(&profile);
+	assert_int_equal(
+	    profile_digests(&profile, &algorithm, 1000), FETCH_DIGESTS_UNKNOWN);
+	profile_digest(&profile, &none, 1000);
+	assert_int_equal(profile_digests(&profile, &algorithm,
+	                     1000 + PROFILE_DIGEST_NONE_MS - 1),
+	    FETCH_DIGESTS_NONE);
+	assert_int_equal(profile_digests(&profile, &algorithm,
+	                     1000 + PROFILE_DIGEST_NONE_MS),
+	    FETCH_DIGESTS_UNKNOWN);
+	profile_digest(&profile, &md5, 2000);
+	assert_int_equal(
+	    profile_digests(&profile, &algorithm, 2000), FETCH_DIGESTS_TOLD);
+	assert_int_equal(algorithm, FETCH_MD5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +138,7 @@ int main(void)
 	    cmocka_unit_test(
 	        bytes_are_trusted_early_only_if_all_came_with_proof),
 	    cmocka_unit_test(question_marks_are_refused_where_they_cut_names),
+	    cmocka_unit_test(a_host_without_checksums_is_asked_again_some_day),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
