@@ -160,6 +160,10 @@ void store_tend(struct store *store);
 /** Blocks of this version on disk, for the `cached` attribute; may wait. */
 uint64_t store_object_blocks(struct store_object *object);
 
+/** Its bytes are wrong: forget all blocks of a version; may wait; the writer's
+ *  thread only. */
+void store_object_forget(struct store_object *object);
+
 /** Append "dir", "size_bytes", "disk_bytes", "state" members of a JSON
  *  object (no braces). */
 int store_describe(struct store *store, struct buf *out);
