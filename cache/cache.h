@@ -116,7 +116,8 @@ struct cache_attr {
 };
 
 /** 0 and attributes (borrowed), or a negative errno of the man page. With
- *  -ENOENT, attr->fresh_until_ms tells how long that is believed. */
+ *  -ENOENT, attr->fresh_until_ms tells how long that is believed; of a shared
+ *  cache 0: by whoever asked alone. */
 typedef void (*cache_attr_fn)(
     void *arg, int code, const struct cache_attr *attr);
 

@@ -149,6 +149,17 @@ static void give_attr(const struct question *question, struct asker *asker,
 	free(asker);
 }
 
+/* Servers may say "not there" in place of "not for you": to whom the door is
+ * not open by itself that says nothing to anybody else. */
+static bool is_absent_for_all(const struct question *question)
+{
+	const struct cache *cache = question->cache;
+
+	return !cache->config.shared ||
+	    access_door(cache, &question->ident, question->server_path,
+	        CACHE_LOOK, NULL) == 0;
+}
+
 static void stat_answered(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
 {
@@ -168,7 +179,7 @@ static void stat_answered(
 		code = 0;
 		attr = reach_attr();
 	}
-	if (code == 0 || code == -ENOENT) {
+	if (code == 0 || (code == -ENOENT && is_absent_for_all(question))) {
 		meta_store(cache, question->path, code == 0 ? &attr : NULL,
 		    made_up, &question->look);
 		attr.fresh_until_ms = meta_fresh_until(

@@ -125,7 +125,8 @@ static void lookup_reply(struct attr_wait *ask) REQUIRES(fuse_thread)
 	fuse_req_t req = ask->wait.req;
 	struct fs_node *node;
 
-	if (ask->code == -ENOENT) {
+	/* What is absent for the caller alone may be somebody's directory. */
+	if (ask->code == -ENOENT && ask->attr.fresh_until_ms != 0) {
 		reply_absent(fs, req, ask->attr.fresh_until_ms);
 		return;
 	}

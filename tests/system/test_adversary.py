@@ -120,6 +120,25 @@ class Adversary(bed.Case):
             self.assertEqual(eve.code("list", m.at("bob")), errno.EACCES)
         self.assertEqual(bob.do("list", m.at("bob")), ["sub", "x.bin"])
 
+    def test_what_is_not_there_for_one_is_there_for_another(self):
+        """Servers may say so in place of a refusal: it takes no directory out
+        from under who sits in it, and is not what others are told."""
+        lying = self.bed.lying
+        self.addCleanup(lying.honest)
+        m = self.begin(source=lying.url)
+        ada = self.actor(ADA, env={"BEARER_TOKEN": "adas"})
+        eve = self.actor(EVE, env={"BEARER_TOKEN": "eves"})
+        here = m.at("ada/sub")
+        self.assertEqual(ada.do("sit", here), here)
+        lying.lie("status", path="/exp/ada.*", method="PROPFIND", code=404)
+        for path in (here, m.at("ada"), here + "/y.bin"):
+            self.assertEqual(eve.code("stat", path), errno.ENOENT)
+        lying.honest()
+        self.assertEqual(ada.do("where"), here)
+        self.assertEqual(ada.do("list", "."), ["y.bin"])
+        self.assertEqual(ada.do("read", "y.bin"), 4096)
+        self.assertEqual(ada.do("read", here + "/y.bin"), 4096)
+
     # Who waits for whom.
 
     def test_readers_of_what_never_comes_keep_nobody_else_waiting(self):

@@ -423,6 +423,39 @@ static struct cache_file *open_first(void)
 	return answer->file;
 }
 
+/* Servers may say so to whom they refuse. */
+static void what_is_not_there_for_one_may_be_there_for_another(void **state)
+{
+	static struct bed_answer answer;
+
+	(void)state;
+	says(2, -EAGAIN);
+	be(2);
+	bed_lookup(&bed, "/a", &answer);
+	fake_answer_stat(0, -ENOENT, NULL);
+	came(&answer, -ENOENT);
+	assert_int_equal(answer.attr.fresh_until_ms, 0);
+	be(1);
+	bed_lookup(&bed, "/a", &answer);
+	assert_int_equal(answer.count, 0);
+	answer_file(1, 42);
+	came(&answer, 0);
+	be(2);
+	bed_lookup(&bed, "/a", &answer);
+	fake_answer_stat(2, -ENOENT, NULL);
+	be(1);
+	bed_lookup(&bed, "/a", &answer);
+	came(&answer, 0);
+	/* To whom the door is open the server says what there is. */
+	bed_lookup(&bed, "/none", &answer);
+	fake_answer_stat(3, -ENOENT, NULL);
+	came(&answer, -ENOENT);
+	assert_true(answer.attr.fresh_until_ms > 0);
+	be(3);
+	bed_lookup(&bed, "/none", &answer);
+	came(&answer, -ENOENT);
+}
+
 /* Or one would wait for another's turn. */
 static void users_do_not_join_one_anothers_questions(void **state)
 {
@@ -706,6 +739,7 @@ int main(void)
 	    TEST(listings_are_behind_the_door_as_well),
 	    TEST(who_may_see_a_directory_is_not_told_what_is_in_it),
 	    TEST(a_user_who_waits_keeps_no_buffers_from_others),
+	    TEST(what_is_not_there_for_one_may_be_there_for_another),
 	    TEST(users_do_not_join_one_anothers_questions),
 	    TEST(bytes_that_another_waits_for_are_hurried),
 	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
