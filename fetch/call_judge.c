@@ -92,6 +92,13 @@ static void prove(struct call *call, int status)
 	    call->kind->right, status);
 }
 
+/* As far as the headers tell it is what was asked for. */
+static bool is_good(const struct verdict *verdict)
+{
+	return verdict->kind == VERDICT_TAKE ||
+	    (verdict->kind == VERDICT_DONE && verdict->code == 0);
+}
+
 void call_head(struct request *request)
 {
 	struct call *call = request->call;
@@ -106,10 +113,12 @@ void call_head(struct request *request)
 		    call, -EINVAL, "this server cannot carry a '?' in a name");
 		return;
 	}
-	/* What a 207 grants stands in its body: see call_finished(). */
-	if (response->status < 300 && response->status != MULTI_STATUS)
-		prove(call, response->status);
 	request->verdict = call->kind->head(call, response);
+	/* What a 207 grants stands in its body: see call_finished(). An answer
+	 * to something else (a page for a login, say) grants nothing. */
+	if (response->status < 300 && response->status != MULTI_STATUS &&
+	    is_good(&request->verdict))
+		prove(call, response->status);
 }
 
 bool call_body(struct request *request, const void *bytes, size_t size_bytes)

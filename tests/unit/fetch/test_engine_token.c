@@ -35,6 +35,7 @@ struct script {
 	const char *redirect; /* Location for every request; NULL: none */
 	const char *etag;     /* a header line of the bytes; NULL: none */
 	bool page;            /* answer everything with a page */
+	bool other;           /* answer with other bytes than asked for */
 	const char *document; /* of a 207, instead; NULL: none */
 	atomic_uint gets;
 	atomic_uint with_token;    /* any Authorization at all */
@@ -88,6 +89,14 @@ static bool on_request(
 		    strcmp(request->method, "HEAD") == 0
 		        ? ""
 		        : "<a href=x>x</a>\r\n");
+		return true;
+	}
+	if (script->other) {
+		server_say(peer,
+		    "HTTP/1.1 206 Partial Content\r\nDate: %s\r\n"
+		    "Content-Length: 2\r\nContent-Range: bytes 500-501/1000"
+		    "\r\n\r\nxy",
+		    epoch);
 		return true;
 	}
 	atomic_fetch_add(&script->with_good_one, 1);
@@ -333,6 +342,28 @@ static void attributes_prove_a_token_when_they_are_whole(void **state)
 #undef HEAD
 }
 
+static void an_answer_to_something_else_proves_nothing(void **state)
+{
+	static const struct ident nobody = {.uid = 0};
+	struct run run;
+
+	(void)state;
+	run_begin(&run, NULL, NULL);
+	run.script.refusal = "403 Forbidden";
+	assert_int_equal(run_range(&run), -EACCES);
+	run.script.refusal = NULL;
+	run.script.other = true;
+	assert_int_equal(run_range(&run), -EIO);
+	assert_int_equal(
+	    tokens_may(run.rig.tokens, &nobody, "/f", TOKENS_READ, NULL),
+	    -EACCES);
+	run.script.other = false;
+	assert_int_equal(run_range(&run), 0);
+	assert_int_equal(
+	    tokens_may(run.rig.tokens, &nobody, "/f", TOKENS_READ, NULL), 0);
+	run_end(&run);
+}
+
 /* From 127.0.0.1 to 127.0.0.2: the same machine, another host. */
 static void redirect_to(struct run *run, struct server *target, char out[256])
 {
@@ -529,6 +560,7 @@ int main(void)
 	        a_refused_token_is_read_again_and_the_new_one_used),
 	    cmocka_unit_test(a_token_refused_twice_is_the_answer),
 	    cmocka_unit_test(attributes_prove_a_token_when_they_are_whole),
+	    cmocka_unit_test(an_answer_to_something_else_proves_nothing),
 	    cmocka_unit_test(a_redirect_does_not_take_the_token_elsewhere),
 	    cmocka_unit_test(redirect_hosts_may_be_given_the_token),
 	    cmocka_unit_test(a_redirect_host_that_wants_a_token_is_named),
