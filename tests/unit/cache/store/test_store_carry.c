@@ -5,6 +5,8 @@
  * go are carried over, found where they are now, and counted.
  */
 #include "base/stats.h"
+#include "cache/store/impl.h"
+#include "cache/store/uses.h"
 #include "tests/unit/cache/store/store_bed.h"
 
 #include <errno.h>
@@ -208,7 +210,62 @@ static void used_blocks_of_packs_that_go_are_carried_over(void **state)
 
 static void entries_of_a_batch_do_not_undo_those_of_eviction(void **state)
 {
+	/* The table is full: new entries take the places of old ones. */
+	scan_in_haste(*state, 3 * CACHE_MIB);
 	check_used_blocks(*state, scan_in_haste);
+}
+
+static bool is_proven(struct bed *bed, uint64_t pack)
+{
+	struct generation *generation = generation_get(bed->store);
+	struct uses uses;
+
+	uses_read(generation, pack, &uses);
+	generation_put(bed->store, generation);
+	return uses.proven;
+}
+
+static void each_class_goes_on_with_its_own_packs(void **state)
+{
+	struct bed *bed = *state;
+	uint64_t pack;
+
+	bed_carry_fill(bed);
+	bed_evict(bed->store, (uint64_t)2 << 20);
+	pack = bed->store->proven.pack;
+	assert_true(pack != 0 && is_proven(bed, pack));
+	/* Its writer has ended; it has room. */
+	bed_reopen(bed);
+	for (unsigned i = 0; i < 40; i++) {
+		keep_file(bed, i);
+		assert_true(bed->store->fresh.pack != pack);
+		assert_false(is_proven(bed, bed->store->fresh.pack));
+	}
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(load_part(bed, i, 0, 1), 1);
+	bed_evict(bed->store, (uint64_t)2 << 20);
+	assert_int_equal(bed->store->proven.pack, pack);
+	assert_int_equal(bed_carry_check(bed, true), BED_CARRY_USED);
+}
+
+/* Neither by its writer nor by another one. */
+static void a_pack_that_is_written_stays(void **state)
+{
+	struct bed *bed = *state;
+	struct store *other = bed_second(bed);
+
+	for (unsigned i = 0; i < 4; i++)
+		keep_file(bed, i);
+	/* Little of it is used: it would be carried over. */
+	assert_int_equal(load_part(bed, 3, 0, 1), 1);
+	note(bed);
+	bed_evict(other, (uint64_t)10 << 20);
+	bed_evict(bed->store, (uint64_t)10 << 20);
+	store_close(other);
+	assert_int_equal(load_part(bed, 0, 0, 1), 0);
+	assert_int_equal(load_file(bed, 3), FILE_BLOCKS);
+	keep_file(bed, 4);
+	assert_int_equal(load_file(bed, 4), FILE_BLOCKS);
 }
 
 static void what_was_spared_has_a_whole_round(void **state)
@@ -469,6 +526,8 @@ int main(void)
 	    TEST(what_was_asked_for_again_is_proven),
 	    TEST(used_blocks_of_packs_that_go_are_carried_over),
 	    TEST(entries_of_a_batch_do_not_undo_those_of_eviction),
+	    TEST(each_class_goes_on_with_its_own_packs),
+	    TEST(a_pack_that_is_written_stays),
 	    TEST(what_was_spared_has_a_whole_round),
 	    TEST(rows_and_ends_of_files_are_carried_over),
 	    TEST(pages_of_a_carried_block_are_found),
