@@ -375,6 +375,22 @@ static void damage_is_found_once_and_dropped(void **state)
 	assert_int_equal(load(here, "/second", SMALL_BYTES, 2), 1);
 }
 
+/* The bytes are right, but a reader would not find them: the check of the
+ * sums, behind the head and them, is not. */
+static void a_record_whose_check_is_wrong_is_found(void **state)
+{
+	enum { HEAD = 40 + 24 + 6 + 3 + 7 }; /* rounded up to 8 */
+	struct findings findings;
+
+	(void)state;
+	keep(here, "/alone", SMALL_BYTES, 2);
+	flip_in("/packs/", HEAD + 128 + 5);
+	assert_int_equal(check(&findings).damaged, 1);
+	assert_int_equal(findings.found[0].damage, UPKEEP_RECORD);
+	assert_int_equal(check(&findings).damaged, 0);
+	assert_int_equal(load(here, "/alone", SMALL_BYTES, 2), 0);
+}
+
 static void torn_entries_are_found(void **state)
 {
 	struct findings findings;
@@ -731,6 +747,7 @@ int main(void)
 	    TEST(what_is_no_cache_is_left_alone),
 	    TEST(what_is_right_is_found_right),
 	    TEST(damage_is_found_once_and_dropped),
+	    TEST(a_record_whose_check_is_wrong_is_found),
 	    TEST(torn_entries_are_found),
 	    TEST(maps_that_are_none_are_removed),
 	    TEST(noise_in_tables_is_cleared),
