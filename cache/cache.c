@@ -94,6 +94,9 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	(void)pthread_mutex_init(&cache->mutex, NULL);
 	access_init(&cache->access);
 	walks_init(&cache->walks);
+	listing_room_init(&cache->listing_room, config->shared,
+	    limits->listing_bytes != 0 ? limits->listing_bytes
+	                               : LISTING_ROOM_BYTES);
 	objects_init(&cache->objects);
 	reads_init(&cache->reads);
 	cache_enter(cache);
@@ -148,6 +151,7 @@ void cache_free(struct cache *cache)
 		store_close(cache->store);
 	walks_fini(&cache->walks);
 	meta_fini(&cache->meta);
+	listing_room_fini(&cache->listing_room);
 	offline_free(cache->offline);
 	reads_fini(&cache->reads);
 	pool_fini(&cache->pool);

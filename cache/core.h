@@ -18,6 +18,7 @@
 #include "cache/disk.h"
 #include "cache/fill.h"
 #include "cache/list.h"
+#include "cache/listing_room.h"
 #include "cache/meta.h"
 #include "cache/object.h"
 #include "cache/offline.h"
@@ -36,6 +37,7 @@
 struct cache_limits {
 	unsigned pool_blocks;
 	size_t meta_bytes;
+	size_t listing_bytes;  /* of all listings together; 0: as usual */
 	unsigned idle_objects; /* closed ones that are remembered */
 	unsigned writer_blocks;
 };
@@ -61,6 +63,7 @@ struct cache {
 
 	struct access access;
 	struct walks walks;
+	struct listing_room listing_room;
 	struct meta meta;
 	struct offline *offline; /* NULL: not allowed */
 };

@@ -10,12 +10,19 @@
 
 #include <xxhash.h>
 
-struct cache_listing *listing_new(uint64_t seed)
+struct cache_listing *listing_new(
+    struct listing_room *room, uid_t uid, uint64_t seed)
 {
 	struct cache_listing *listing = calloc(1, sizeof(*listing));
 
 	if (listing == NULL)
 		return NULL;
+	listing->within = room;
+	listing->user = listing_room_join(room, uid);
+	if (listing->user == NULL) {
+		free(listing);
+		return NULL;
+	}
 	atomic_init(&listing->refs, 1);
 	atomic_init(&listing->shown, false);
 	listing->seed = seed;
@@ -44,7 +51,41 @@ void cache_listing_put(struct cache_listing *listing)
 	free(listing->text);
 	free(listing->entries);
 	free(listing->index);
+	listing_room_leave(
+	    listing->within, listing->user, listing->taken_bytes);
 	free(listing);
+}
+
+/* Room for so much more, or less. */
+static int take_room(struct cache_listing *listing, size_t bytes)
+{
+	if (!listing_room_take(listing->within, listing->user, bytes))
+		return -ENOMEM;
+	listing->taken_bytes += bytes;
+	return 0;
+}
+
+static void give_room(struct cache_listing *listing, size_t bytes)
+{
+	listing_room_give(listing->within, listing->user, bytes);
+	listing->taken_bytes -= bytes;
+}
+
+/* An array of another size; NULL when there is no memory, or no room. */
+static void *resize(struct cache_listing *listing, void *array,
+    size_t from_bytes, size_t to_bytes)
+{
+	void *resized;
+
+	if (to_bytes > from_bytes &&
+	    take_room(listing, to_bytes - from_bytes) < 0)
+		return NULL;
+	resized = realloc(array, to_bytes);
+	if (resized == NULL && to_bytes > from_bytes)
+		give_room(listing, to_bytes - from_bytes);
+	if (resized != NULL && to_bytes < from_bytes)
+		give_room(listing, from_bytes - to_bytes);
+	return resized;
 }
 
 static int make_room(struct cache_listing *listing, size_t text_bytes)
@@ -55,7 +96,8 @@ static int make_room(struct cache_listing *listing, size_t text_bytes)
 		return -EFBIG;
 	if (need > listing->text_room) {
 		size_t room = need + need / 2 + 256;
-		char *text = realloc(listing->text, room);
+		char *text =
+		    resize(listing, listing->text, listing->text_room, room);
 
 		if (text == NULL)
 			return -ENOMEM;
@@ -64,8 +106,9 @@ static int make_room(struct cache_listing *listing, size_t text_bytes)
 	}
 	if (listing->count == listing->room) {
 		uint32_t room = listing->room + listing->room / 2 + 16;
-		struct listing_entry *entries =
-		    realloc(listing->entries, room * sizeof(*entries));
+		struct listing_entry *entries = resize(listing,
+		    listing->entries, listing->room * sizeof(*entries),
+		    room * sizeof(*entries));
 
 		if (entries == NULL)
 			return -ENOMEM;
@@ -135,16 +178,25 @@ static void note_version(struct cache_listing *listing)
 /* Give back what growing left over. */
 static void shrink(struct cache_listing *listing)
 {
-	char *text = realloc(listing->text, listing->text_bytes + 1);
-	struct listing_entry *entries =
-	    realloc(listing->entries, (listing->count + 1) * sizeof(*entries));
+	size_t text_room = listing->text_bytes + 1;
+	uint32_t room = listing->count + 1;
+	char *text = NULL;
+	struct listing_entry *entries = NULL;
 
-	if (text != NULL)
+	if (text_room < listing->text_room)
+		text = resize(
+		    listing, listing->text, listing->text_room, text_room);
+	if (room < listing->room)
+		entries = resize(listing, listing->entries,
+		    listing->room * sizeof(*entries), room * sizeof(*entries));
+	if (text != NULL) {
 		listing->text = text;
-	if (entries != NULL)
+		listing->text_room = text_room;
+	}
+	if (entries != NULL) {
 		listing->entries = entries;
-	listing->text_room = listing->text_bytes + 1;
-	listing->room = listing->count;
+		listing->room = room;
+	}
 }
 
 /* Find every name; of two entries of one name the first stays. */
@@ -191,6 +243,8 @@ int listing_seal(
 	assert(listing->index == NULL);
 	while (slots / 3 * 2 <= listing->count)
 		slots *= 2;
+	if (take_room(listing, slots * sizeof(*listing->index)) < 0)
+		return -ENOMEM;
 	listing->index = calloc(slots, sizeof(*listing->index));
 	if (listing->index == NULL)
 		return -ENOMEM;

@@ -22,8 +22,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct fetch_stat;
+struct listing_room;
 
 enum {
 	LISTING_BYTES_MAX = 128 * 1024 * 1024,
@@ -40,13 +42,15 @@ struct listing_times {
 	uint64_t wall_s;
 };
 
-/** NULL: out of memory. */
-struct cache_listing *listing_new(uint64_t seed);
+/** What `uid` asked for, in this room; NULL: out of memory. */
+struct cache_listing *listing_new(
+    struct listing_room *room, uid_t uid, uint64_t seed);
 
 /** Begin again. */
 void listing_clear(struct cache_listing *listing);
 
-/** @retval -ENOMEM, or -EFBIG beyond the bounds above. */
+/** @retval -ENOMEM  no memory, or no room.
+ *  @retval -EFBIG   beyond the bounds above. */
 NODISCARD int listing_add(struct cache_listing *listing, const char *name,
     const struct fetch_stat *stat);
 

@@ -7,6 +7,7 @@
 #define CACHE_LISTING_IMPL_H
 
 #include "cache/listing.h"
+#include "cache/listing_room.h"
 
 #include <stdatomic.h>
 
@@ -25,6 +26,9 @@ struct listing_entry {
 struct cache_listing {
 	_Atomic unsigned refs;
 	atomic_bool shown;
+	struct listing_room *within;
+	struct listing_user *user; /* in that */
+	size_t taken_bytes;        /* of it */
 	uint64_t seed;
 	struct listing_times times;
 	uint64_t version;

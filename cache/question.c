@@ -290,7 +290,8 @@ static struct question *question_new(
 	question->look.wall_s = clock_wall_s(cache->config.clock);
 	(void)memcpy(question->path, path, path_bytes);
 	if (list)
-		question->listing = listing_new(cache->seed);
+		question->listing =
+		    listing_new(&cache->listing_room, ident->uid, cache->seed);
 	if ((list && question->listing == NULL) ||
 	    cache_server_path(cache, question->server_path, path) < 0) {
 		cache_listing_put(question->listing);

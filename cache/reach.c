@@ -43,7 +43,8 @@ static void add_name(void *arg, const char *name)
 struct cache_listing *reach_listing(
     struct cache *cache, const struct ident *ident, const char *server_path)
 {
-	struct names names = {.listing = listing_new(cache->seed)};
+	struct names names = {.listing = listing_new(&cache->listing_room,
+	                          ident->uid, cache->seed)};
 	unsigned count;
 
 	if (names.listing == NULL)

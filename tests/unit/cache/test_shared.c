@@ -3,6 +3,7 @@
  * A cache of many users: what one of them may have is given to no other, and
  * nobody is told of the trouble with another's token.
  */
+#include "cache/core.h"
 #include "tests/unit/cache/bed.h"
 
 #include <errno.h>
@@ -456,6 +457,66 @@ static void what_is_not_there_for_one_may_be_there_for_another(void **state)
 	came(&answer, -ENOENT);
 }
 
+static const struct fetch_lister *lister_of(unsigned i)
+{
+	return &fake.list[i].lister;
+}
+
+/* A listing of one user of about so many bytes, that an open directory goes
+ * on to hold. */
+static int hold_listing(
+    unsigned uid, const char *path, size_t bytes, struct bed_answer *answer)
+{
+	struct fetch_stat stat = fake_file(10, 1000, "");
+	unsigned i = fake.list_count;
+	struct err err = ERR_INIT;
+	char name[201];
+	int code = 0;
+
+	be(uid);
+	bed_list(&bed, path, answer);
+	assert_int_equal(fake.list_count, i + 1);
+	(void)memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (size_t n = 0; n < bytes && code == 0; n += 256) {
+		(void)snprintf(name, 9, "%08zu", n);
+		name[8] = 'x';
+		code = lister_of(i)->entry(lister_of(i)->arg, name, &stat);
+	}
+	fake.list[i].done = true;
+	lister_of(i)->done(lister_of(i)->arg, code, &err);
+	assert_int_equal(answer->count, 1);
+	return answer->code;
+}
+
+static void what_one_holds_of_listings_leaves_room_for_others(void **state)
+{
+	static const struct cache_limits limits = {.pool_blocks = 16,
+	    .meta_bytes = 64 * 1024, /* none of them is remembered */
+	    .idle_objects = 1,
+	    .writer_blocks = 1,
+	    .listing_bytes = 16 * MIB};
+	static struct bed_answer eves[20];
+	static struct bed_answer adas;
+	unsigned held = 0;
+
+	(void)state;
+	bed_end(&bed);
+	bed_start(&bed, &limits, false);
+	while (
+	    held < 20 && hold_listing(1, "/d", (size_t)MIB, &eves[held]) == 0)
+		held++;
+	assert_in_range(held, 5, 8);
+	assert_int_equal(eves[held].code, -ENOMEM);
+	assert_int_equal(hold_listing(2, "/e", (size_t)MIB, &adas), 0);
+	cache_listing_put(adas.listing);
+	/* What is closed makes room again. */
+	cache_listing_put(eves[0].listing);
+	assert_int_equal(hold_listing(1, "/d", (size_t)MIB, &eves[0]), 0);
+	for (unsigned i = 0; i < held; i++)
+		cache_listing_put(eves[i].listing);
+}
+
 /* Or one would wait for another's turn. */
 static void users_do_not_join_one_anothers_questions(void **state)
 {
@@ -740,6 +801,7 @@ int main(void)
 	    TEST(who_may_see_a_directory_is_not_told_what_is_in_it),
 	    TEST(a_user_who_waits_keeps_no_buffers_from_others),
 	    TEST(what_is_not_there_for_one_may_be_there_for_another),
+	    TEST(what_one_holds_of_listings_leaves_room_for_others),
 	    TEST(users_do_not_join_one_anothers_questions),
 	    TEST(bytes_that_another_waits_for_are_hurried),
 	    TEST(what_is_above_a_tokens_reach_is_made_up_for_its_owner_only),
