@@ -23,6 +23,7 @@ void carry_init(
 	carry->store = store;
 	carry->generation = generation;
 	carry->made_bytes = 0;
+	carry->chunk = NULL;
 	carry->count = 0;
 }
 
@@ -152,9 +153,9 @@ static unsigned row_length(const struct table_entry items[], size_t count)
 	return length;
 }
 
-static int carry_blocks(
-    struct carry *carry, const struct harvest *harvest, uint8_t *chunk)
+static int carry_blocks(struct carry *carry, const struct harvest *harvest)
 {
+	uint8_t *chunk = carry->chunk;
 	size_t done = 0;
 	int code = 0;
 
@@ -205,12 +206,11 @@ static int carry_record(
 	return code;
 }
 
-static int carry_records(
-    struct carry *carry, const struct harvest *harvest, uint8_t *chunk)
+static int carry_records(struct carry *carry, const struct harvest *harvest)
 {
 	struct window window = {.store = carry->store,
 	    .generation = carry->generation,
-	    .bytes = chunk};
+	    .bytes = carry->chunk};
 	int code = 0;
 
 	for (size_t i = 0; i < harvest->count && code == 0; i++)
@@ -231,30 +231,27 @@ static bool is_wanted(const void *arg, struct place place)
 
 /* All of a table. */
 static void carry_each(struct carry *carry, const struct table *table,
-    int (*how)(
-        struct carry *carry, const struct harvest *harvest, uint8_t *chunk),
-    uint8_t *chunk)
+    int (*how)(struct carry *carry, const struct harvest *harvest))
 {
 	struct harvest harvest;
 	int code = 0;
 
 	harvest_init(&harvest);
 	while (code == 0 && harvest_next(&harvest, table, is_wanted, carry))
-		code = how(carry, &harvest, chunk);
+		code = how(carry, &harvest);
 	/* Where there is no room for more, the rest goes. */
 	harvest_fini(&harvest);
 }
 
 void carry_over(struct carry *carry)
 {
-	uint8_t *chunk;
-
 	if (carry->count == 0)
 		return;
-	chunk = aligned_alloc(STORE_PAGE_BYTES, STORE_SCRATCH_BYTES);
-	if (chunk == NULL)
+	carry->chunk = aligned_alloc(STORE_PAGE_BYTES, STORE_SCRATCH_BYTES);
+	if (carry->chunk == NULL)
 		return;
-	carry_each(carry, &carry->generation->blocks, carry_blocks, chunk);
-	carry_each(carry, &carry->generation->objects, carry_records, chunk);
-	free(chunk);
+	carry_each(carry, &carry->generation->blocks, carry_blocks);
+	carry_each(carry, &carry->generation->objects, carry_records);
+	free(carry->chunk);
+	carry->chunk = NULL;
 }

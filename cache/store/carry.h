@@ -35,6 +35,7 @@ struct carry {
 	struct store *store;
 	struct generation *generation;
 	uint64_t made_bytes; /* reserved by packs that were made for it */
+	uint8_t *chunk;      /* STORE_SCRATCH_BYTES, while it copies */
 	unsigned count;
 	struct carry_pack packs[CARRY_PACKS];
 };

@@ -70,7 +70,8 @@ static unsigned percent_of(
 
 	return units == 0
 	    ? 0
-	    : (unsigned)((uses_count(uses->used) * 100 + units - 1) / units);
+	    : (unsigned)(((uint64_t)uses_count(uses->used) * 100 + units - 1) /
+	          units);
 }
 
 static int make_plan(struct evict_round *round)

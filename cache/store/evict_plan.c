@@ -32,7 +32,7 @@ static struct evict_pack pop(struct evict_ring *ring)
 
 static void push(struct evict_ring *ring, const struct evict_pack *pack)
 {
-	assert(ring->count < ring->room);
+	assert(ring->packs != NULL && ring->count < ring->room);
 	ring->packs[(ring->first + ring->count) % ring->room] = *pack;
 	ring->count++;
 }
