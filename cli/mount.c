@@ -39,7 +39,9 @@
  * sends in the background stays free for files that are here. */
 static unsigned reads_waiting_max(bool shared)
 {
-	return (shared ? FS_MAX_BACKGROUND_SHARED : FS_MAX_BACKGROUND) * 3 / 4;
+	unsigned most = shared ? FS_MAX_BACKGROUND_SHARED : FS_MAX_BACKGROUND;
+
+	return most * 3 / 4;
 }
 
 struct mount {
