@@ -25,6 +25,7 @@ extern struct capability store_lock;   /* 5: cache/store*: packs and tables */
 extern struct capability fetch_queue_lock; /* 6: fetch/: calls on their way */
 extern struct capability tokens_lock;      /* 7: tokens/store/store.c */
 extern struct capability trust_lock;       /* 8: tokens/verify/: keys */
+extern struct capability hoard_lock;       /* 9: tokens/store/hoard.c */
 
 /* Not locks: held by the one thread that may do it. */
 extern struct capability fuse_thread;  /* inodes, waits: fs/ */

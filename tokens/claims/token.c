@@ -29,6 +29,8 @@ void token_put(struct token *token)
 	assert(before > 0);
 	if (before > 1)
 		return;
+	if (token->gone != NULL)
+		token->gone(token->gone_arg, token);
 	secret_put(token->text);
 	jwt_claims_fini(&token->claims);
 	scope_list_fini(&token->scopes);
@@ -62,6 +64,17 @@ const char *token_profile(const struct token *token)
 		return claims->macaroon_version == 1 ? "v1" : "v2";
 	return profile_said(
 	    claims->version, claims->wlcg_version, claims->type);
+}
+
+bool token_try_get(struct token *token)
+{
+	unsigned before = atomic_load(&token->references);
+
+	while (before > 0 &&
+	    !atomic_compare_exchange_weak(
+	        &token->references, &before, before + 1))
+		continue;
+	return before > 0;
 }
 
 bool token_same_text(const struct token *a, const struct token *b)

@@ -29,18 +29,21 @@ struct token {
 	atomic_uint references;
 	uint64_t id;
 	struct secret *text;
-	uint64_t digest;  /* of the text: where it differs, so do the texts */
-	uint64_t counted; /* purses.c: the last count that it was in; under the
-			     store's lock */
-	char *source;     /* where it was found: a path, a variable's name;
+	uint64_t digest; /* of the text: where it differs, so do the texts */
+	char *source;    /* where it was found: a path, a variable's name;
 			 NULL: not said */
-	bool is_cut;      /* opaque, but begins as a JWT */
+	bool is_cut;     /* opaque, but begins as a JWT */
 	struct jwt_claims claims; /* all silent for an opaque token */
 	struct scope_list scopes; /* of its claim: taken apart once, as it is
 				     looked at with each request */
 	bool has_too_many_scopes; /* more than are looked at: none is */
 	_Atomic uint64_t begins_s;
 	struct token_judgement judgement;
+	/* Of the hoard that it is in (store/hoard.h), called by the last
+	 * token_put(); NULL: in none. */
+	void (*gone)(void *arg, struct token *token);
+	void *gone_arg;
+	struct token *hoard_next;
 };
 
 /** "jwt", "macaroon" or "opaque". */
@@ -49,6 +52,9 @@ const char *token_kind(const struct token *token);
 /** The profile that it says it is of ("WLCG 1.x"), of a macaroon its version
  *  ("v2"), static; NULL: it does not say. */
 const char *token_profile(const struct token *token);
+
+/** Another reference, unless the last one has gone. */
+NODISCARD bool token_try_get(struct token *token);
 
 /** Whether both have the very same text. */
 bool token_same_text(const struct token *a, const struct token *b);

@@ -7,6 +7,7 @@
 #include "tokens/callers/look.h"
 #include "tokens/callers/looker.h"
 #include "tokens/store/store.h"
+#include "tokens/verify/trust.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -67,22 +68,6 @@ static uint64_t begin_round(struct tokens *tokens, struct round *round)
 	return next_ms;
 }
 
-/* What servers said of a text holds for every process of the user. */
-static void know_again(struct tokens *tokens, uid_t uid, struct finding *found)
-    REQUIRES(tokens_lock);
-static void know_again(struct tokens *tokens, uid_t uid, struct finding *found)
-{
-	for (unsigned i = 0; i < found->count; i++) {
-		struct token *same =
-		    purses_same_token(tokens->purses, uid, found->tokens[i]);
-
-		if (same == NULL)
-			continue;
-		token_put(found->tokens[i]);
-		found->tokens[i] = token_get(same);
-	}
-}
-
 /* What is found is of no use: what there was stays. */
 static void keep(const struct purse *purse, struct finding *found)
     REQUIRES(tokens_lock);
@@ -100,10 +85,7 @@ static void admit(struct tokens *tokens, const struct purse *purse,
 static void admit(
     struct tokens *tokens, const struct purse *purse, struct finding *found)
 {
-	uid_t uid = purse->owner.uid;
-
-	know_again(tokens, uid, found);
-	if (purses_admit(tokens->purses, uid, found))
+	if (purses_admit(tokens->purses, purse->owner.uid, found))
 		return;
 	(void)look_explain(&found->problem, -EFBIG, &purse->owner);
 	keep(purse, found);
@@ -118,6 +100,21 @@ static bool has_good(const struct finding *finding, uint64_t now_s)
 	return false;
 }
 
+/* Verify here what is new, so that no request has to wait for that. */
+static void judge_new(struct tokens *tokens, uid_t uid, struct finding *found)
+{
+	struct err unused = ERR_INIT;
+
+	token_store_enter(tokens);
+	purses_know_again(tokens->purses, uid, found);
+	token_store_leave(tokens);
+	for (unsigned i = 0; i < found->count; i++) {
+		if (found->tokens[i]->gone == NULL)
+			(void)!trust_judge(
+			    tokens->trust, found->tokens[i], &unused);
+	}
+}
+
 /* A look has ended: `found` is taken over. While it brings no good token, those
  * that there were serve until their own end: a file is missing for a moment
  * when it is replaced, and a program that has ended cannot be looked at. */
@@ -127,6 +124,7 @@ static void end_look(
 	struct purse_change change;
 	uint64_t now_s = clock_wall_s(tokens->clock);
 
+	judge_new(tokens, purse->owner.uid, found);
 	token_store_enter(tokens);
 	if (!has_good(found, now_s) &&
 	    (found->count == 0 || has_good(&purse->now, now_s)))

@@ -3,6 +3,7 @@
 #include "tokens/store/purses.h"
 
 #include "base/secret.h"
+#include "tokens/store/hoard.h"
 
 #include <stdlib.h>
 
@@ -15,13 +16,22 @@ enum {
 struct purses {
 	struct purse *first;
 	unsigned count;
-	uint64_t counts; /* of bytes, ever growing: see struct token */
+	struct hoards *hoards;          /* their tokens, by user */
 	struct purse *buckets[BUCKETS]; /* chained by `same_bucket` */
 };
 
 struct purses *purses_new(void)
 {
-	return calloc(1, sizeof(struct purses));
+	struct purses *purses = calloc(1, sizeof(*purses));
+
+	if (purses == NULL)
+		return NULL;
+	purses->hoards = hoards_new();
+	if (purses->hoards == NULL) {
+		free(purses);
+		return NULL;
+	}
+	return purses;
 }
 
 void purses_free(struct purses *purses)
@@ -34,6 +44,7 @@ void purses_free(struct purses *purses)
 		purses->first = purse->next;
 		purse_free(purse);
 	}
+	hoards_free(purses->hoards);
 	free(purses);
 }
 
@@ -159,6 +170,7 @@ void purses_tidy(struct purses *purses, uint64_t now_ms)
 		    now_ms - purse->used_ms >= PURSES_IDLE_MS)
 			drop(purses, purse);
 	}
+	hoards_tidy(purses->hoards);
 }
 
 unsigned purses_waiting(const struct purses *purses, uid_t uid)
@@ -176,55 +188,32 @@ unsigned purses_waiting(const struct purses *purses, uid_t uid)
 	return count;
 }
 
-/* Texts of a finding that were not counted yet. */
-static size_t count_bytes(const struct purses *purses,
-    const struct finding *finding) REQUIRES(tokens_lock);
-static size_t count_bytes(
-    const struct purses *purses, const struct finding *finding)
+/* Texts of a finding that nobody had before. */
+static size_t new_bytes(const struct finding *found)
 {
 	size_t bytes = 0;
 
-	for (unsigned i = 0; i < finding->count; i++) {
-		struct token *token = finding->tokens[i];
-
-		if (token->counted != purses->counts)
-			bytes += secret_size_bytes(token->text);
-		token->counted = purses->counts;
+	for (unsigned i = 0; i < found->count; i++) {
+		if (found->tokens[i]->gone == NULL)
+			bytes += secret_size_bytes(found->tokens[i]->text);
 	}
 	return bytes;
 }
 
-/* What they would hold together with `found`: all, and those of a user. */
-static size_t count_all(struct purses *purses, uid_t uid,
-    const struct finding *found, size_t *theirs) REQUIRES(tokens_lock);
-static size_t count_all(struct purses *purses, uid_t uid,
-    const struct finding *found, size_t *theirs)
-{
-	size_t all;
-
-	purses->counts++;
-	all = *theirs = count_bytes(purses, found);
-	for (const struct purse *purse = purses->first; purse != NULL;
-	     purse = purse->next) {
-		size_t bytes = count_bytes(purses, &purse->now);
-
-		all += bytes;
-		if (purse->owner.uid == uid)
-			*theirs += bytes;
-	}
-	return all;
-}
-
-bool purses_admit(struct purses *purses, uid_t uid, const struct finding *found)
+/* Make room for so much more of a user's. */
+static bool make_room_for(struct purses *purses, struct hoard *hoard, uid_t uid,
+    size_t bytes) REQUIRES(tokens_lock);
+static bool make_room_for(
+    struct purses *purses, struct hoard *hoard, uid_t uid, size_t bytes)
 {
 	for (unsigned i = 0; i < ADMIT_DROPS_MAX; i++) {
-		size_t theirs;
-		size_t all = count_all(purses, uid, found, &theirs);
-		bool theirs_fit = theirs <= PURSES_USER_BYTES_MAX;
+		bool theirs_fit =
+		    hoard_bytes(hoard) + bytes <= PURSES_USER_BYTES_MAX;
 		struct purse *purse;
 		unsigned unused;
 
-		if (theirs_fit && all <= PURSES_BYTES_MAX)
+		if (theirs_fit &&
+		    hoards_bytes(purses->hoards) + bytes <= PURSES_BYTES_MAX)
 			return true;
 		purse = idlest(purses, theirs_fit ? NULL : &uid, &unused);
 		if (purse == NULL)
@@ -234,25 +223,33 @@ bool purses_admit(struct purses *purses, uid_t uid, const struct finding *found)
 	return false;
 }
 
-static struct token *same_in(
-    const struct finding *finding, const struct token *token)
+void purses_know_again(struct purses *purses, uid_t uid, struct finding *found)
 {
-	for (unsigned i = 0; i < finding->count; i++) {
-		if (token_same_text(finding->tokens[i], token))
-			return finding->tokens[i];
+	struct hoard *hoard = hoards_of(purses->hoards, uid);
+
+	for (unsigned i = 0; hoard != NULL && i < found->count; i++) {
+		struct token *same = found->tokens[i]->gone == NULL
+		    ? hoard_find(hoard, found->tokens[i])
+		    : NULL;
+
+		if (same == NULL)
+			continue;
+		token_put(found->tokens[i]);
+		found->tokens[i] = same;
 	}
-	return NULL;
 }
 
-struct token *purses_same_token(
-    const struct purses *purses, uid_t uid, const struct token *token)
+bool purses_admit(struct purses *purses, uid_t uid, struct finding *found)
 {
-	struct token *found = NULL;
+	struct hoard *hoard = hoards_of(purses->hoards, uid);
+	size_t bytes = new_bytes(found);
 
-	for (const struct purse *purse = purses->first;
-	     purse != NULL && found == NULL; purse = purse->next) {
-		if (purse->owner.uid == uid)
-			found = same_in(&purse->now, token);
+	if (hoard == NULL ||
+	    (bytes > 0 && !make_room_for(purses, hoard, uid, bytes)))
+		return false;
+	for (unsigned i = 0; i < found->count; i++) {
+		if (found->tokens[i]->gone == NULL)
+			hoard_add(hoard, found->tokens[i]);
 	}
-	return found;
+	return true;
 }

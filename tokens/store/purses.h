@@ -51,19 +51,19 @@ void purses_tidy(struct purses *purses, uint64_t now_ms) REQUIRES(tokens_lock);
 /** The first of them all, in a list by their `next`. */
 struct purse *purses_first(const struct purses *purses) REQUIRES(tokens_lock);
 
+/** Put the token that a user has already in the place of each with its very
+ *  text: what servers said of it holds for all processes of the user. */
+void purses_know_again(struct purses *purses, uid_t uid, struct finding *found)
+    REQUIRES(tokens_lock);
+
 /** Make room for what a look has found for this user, whose purse is being
- *  looked at; tokens that purses hold already take none.
+ *  looked at; tokens that they have already take none.
  *  @return false: there is none. */
 NODISCARD bool purses_admit(struct purses *purses, uid_t uid,
-    const struct finding *found) REQUIRES(tokens_lock);
+    struct finding *found) REQUIRES(tokens_lock);
 
 /** How many wait for purses of this user. */
 unsigned purses_waiting(const struct purses *purses, uid_t uid)
     REQUIRES(tokens_lock);
-
-/** A token of this user with the very text of `token`, borrowed: what servers
- *  said of it holds for all processes of the user. NULL: none. */
-struct token *purses_same_token(const struct purses *purses, uid_t uid,
-    const struct token *token) REQUIRES(tokens_lock);
 
 #endif

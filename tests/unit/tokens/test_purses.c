@@ -175,25 +175,56 @@ static void the_idle_are_dropped_in_time(void **state)
 	assert_non_null(find(&two));
 }
 
-static void a_text_is_one_token_for_one_user(void **state) UNCHECKED
+static struct finding found_text(const char *text)
 {
-	struct caller one = caller(1000, 1);
-	struct caller two = caller(1000, 2);
-	struct purse *purse = make(&one, 0);
-	struct token *again = make_parsed("the-same-text");
-	struct token *other = make_parsed("another-text");
+	struct finding found = {.count = 0};
+
+	finding_add(&found, make_parsed(text));
+	return found;
+}
+
+static bool admit(uid_t uid, struct finding *found) UNCHECKED
+{
+	return purses_admit(purses, uid, found);
+}
+
+static void know_again(uid_t uid, struct finding *found) UNCHECKED
+{
+	purses_know_again(purses, uid, found);
+}
+
+static void a_text_is_one_token_for_one_user(void **state)
+{
+	struct finding first = found_text("the-same-text");
+	struct finding again = found_text("the-same-text");
+	struct finding others = found_text("the-same-text");
+	struct finding another = found_text("another-text");
+	struct token *token = finding_first(&first);
 
 	(void)state;
-	assert_non_null(make(&two, 0));
-	assert_null(purses_same_token(purses, 1000, again));
-	finding_add(&purse->now, make_parsed("another"));
-	finding_add(&purse->now, make_parsed("the-same-text"));
-	assert_ptr_equal(
-	    purses_same_token(purses, 1000, again), purse->now.tokens[1]);
-	assert_null(purses_same_token(purses, 1000, other));
-	assert_null(purses_same_token(purses, 1001, again));
-	token_put(again);
-	token_put(other);
+	know_again(1000, &first);
+	assert_ptr_equal(finding_first(&first), token);
+	assert_true(admit(1000, &first));
+	know_again(1000, &another);
+	assert_ptr_not_equal(finding_first(&another), token);
+	know_again(1001, &others);
+	assert_ptr_not_equal(finding_first(&others), token);
+	know_again(1000, &again);
+	assert_ptr_equal(finding_first(&again), token);
+	/* As long as anybody has it. */
+	finding_fini(&first);
+	first = found_text("the-same-text");
+	know_again(1000, &first);
+	assert_ptr_equal(finding_first(&first), token);
+	finding_fini(&first);
+	finding_fini(&again);
+	first = found_text("the-same-text");
+	token = finding_first(&first);
+	know_again(1000, &first);
+	assert_ptr_equal(finding_first(&first), token);
+	finding_fini(&first);
+	finding_fini(&others);
+	finding_fini(&another);
 }
 
 /* The largest token there is, told apart by a number. */
@@ -212,17 +243,15 @@ static struct purse *make_full(uid_t uid, unsigned number) UNCHECKED
 {
 	struct caller owner = caller(uid, 1 + (pid_t)number);
 	struct purse *purse = make(&owner, number);
+	struct finding found = {.count = 0};
 
 	assert_non_null(purse);
 	for (unsigned i = 0; i < FINDING_TOKENS_MAX; i++)
-		finding_add(&purse->now,
+		finding_add(&found,
 		    large(uid * 100000 + number * FINDING_TOKENS_MAX + i));
+	assert_true(admit(uid, &found));
+	purse->now = found;
 	return purse;
-}
-
-static bool admit(uid_t uid, const struct finding *found) UNCHECKED
-{
-	return purses_admit(purses, uid, found);
 }
 
 enum {
@@ -231,9 +260,19 @@ enum {
 	ALL_FULL = PURSES_BYTES_MAX / FULL_BYTES,
 };
 
+/* Whether one more token is admitted. */
+static bool one_more(uid_t uid)
+{
+	struct finding more = found_text("one-more");
+	bool admitted = admit(uid, &more);
+
+	finding_fini(&more);
+	return admitted;
+}
+
 static void a_users_tokens_have_a_limit(void **state) UNCHECKED
 {
-	struct finding more = {.count = 0};
+	struct finding again;
 	struct purse *full[USER_FULL];
 	struct purse *other = make_full(2000, 0);
 
@@ -243,25 +282,30 @@ static void a_users_tokens_have_a_limit(void **state) UNCHECKED
 		full[i]->looking = true;
 	}
 	/* Those that are there already take no room. */
-	finding_copy(&more, &full[0]->now);
-	assert_true(admit(1000, &more));
-	finding_fini(&more);
-	finding_add(&more, make_parsed("one-more"));
-	assert_false(admit(1000, &more));
-	assert_true(admit(2000, &more));
-	assert_true(admit(3000, &more));
+	finding_copy(&again, &full[0]->now);
+	assert_true(admit(1000, &again));
+	finding_fini(&again);
+	assert_false(one_more(1000));
+	assert_true(one_more(2000));
+	assert_true(one_more(3000));
 	/* Their own idlest one makes room, not another's. */
 	full[1]->looking = full[2]->looking = false;
-	assert_true(admit(1000, &more));
+	assert_true(one_more(1000));
 	assert_int_equal(count(), USER_FULL);
 	assert_ptr_equal(find(&other->owner), other);
 	assert_ptr_equal(find(&full[2]->owner), full[2]);
-	finding_fini(&more);
+	/* What a purse has given up counts while it is in use. */
+	finding_copy(&again, &full[2]->now);
+	tidy(PURSES_IDLE_MS + 100);
+	assert_int_equal(count(), USER_FULL - 2);
+	make_full(1000, USER_FULL)->looking = true;
+	assert_false(one_more(1000));
+	finding_fini(&again);
+	assert_true(one_more(1000));
 }
 
 static void all_tokens_have_a_limit(void **state) UNCHECKED
 {
-	struct finding more = {.count = 0};
 	struct purse *first = NULL;
 
 	(void)state;
@@ -273,12 +317,10 @@ static void all_tokens_have_a_limit(void **state) UNCHECKED
 		if (i == 0)
 			first = purse;
 	}
-	finding_add(&more, make_parsed("one-more"));
-	assert_false(admit(3000, &more));
+	assert_false(one_more(3000));
 	first->looking = false;
-	assert_true(admit(3000, &more));
+	assert_true(one_more(3000));
 	assert_int_equal(count(), ALL_FULL - 1);
-	finding_fini(&more);
 }
 
 static void who_waits_is_counted_by_user(void **state) UNCHECKED
@@ -314,7 +356,7 @@ static int make_all(void *arg) UNCHECKED
 static void survives_every_failed_allocation(void **state)
 {
 	(void)state;
-	assert_int_equal(oom_each(make_all, NULL), 2);
+	assert_int_equal(oom_each(make_all, NULL), 3);
 }
 
 int main(void)
