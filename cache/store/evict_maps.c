@@ -127,9 +127,9 @@ void evict_some_maps(struct store *store, struct generation *generation)
 		char name[4];
 
 		/* A directory is looked through once after packs went. */
-		if (generation->map_looks_due > 0)
-			generation->map_looks_due--;
 		walk.store = generation->map_looks_due > 0 ? store : NULL;
+		if (walk.store != NULL)
+			generation->map_looks_due--;
 		(void)snprintf(
 		    name, sizeof(name), "%02x", generation->map_hand & 0xff);
 		walk_directory(&walk, name);

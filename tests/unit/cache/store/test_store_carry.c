@@ -132,6 +132,28 @@ static void a_scan_leaves_what_is_used(void **state)
 	assert_true(bed_disk_bytes(bed->cache) <= bed->size_bytes);
 }
 
+/* What other files have as well is wanted, though nobody read it again. */
+static void what_is_shared_is_used(void **state)
+{
+	struct bed *bed = *state;
+
+	for (unsigned i = 0; i < 10; i++)
+		keep_file(bed, i);
+	for (unsigned i = 0; i < 10; i++) {
+		struct store_object *copy =
+		    open_file(bed->store, 100 + i, FILE_BYTES);
+
+		assert_int_equal(
+		    bed_keep(bed->store, copy, FILE_BYTES, i, 0, FILE_BLOCKS),
+		    FILE_BLOCKS);
+		store_object_close(copy);
+	}
+	note(bed);
+	scan(bed, 3 * CACHE_MIB);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(load_file(bed, i), FILE_BLOCKS);
+}
+
 static void what_is_used_no_more_gives_way(void **state)
 {
 	enum { HOT = 60 };
@@ -522,6 +544,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_scan_leaves_what_is_used),
+	    TEST(what_is_shared_is_used),
 	    TEST(what_is_used_no_more_gives_way),
 	    TEST(what_was_asked_for_again_is_proven),
 	    TEST(used_blocks_of_packs_that_go_are_carried_over),

@@ -159,6 +159,12 @@ static unsigned count_of(const struct bed *bed, const char *part)
 	return count;
 }
 
+static void unlink_one(void *arg, const char *path)
+{
+	(void)arg;
+	assert_int_equal(unlink(path), 0);
+}
+
 static void make_old(void *arg, const char *path)
 {
 	set_time(path, *(long *)arg);
@@ -303,6 +309,29 @@ static void maps_go_with_their_files(void **state)
 		assert_int_equal(load_file(bed, i), FILE_BLOCKS);
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(load_file(bed, i), 0);
+}
+
+/* Its first block may be on its way. */
+static void a_young_map_without_blocks_stays(void **state)
+{
+	struct bed *bed = *state;
+
+	assert_int_equal(keep_file(bed, 0), FILE_BLOCKS);
+	bed_reopen(bed);
+	each_of(bed, "/packs/", unlink_one, NULL);
+	/* Another pack tells that the first is gone. All directories are
+	 * looked through twice. */
+	assert_int_equal(keep_file(bed, 1), FILE_BLOCKS);
+	atomic_store(&bed->clock.wall_s, (uint64_t)time(NULL));
+	for (unsigned i = 0; i < 32; i++) {
+		atomic_fetch_add(&bed->clock.monotonic_ms, 2000);
+		store_tend(bed->store);
+	}
+	assert_int_equal(count_of(bed, "/maps/"), 2);
+	for (unsigned i = 0; i < 32; i++)
+		bed_tend(bed);
+	assert_int_equal(count_of(bed, "/maps/"), 1);
+	assert_int_equal(load_file(bed, 1), FILE_BLOCKS);
 }
 
 static void maps_alone_cannot_fill_the_cache(void **state)
@@ -552,12 +581,6 @@ static unsigned open_descriptors(const char *part)
 	return count;
 }
 
-static void unlink_one(void *arg, const char *path)
-{
-	(void)arg;
-	assert_int_equal(unlink(path), 0);
-}
-
 static void descriptors_are_few_and_let_go_of_what_was_unlinked(void **state)
 {
 	enum { FILES = 176 };
@@ -675,6 +698,7 @@ int main(void)
 	    TEST(what_was_used_last_stays),
 	    TEST(use_is_noted_on_disk_at_most_each_ten_seconds),
 	    TEST(maps_go_with_their_files),
+	    TEST(a_young_map_without_blocks_stays),
 	    TEST(maps_alone_cannot_fill_the_cache),
 	    TEST(a_stopped_evictor_stops_no_one_and_the_bound_holds),
 	    TEST(a_held_reservation_lock_costs_no_more_than_not_keeping),

@@ -176,6 +176,32 @@ static bool is_old(void *arg, uint64_t pack)
 	return pack <= 500;
 }
 
+/* They tell for a while that something was here: the longer ago, the less. */
+static void of_those_that_are_gone_the_oldest_gives_way(void **state)
+{
+	struct table_bed *bed = *state;
+	unsigned young = 0;
+
+	/* Packs 400 to 499 in any order, three times what there is room for;
+	 * all are gone. */
+	for (uint64_t i = 1; i <= 3 * ROOM; i++) {
+		struct table_entry entry = entry_of(i);
+
+		entry.place.pack = 400 + i * 37 % 100;
+		assert_int_equal(
+		    table_insert(&bed->table, &entry, is_old, NULL), 0);
+	}
+	/* A third of them are there: those of the youngest packs. */
+	for (uint64_t i = 1; i <= 3 * ROOM; i++) {
+		struct table_entry entry = entry_of(i);
+
+		entry.place.pack = 400 + i * 37 % 100;
+		young +=
+		    entry.place.pack >= 470 && is_there(&bed->table, &entry);
+	}
+	assert_true(young > ROOM * 8 / 10);
+}
+
 static void entries_of_packs_that_are_gone_give_way_first(void **state)
 {
 	struct table_bed *bed = *state;
@@ -360,6 +386,7 @@ int main(void)
 	    TEST(places_at_the_ends_of_their_ranges_survive),
 	    TEST(an_entry_of_the_same_key_takes_the_place_of_the_old),
 	    TEST(what_is_used_outlives_what_is_not),
+	    TEST(of_those_that_are_gone_the_oldest_gives_way),
 	    TEST(entries_of_packs_that_are_gone_give_way_first),
 	    TEST(noise_is_found_by_nobody_and_gives_way),
 	    TEST(every_flipped_bit_of_an_entry_makes_it_a_miss),
