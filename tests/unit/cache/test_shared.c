@@ -471,6 +471,7 @@ static int hold_listing(
 	unsigned i = fake.list_count;
 	struct err err = ERR_INIT;
 	char name[201];
+	char number[24];
 	int code = 0;
 
 	be(uid);
@@ -479,8 +480,8 @@ static int hold_listing(
 	(void)memset(name, 'x', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
 	for (size_t n = 0; n < bytes && code == 0; n += 256) {
-		(void)snprintf(name, 9, "%08zu", n);
-		name[8] = 'x';
+		(void)snprintf(number, sizeof(number), "%08zu", n);
+		(void)memcpy(name, number, 8);
 		code = lister_of(i)->entry(lister_of(i)->arg, name, &stat);
 	}
 	fake.list[i].done = true;
