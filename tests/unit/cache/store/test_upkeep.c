@@ -627,6 +627,64 @@ static void what_came_from_somewhere_goes_with_its_bytes(void **state)
 	assert_int_equal(drop(here, "/").objects, 0);
 }
 
+static void small_files_side_by_side_are_told_apart(void **state)
+{
+	struct findings findings;
+	char path[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		(void)snprintf(path, sizeof(path), "/%s/%u",
+		    i % 2 == 0 ? "goes" : "stays", i);
+		keep(here, path, 300, 500 + i);
+	}
+	assert_int_equal(drop(here, "/goes").objects, 6);
+	for (unsigned i = 0; i < 12; i++) {
+		uint8_t bytes[300];
+
+		bed_fill(bytes, sizeof(bytes), 500 + i, 0);
+		assert_int_equal(is_anywhere(bytes, sizeof(bytes)), i % 2 == 1);
+		(void)snprintf(path, sizeof(path), "/stays/%u", i);
+		if (i % 2 == 1)
+			assert_int_equal(load(here, path, 300, 500 + i), 1);
+	}
+	assert_false(is_anywhere("/goes/", 6));
+	assert_int_equal(check(&findings).damaged, 0);
+}
+
+static int count_entry(void *arg, const struct table_entry *entry)
+{
+	(void)entry;
+	(*(unsigned *)arg)++;
+	return 0;
+}
+
+/* Entries of blocks that something could be shared with. */
+static unsigned count_entries(void)
+{
+	struct generation *generation = generation_get(bed.store);
+	const struct table *table = &generation->blocks;
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < table->buckets; i++)
+		assert_int_equal(
+		    table_each_of(table, i, count_entry, &count), 0);
+	generation_put(bed.store, generation);
+	return count;
+}
+
+static void nothing_is_shared_with_what_goes(void **state)
+{
+	(void)state;
+	fill();
+	assert_int_equal(count_entries(), 5 * LARGE_BLOCKS);
+	/* The second file's blocks stay for the one there, but are fetched
+	 * again for others. */
+	(void)drop(here, "/");
+	assert_int_equal(count_entries(), 0);
+	assert_int_equal(load_there(), LARGE_BLOCKS + 1);
+}
+
 static void packs_of_which_nothing_is_left_go(void **state)
 {
 	struct upkeep *upkeep;
@@ -755,6 +813,8 @@ int main(void)
 	    TEST(it_is_pruned_to_a_size),
 	    TEST(who_evicts_already_is_waited_for_and_told),
 	    TEST(what_came_from_somewhere_goes_with_its_bytes),
+	    TEST(small_files_side_by_side_are_told_apart),
+	    TEST(nothing_is_shared_with_what_goes),
 	    TEST(packs_of_which_nothing_is_left_go),
 	    TEST(a_store_goes_on_while_something_is_dropped),
 	    TEST(all_can_go_at_once),
