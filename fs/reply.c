@@ -59,6 +59,9 @@ void reply_nothing(fuse_req_t req)
 	fuse_reply_none(req);
 }
 
+/* One tick of most kernels. */
+#define CALL_S 0.004
+
 static double seconds_left(const struct fs *fs, uint64_t until_ms)
 {
 	uint64_t now_ms = clock_now_ms(fs->config.clock);
@@ -70,9 +73,9 @@ static double seconds_left(const struct fs *fs, uint64_t until_ms)
 }
 
 /* What the kernel keeps it shows to everybody: where many users share the
- * mount it keeps neither attributes nor names of files. The name of a directory
- * it may keep: it asks for its attributes before anybody uses it, and a
- * look-up of one that it has fails for nobody (attr.c). */
+ * mount it keeps neither names of files nor, but for a moment, attributes. The
+ * name of a directory it may keep: it asks for its attributes before anybody
+ * uses it, and a look-up of one that it has fails for nobody (attr.c). */
 static double attr_seconds(const struct fs *fs, uint64_t until_ms)
 {
 	return fs->config.allow_other ? 0 : seconds_left(fs, until_ms);
@@ -121,12 +124,22 @@ void fill_entry(const struct fs *fs, struct fuse_entry_param *entry,
 	fill_stat(fs, &entry->attr, number, attr);
 }
 
+/* Where many share the mount, a file's attributes serve the very call that has
+ * just looked it up, which else would ask for them once more (12 us of an
+ * open). Nobody else comes to them: each walk looks the name up anew. */
+static bool serves_its_call(const struct fs *fs, const struct cache_attr *attr)
+{
+	return fs->config.allow_other && attr->kind == CACHE_FILE;
+}
+
 void reply_entry(struct fs *fs, fuse_req_t req, struct fs_node *node,
     const struct cache_attr *attr)
 {
 	struct fuse_entry_param entry;
 
 	fill_entry(fs, &entry, node->number, attr);
+	if (serves_its_call(fs, attr))
+		entry.attr_timeout = CALL_S;
 	entry.ino = node_id(&fs->nodes, node);
 	if (told(fuse_reply_entry(req, &entry)) < 0)
 		node_forget(&fs->nodes, node, 1);
