@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { READ_AHEAD_KB = 1024 };
@@ -49,6 +51,16 @@ static ssize_t write_reply(
 	return writev(fd, vectors, count);
 }
 
+/* That this process may run on. */
+static unsigned processors(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1; /* more than a cpu_set_t holds, or forbidden */
+	return (unsigned)CPU_COUNT(&set);
+}
+
 int device_use(struct fs *fs, int fd, struct err *err)
 {
 	static const struct fuse_custom_io io = {
@@ -63,7 +75,35 @@ int device_use(struct fs *fs, int fd, struct err *err)
 		return err_set(err, code, "mount '%s': %s",
 		    fs->config.mountpoint, err_message(code));
 	fs->device_fd = fd;
+	patience_init(&fs->patience, processors());
 	return 0;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* poll(2), in which the first microseconds may be spent awake. */
+static int poll_patiently(struct fs *fs, struct pollfd *waiting, nfds_t count,
+    int wait_ms) REQUIRES(fuse_thread)
+{
+	uint64_t since_us = now_us();
+	uint64_t look_us = patience_us(&fs->patience);
+	int found = 0;
+
+	if (look_us > 0) {
+		do
+			found = poll(waiting, count, 0);
+		while (found == 0 && now_us() - since_us < look_us);
+	}
+	if (found == 0)
+		found = poll(waiting, count, wait_ms);
+	patience_waited(&fs->patience, now_us() - since_us);
+	return found;
 }
 
 int device_wait(struct fs *fs)
@@ -72,8 +112,9 @@ int device_wait(struct fs *fs)
 	    {.fd = fs->device_fd, .events = POLLIN},
 	    {.fd = fs->mail.wake_fd, .events = POLLIN},
 	};
+	int wait_ms = fs->read_count > 0 ? FILES_TEND_MS : -1;
 
-	if (poll(waiting, ARRAY_COUNT(waiting), -1) < 0)
+	if (poll_patiently(fs, waiting, ARRAY_COUNT(waiting), wait_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (waiting[0].revents & POLLNVAL)
 		return -EBADF;

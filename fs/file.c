@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/file.c - open, read, flush, release.
+ * fs/file.c - open, read, release.
  *
  * A handle is pinned to the version that its node is. Data are always kept
  * by the kernel (keep_cache): they belong to the node's version and cannot
@@ -22,13 +22,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 
 enum {
 	FILE_MAGIC = 0x66696c65,
-	/* A close is a hint that nobody wants the handle's stalled READs any
-	 * more; younger ones may belong to a process that shares it. */
-	FLUSH_STALLED_MS = 1000,
+	/* A READ that waits longer is stalled: is its process still there? */
+	STALLED_MS = 1000,
 };
 
 struct read_wait {
@@ -37,6 +37,7 @@ struct read_wait {
 	struct read_wait *next; /* among those of the file */
 	struct read_wait *previous;
 	uint64_t since_ms;
+	pid_t pid; /* the thread that asked; 0: of another pid namespace */
 };
 
 struct fs_file {
@@ -133,7 +134,10 @@ static void open_answer(
 /* Give the kernel a handle; `ask->cache` is taken when that works. */
 static int open_reply(struct open_wait *ask) REQUIRES(fuse_thread)
 {
-	struct fuse_file_info info = {.flags = ask->flags, .keep_cache = 1};
+	/* Without the FLUSH of each close, which its caller would wait for:
+	 * who only reads has nothing to send. */
+	struct fuse_file_info info = {
+	    .flags = ask->flags, .keep_cache = 1, .noflush = 1};
 	struct fs_file *file;
 
 	if (ask->code < 0)
@@ -232,6 +236,7 @@ static void read_finish(struct fs_wait *wait)
 		file->reads = read->next;
 	if (read->next)
 		read->next->previous = read->previous;
+	file->fs->read_count--;
 	free(read);
 	if (file->released && !file->reads) {
 		(void)atomic_fetch_sub(&file->fs->mail.lingering, 1);
@@ -264,31 +269,47 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
 	}
 	read->file = file;
 	read->since_ms = clock_now_ms(fs->config.clock);
+	read->pid = fuse_req_ctx(req)->pid;
 	read->previous = NULL;
 	read->next = file->reads;
 	if (read->next)
 		read->next->previous = read;
 	file->reads = read;
+	fs->read_count++;
 	cache_read(file->cache, &ident, (uint64_t)offset, size_bytes,
 	    read_answer, read);
 }
 
-void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+static bool is_gone(pid_t pid)
 {
-	struct fs *fs = fs_of(req);
-	struct fs_file *file = file_of(info);
-	uint64_t now_ms = clock_now_ms(fs->config.clock);
+	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
 
-	(void)ino;
+/* What the kernel reads ahead for a program it does not interrupt when that
+ * is killed: such READs would keep the mount busy for umount(8) until their
+ * deadline. Another reader of the same pages is not harmed: the kernel asks
+ * for them again. */
+static void end_orphans(struct fs_file *file, uint64_t now_ms)
+    REQUIRES(fuse_thread)
+{
 	for (struct read_wait *read = file->reads; read; read = read->next) {
-		if (now_ms - read->since_ms <= FLUSH_STALLED_MS)
-			continue;
-		if (!wait_claim(&read->wait))
+		if (now_ms - read->since_ms <= STALLED_MS ||
+		    !is_gone(read->pid) || !wait_claim(&read->wait))
 			continue;
 		stats_add(STATS_fs_interrupted, 1);
 		reply_error(read->wait.req, -EINTR);
 	}
-	reply_error(req, 0);
+}
+
+void files_tend(struct fs *fs)
+{
+	uint64_t now_ms = clock_now_ms(fs->config.clock);
+
+	if (fs->read_count == 0 || now_ms - fs->tended_ms < FILES_TEND_MS)
+		return;
+	fs->tended_ms = now_ms;
+	for (struct fs_file *file = fs->files; file; file = file->next)
+		end_orphans(file, now_ms);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)

@@ -264,6 +264,7 @@ static int serve(struct fs *fs) REQUIRES(fuse_thread)
 		}
 		if (code == -EAGAIN) {
 			code = device_wait(fs);
+			files_tend(fs);
 		} else if (code == -EINTR) {
 			code = 0;
 		}

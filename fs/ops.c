@@ -12,7 +12,6 @@
  *	                                               node's version, or ESTALE
  *	read          when the cache has the bytes,    bytes of that version
  *	              by its deadline
- *	flush         at once                          ends stalled READs
  *	release       no one waits for it
  *	opendir       when the listing is complete     one listing
  *	readdir(plus) at once                          parts of that listing
@@ -21,7 +20,8 @@
  *	                                               WebDAV cannot express
  *
  * Left out, because the kernel does it alone then: locks (between the
- * processes of this machine), SEEK_DATA, fsync of what nobody writes.
+ * processes of this machine), SEEK_DATA, flush and fsync of what nobody
+ * writes.
  */
 #include "fs/reply.h"
 #include "fs/session.h"
@@ -211,7 +211,6 @@ const struct fuse_lowlevel_ops fs_ops = {
     .statfs = op_statfs,
     .open = op_open,
     .read = op_read,
-    .flush = op_flush,
     .release = op_release,
     .opendir = op_opendir,
     .readdir = op_readdir,

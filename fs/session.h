@@ -18,6 +18,7 @@
 #include "fs/fs.h"
 #include "fs/inode.h"
 #include "fs/lowlevel.h"
+#include "fs/patience.h"
 #include "fs/wait.h"
 
 #include <stdatomic.h>
@@ -37,9 +38,12 @@ struct fs {
 	bool parallel_dirops; /* ... and the kernel offered this */
 	_Atomic bool stopping;
 	_Atomic bool ready;
+	struct patience patience; /* for the next request */
 	struct fs_mail mail;
 	struct fs_nodes nodes;
 	struct fs_file *files; /* open handles */
+	unsigned read_count;   /* READs that the cache has */
+	uint64_t tended_ms;    /* when they were looked through last */
 	struct fs_dir *dirs;
 	struct dir_page *page; /* where a READDIR is put together */
 	char device[32];       /* "MAJ:MIN" of the mount; "" when not mounted */
@@ -66,6 +70,11 @@ extern const struct fuse_lowlevel_ops fs_ops;
 void files_close_all(struct fs *fs) REQUIRES(fuse_thread);
 void dirs_close_all(struct fs *fs) REQUIRES(fuse_thread);
 
+/** End the READs that nobody waits for any more; to be called at least each
+ *  FILES_TEND_MS while there are any. */
+enum { FILES_TEND_MS = 1000 };
+void files_tend(struct fs *fs) REQUIRES(fuse_thread);
+
 /* attr.c */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookup_count);
@@ -79,7 +88,6 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino);
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
     struct fuse_file_info *info);
-void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 
 /* dir.c */

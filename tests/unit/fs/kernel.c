@@ -139,6 +139,7 @@ static void start(struct kernel *kernel, bool shared)
 
 	*kernel = (struct kernel){
 	    .clock = {.hand_driven = 1, .monotonic_ms = 1000000},
+	    .caller = getpid(),
 	    .private = private,
 	};
 	assert(private != NULL);
@@ -222,7 +223,7 @@ uint64_t kernel_send(struct kernel *kernel, enum fuse_opcode opcode,
 	    .nodeid = node,
 	    .uid = 1000,
 	    .gid = 1000,
-	    .pid = 42,
+	    .pid = (uint32_t)kernel->caller,
 	};
 	size_t n = sizeof(header) + body_bytes + more_bytes;
 	ssize_t sent;
@@ -351,15 +352,6 @@ uint64_t send_read(struct kernel *kernel, uint64_t node, uint64_t handle,
 	    .fh = handle, .offset = offset_bytes, .size = size_bytes};
 
 	return kernel_send(kernel, FUSE_READ, node, &in, sizeof(in), NULL, 0);
-}
-
-int do_flush(struct kernel *kernel, uint64_t node, uint64_t handle)
-{
-	const struct fuse_flush_in in = {.fh = handle};
-
-	return kernel_reply(kernel,
-	    kernel_send(kernel, FUSE_FLUSH, node, &in, sizeof(in), NULL, 0))
-	    ->error;
 }
 
 static int release(struct kernel *kernel, enum fuse_opcode opcode,

@@ -17,12 +17,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct cache;
 struct fs;
 
 struct kernel {
 	struct clock clock; /* hand-driven: mount and cache use it */
+	pid_t caller;       /* in whose name requests are sent; at first ours */
 	struct cache *cache;
 	struct fs *fs;
 	struct kernel_private *private;
@@ -76,7 +78,6 @@ uint64_t send_open(struct kernel *kernel, uint64_t node, uint32_t flags);
 int do_open(struct kernel *kernel, uint64_t node, struct fuse_open_out *out);
 uint64_t send_read(struct kernel *kernel, uint64_t node, uint64_t handle,
     uint64_t offset_bytes, uint32_t size_bytes);
-int do_flush(struct kernel *kernel, uint64_t node, uint64_t handle);
 int do_release(struct kernel *kernel, uint64_t node, uint64_t handle);
 int do_opendir(struct kernel *kernel, uint64_t node, struct fuse_open_out *out);
 int do_releasedir(struct kernel *kernel, uint64_t node, uint64_t handle);

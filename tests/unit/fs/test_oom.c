@@ -73,7 +73,6 @@ static void read_file(struct kernel *kernel, uint64_t node)
 		assert_int_equal(reply->size_bytes, 90);
 		assert_int_equal(reply->bytes[0], fake_byte(7, 10));
 	}
-	assert_int_equal(do_flush(kernel, node, opened.fh), 0);
 	assert_int_equal(do_release(kernel, node, opened.fh), 0);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/unit/fs/test_requests.c - a request is answered exactly once,
- * whoever is first: the cache, an INTERRUPT, a FLUSH, the end of the mount.
+ * whoever is first: the cache, an INTERRUPT, the end of its process or of the
+ * mount.
  * (The harness aborts at a second answer and at a missing one.)
  */
 #include "base/stats.h"
@@ -16,6 +17,8 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -261,34 +264,52 @@ static void lookups_answered_elsewhere_race_with_forgets(void **state)
 	assert_int_equal(stats_get(STATS_fs_nodes), 0);
 }
 
-static void a_flush_ends_reads_that_stalled_and_no_others(void **state)
+/* The number of a process that has been. */
+static pid_t gone_process(void)
 {
-	struct fuse_open_out other;
-	uint64_t stalled;
-	uint64_t others;
-	uint64_t young;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return pid;
+}
+
+/* Whatever comes has the mount look through its READs first. */
+static void pass_ms(uint64_t ms)
+{
+	kernel.clock.monotonic_ms += ms;
+	kernel_sync(&kernel);
+}
+
+static void stalled_reads_end_with_their_process_and_no_others(void **state)
+{
+	pid_t gone = gone_process();
+	uint64_t reads[4]; /* of the gone, the living, from elsewhere, young */
 
 	(void)state;
 	open_file();
-	assert_int_equal(do_open(&kernel, node, &other), 0);
 	fake_hold(kernel.cache, true);
-	stalled = send_read(&kernel, node, handle, 0, 4096);
-	others = send_read(&kernel, node, other.fh, 0, 4096);
-	fake_await_held(kernel.cache, 2);
-	kernel.clock.monotonic_ms += 1001;
-	young = send_read(&kernel, node, handle, 4096, 4096);
+	kernel.caller = gone;
+	reads[0] = send_read(&kernel, node, handle, 0, 4096);
+	kernel.caller = getpid();
+	reads[1] = send_read(&kernel, node, handle, 0, 4096);
+	kernel.caller = 0;
+	reads[2] = send_read(&kernel, node, handle, 0, 4096);
 	fake_await_held(kernel.cache, 3);
-	assert_int_equal(do_flush(&kernel, node, handle), 0);
-	assert_int_equal(error_of(stalled), -EINTR);
-	assert_false(kernel_is_answered(&kernel, others));
-	assert_false(kernel_is_answered(&kernel, young));
-	kernel.clock.monotonic_ms += 1000; /* not *more* than a second */
-	assert_int_equal(do_flush(&kernel, node, handle), 0);
-	assert_false(kernel_is_answered(&kernel, young));
-	for (unsigned i = 0; i < 3; i++)
+	pass_ms(1001);
+	assert_int_equal(error_of(reads[0]), -EINTR);
+	kernel.caller = gone;
+	reads[3] = send_read(&kernel, node, handle, 4096, 4096);
+	fake_await_held(kernel.cache, 4);
+	pass_ms(1000); /* not *more* than a second */
+	for (unsigned i = 1; i < 4; i++)
+		assert_false(kernel_is_answered(&kernel, reads[i]));
+	for (unsigned i = 0; i < 4; i++)
 		answer_elsewhere(0);
-	assert_int_equal(error_of(others), 0);
-	assert_int_equal(error_of(young), 0);
+	for (unsigned i = 1; i < 4; i++)
+		assert_int_equal(error_of(reads[i]), 0);
 }
 
 /* The kernel releases a handle when its READs are answered; the cache may
@@ -401,7 +422,7 @@ int main(void)
 	    CASE(an_interrupt_that_comes_first_is_kept_for_its_request),
 	    CASE(interrupt_and_answer_race_for_one_reply),
 	    CASE(lookups_answered_elsewhere_race_with_forgets),
-	    CASE(a_flush_ends_reads_that_stalled_and_no_others),
+	    CASE(stalled_reads_end_with_their_process_and_no_others),
 	    CASE(a_file_is_closed_when_released_and_read_no_more),
 	    CASE(the_fuse_thread_sleeps_again_after_an_answer),
 	    CASE(a_forgotten_node_lives_until_its_answer_has_come),
