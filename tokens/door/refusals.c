@@ -59,7 +59,7 @@ static struct refusal_kept *oldest_of_greediest(struct refusals *refusals)
 		unsigned count = count_of(refusals, uid);
 		struct refusal_kept *oldest = oldest_of(refusals, uid);
 
-		if (count > most ||
+		if (victim == NULL || count > most ||
 		    (count == most && oldest->turn < victim->turn)) {
 			most = count;
 			victim = oldest;

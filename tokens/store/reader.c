@@ -18,6 +18,7 @@ static struct purse *next_due(
 	struct purse *first = NULL;
 
 	*due_ms = UINT64_MAX;
+	*force = false;
 	for (struct purse *purse = tokens->own; purse != NULL;
 	     purse = purse->next) {
 		bool forced;

@@ -6,6 +6,7 @@
 #include "tokens/store/store.h"
 #include "tokens/verify/trust.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -252,6 +253,7 @@ int token_store_new(struct tokens **out, const struct tokens_config *config,
 		source_free(writing);
 		return code;
 	}
+	assert(tokens != NULL);
 	if (add_purses(tokens, source, writing) < 0) {
 		token_store_destroy(tokens);
 		return err_set(err, -ENOMEM, "out of memory");
