@@ -187,10 +187,10 @@ int token_store_start(
 
 	if (code < 0) {
 		token_store_destroy(tokens);
-		return err_set(
+		(void)err_set(
 		    err, code, "threads for tokens: %s", err_message(code));
 	}
-	return 0;
+	return code;
 }
 
 static void wait_first_look(struct tokens *tokens)
