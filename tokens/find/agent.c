@@ -9,27 +9,13 @@
 #include "tokens/claims/token.h"
 #include "tokens/find/agent_answer.h"
 #include "tokens/find/agent_call.h"
-#include "tokens/store/renew.h"
+#include "tokens/find/agent_kept.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What is kept of one want. */
-struct kept {
-	bool used;
-	char *scope;         /* NULL: what the account has */
-	char *audience;      /* NULL: none */
-	struct token *token; /* the last good one; may have ended since */
-	uint64_t took_s;     /* wall clock */
-	uint64_t used_ms;
-	uint64_t again_ms;   /* not asked before */
-	uint64_t refused_ms; /* no newer one for a refusal before */
-	unsigned failures;   /* in a row, told by the agent */
-	struct err problem;  /* of the last question */
-};
 
 struct agent {
 	const struct clock *clock;
@@ -40,10 +26,11 @@ struct agent {
 	uint32_t held_s;
 	bool named; /* the account is known */
 	char name[AGENT_NAME_BYTES];
-	struct kept kept[AGENT_CACHE_MAX];
-	const struct kept *pending; /* whose answer is waited for; NULL: the
+	struct agent_kept kept[AGENT_CACHE_MAX];
+	const struct agent_kept
+	    *pending;        /* whose answer is waited for; NULL: the
 				       list of accounts, if the call is open */
-	uint64_t pending_ms;        /* since when */
+	uint64_t pending_ms; /* since when */
 	struct agent_call call;
 };
 
@@ -67,21 +54,13 @@ static void set_account(struct agent *agent, const char *account)
 	agent->place.account = agent->named ? account_of(agent) : "NAME";
 }
 
-static void empty(struct kept *kept)
-{
-	free(kept->scope);
-	free(kept->audience);
-	token_put(kept->token);
-	*kept = (struct kept){.used = false};
-}
-
 void agent_free(struct agent *agent)
 {
 	if (agent == NULL)
 		return;
 	agent_call_end(&agent->call);
 	for (unsigned i = 0; i < AGENT_CACHE_MAX; i++)
-		empty(&agent->kept[i]);
+		agent_kept_empty(&agent->kept[i]);
 	free(agent->socket);
 	free(agent->account);
 	free(agent->tree);
@@ -144,10 +123,11 @@ static bool same(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static struct kept *find(struct agent *agent, const struct agent_want *want)
+static struct agent_kept *find(
+    struct agent *agent, const struct agent_want *want)
 {
 	for (unsigned i = 0; i < AGENT_CACHE_MAX; i++) {
-		struct kept *kept = &agent->kept[i];
+		struct agent_kept *kept = &agent->kept[i];
 
 		if (kept->used && same(kept->scope, want->scope) &&
 		    same(kept->audience, want->audience))
@@ -156,16 +136,16 @@ static struct kept *find(struct agent *agent, const struct agent_want *want)
 	return NULL;
 }
 
-static void drop(struct agent *agent, struct kept *kept)
+static void drop(struct agent *agent, struct agent_kept *kept)
 {
 	if (agent->pending == kept)
 		agent_call_end(&agent->call);
-	empty(kept);
+	agent_kept_empty(kept);
 }
 
 void agent_drop(struct agent *agent, const struct agent_want *want)
 {
-	struct kept *kept = find(agent, want);
+	struct agent_kept *kept = find(agent, want);
 
 	if (kept != NULL)
 		drop(agent, kept);
@@ -173,13 +153,13 @@ void agent_drop(struct agent *agent, const struct agent_want *want)
 
 /* A place for a want: a free one, else that of the one that was not wanted
  * for the longest time. */
-static struct kept *make_room(
+static struct agent_kept *make_room(
     struct agent *agent, const struct agent_want *want)
 {
-	struct kept *oldest = &agent->kept[0];
+	struct agent_kept *oldest = &agent->kept[0];
 
 	for (unsigned i = 0; i < AGENT_CACHE_MAX && oldest->used; i++) {
-		struct kept *kept = &agent->kept[i];
+		struct agent_kept *kept = &agent->kept[i];
 
 		if (!kept->used || kept->used_ms < oldest->used_ms)
 			oldest = kept;
@@ -187,75 +167,18 @@ static struct kept *make_room(
 	drop(agent, oldest);
 	if (copy(&oldest->scope, want->scope) < 0 ||
 	    copy(&oldest->audience, want->audience) < 0) {
-		empty(oldest);
+		agent_kept_empty(oldest);
 		return NULL;
 	}
 	oldest->used = true;
 	return oldest;
 }
 
-/* When to ask. */
-
-static uint64_t margin_of(const struct kept *kept)
+static bool is_due(struct agent *agent, struct agent_kept *kept, bool force)
 {
-	const struct jwt_claims *claims = &kept->token->claims;
-	uint64_t start = claims->issued_s;
-
-	if (start == 0)
-		start = claims->not_before_s;
-	if (start == 0)
-		start = kept->took_s;
-	if (start >= claims->expires_s)
-		return 0;
-	return renew_margin_s(claims->expires_s - start);
-}
-
-static uint64_t left_s(const struct kept *kept, uint64_t now_s)
-{
-	uint64_t end = kept->token != NULL ? kept->token->claims.expires_s : 0;
-
-	return end > now_s ? end - now_s : 0;
-}
-
-/* Renewals are jittered by a tenth of the margin, and forced. */
-static bool in_margin(const struct kept *kept, bool force, uint64_t now_s)
-{
-	uint64_t margin = margin_of(kept);
-
-	return left_s(kept, now_s) <= margin + (force ? margin / 10 + 1 : 0);
-}
-
-static bool is_due(struct agent *agent, struct kept *kept, bool force)
-{
-	uint64_t now_s = clock_wall_s(agent->clock);
-	uint64_t now_ms = clock_now_ms(agent->clock);
-
 	if (agent->pending == kept && agent_call_is_open(&agent->call))
 		return true;
-	if (kept->token != NULL && left_s(kept, now_s) > 0 &&
-	    !in_margin(kept, force, now_s)) {
-		/* Nothing but a refusal asks for a newer one now. */
-		if (!force || now_ms < kept->refused_ms)
-			return false;
-		kept->refused_ms = now_ms + AGENT_REFUSED_MS;
-		return true;
-	}
-	return now_ms >= kept->again_ms;
-}
-
-/* How long the answer has to be good. The agent keeps the very token that is
- * kept here, so a newer one has to be better than that. */
-static uint64_t valid_wanted_s(
-    const struct agent *agent, const struct kept *kept, bool force)
-{
-	uint64_t left = left_s(kept, clock_wall_s(agent->clock));
-	uint64_t most = renew_margin_s(UINT32_MAX);
-
-	if (left == 0)
-		left = agent->held_s;
-	if (left > 0)
-		return left < UINT32_MAX ? left + 1 : UINT32_MAX;
-	return force ? most + most / 10 + 1 : AGENT_FIRST_VALID_S;
+	return agent_kept_is_due(kept, force, agent->clock);
 }
 
 /* Asking. */
@@ -267,7 +190,7 @@ static bool add(cJSON *object, const char *name, const char *text)
 }
 
 static int write_question(char out[AGENT_QUESTION_BYTES_MAX],
-    const struct agent *agent, const struct kept *kept, uint64_t valid_s,
+    const struct agent *agent, const struct agent_kept *kept, uint64_t valid_s,
     struct err *err)
 {
 	__attribute__((cleanup(token_json_freep))) cJSON *object =
@@ -292,7 +215,7 @@ static int write_question(char out[AGENT_QUESTION_BYTES_MAX],
 }
 
 /* Begin a call, or go on with the one that waits for the same. */
-static int call_agent(struct agent *agent, const struct kept *kept,
+static int call_agent(struct agent *agent, const struct agent_kept *kept,
     const char *question, uint64_t until_ms, struct err *err)
 {
 	uint64_t now_ms = clock_now_ms(agent->clock);
@@ -332,7 +255,8 @@ static int find_account(struct agent *agent, uint64_t until_ms, struct err *err)
 }
 
 static int ask_token(struct token **out, struct agent *agent,
-    const struct kept *kept, bool force, uint64_t until_ms, struct err *err)
+    const struct agent_kept *kept, bool force, uint64_t until_ms,
+    struct err *err)
 {
 	char question[AGENT_QUESTION_BYTES_MAX];
 	int code;
@@ -342,8 +266,10 @@ static int ask_token(struct token **out, struct agent *agent,
 		if (code < 0)
 			return code;
 	}
-	code = write_question(
-	    question, agent, kept, valid_wanted_s(agent, kept, force), err);
+	code = write_question(question, agent, kept,
+	    agent_kept_valid_s(
+	        kept, agent->held_s, force, clock_wall_s(agent->clock)),
+	    err);
 	if (code == 0)
 		code = call_agent(agent, kept, question, until_ms, err);
 	if (code < 0)
@@ -359,8 +285,8 @@ static int ask_token(struct token **out, struct agent *agent,
 
 /* The token in use stays itself while its text does. One that has ended is
  * no news, but better than nothing: it tells that there was one. */
-static int take(struct agent *agent, struct kept *kept, struct token *token,
-    struct err *err)
+static int take(struct agent *agent, struct agent_kept *kept,
+    struct token *token, struct err *err)
 {
 	uint64_t now_s = clock_wall_s(agent->clock);
 	bool ended = token_phase_at(token, now_s) == TOKEN_ENDED;
@@ -386,30 +312,11 @@ static int take(struct agent *agent, struct kept *kept, struct token *token,
 	return err->code;
 }
 
-/* When it may be asked again: soon after trouble on the way, because an
- * operation may be waiting; less and less often while it tells of failures,
- * because each question goes on to the issuer. */
-static void pace(struct agent *agent, struct kept *kept, int code)
-{
-	uint64_t now_ms = clock_now_ms(agent->clock);
-	uint64_t left_ms = 1000 * left_s(kept, clock_wall_s(agent->clock));
-	uint64_t wait_ms = AGENT_AGAIN_MS_MIN;
-	bool told = code == -EREMOTEIO || code == -EKEYREVOKED;
-
-	kept->failures = told ? kept->failures + 1 : 0;
-	for (unsigned i = 1; i < kept->failures && wait_ms < AGENT_AGAIN_MS_MAX;
-	     i++)
-		wait_ms *= 2;
-	if (code == 0 && left_ms / 8 > wait_ms)
-		wait_ms = left_ms / 8;
-	kept->again_ms = now_ms + wait_ms;
-}
-
 int agent_ask(struct agent *agent, const struct agent_want *want,
     struct token **out, struct err *err)
 {
 	uint64_t until_ms = clock_now_ms(clock_system()) + want->wait_ms;
-	struct kept *kept = find(agent, want);
+	struct agent_kept *kept = find(agent, want);
 	struct token *token = NULL;
 	int code = 0;
 
@@ -428,7 +335,7 @@ int agent_ask(struct agent *agent, const struct agent_want *want,
 		if (code == 0)
 			code = take(agent, kept, token, &problem);
 		kept->problem = problem;
-		pace(agent, kept, code);
+		agent_kept_pace(kept, code, agent->clock);
 	}
 	*err = kept->problem;
 	if (kept->token != NULL)
