@@ -100,6 +100,7 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	objects_init(&cache->objects);
 	reads_init(&cache->reads);
 	cache_enter(cache);
+	prefetches_init(&cache->prefetches);
 	rates_init(&cache->rates, cache_now_ms(cache));
 	cache_exit(cache);
 	code = copy_strings(cache, config);
@@ -130,6 +131,7 @@ void cache_stop(struct cache *cache)
 	cache_enter(cache);
 	cache->stopping = true;
 	reads_stop(cache, &todo);
+	prefetches_stop(cache, &todo);
 	cache_leave(cache, &todo);
 	access_stop(cache);
 	disk_stop(cache);
@@ -177,6 +179,7 @@ void cache_tick(struct cache *cache)
 	    silent_ms >= READ_SILENT_MS ||
 	        silent_ms >= cache->config.timeout_ms / 4,
 	    &todo);
+	prefetches_go(cache, &todo);
 	cache_leave(cache, &todo);
 }
 

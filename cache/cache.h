@@ -177,6 +177,40 @@ enum {
 void cache_read(struct cache_file *file, const struct ident *ident,
     uint64_t offset_bytes, size_t size_bytes, cache_read_fn answer, void *arg);
 
+enum { CACHE_PREFETCH_BYTES = 8 * 1024 * 1024 };
+
+/** 0: `size_bytes` of the file are on the disk, of which `brought_bytes` were
+ *  not before. Or a negative errno. */
+typedef void (*cache_prefetch_fn)(
+    void *arg, int code, uint64_t size_bytes, uint64_t brought_bytes);
+
+/**
+ * Have a range of a file on the disk; what is there already is not fetched
+ * again. It goes behind everything that somebody waits for, and is answered
+ * when the disk has been looked at and has it. Several may be on their way;
+ * the file stays open until they are answered.
+ *
+ * @param offset_bytes  a multiple of CACHE_BLOCK_BYTES.
+ * @param size_bytes    CACHE_PREFETCH_BYTES at most; cut at the file's end.
+ *
+ * Codes besides those of reading:
+ *   -ENODEV   nothing is kept on disk here
+ *   -ENOTSUP  by what the server tells versions cannot be told apart
+ *   -EAGAIN   this version is too young to be told from the next: open the
+ *             file again after CACHE_YOUNG_MS
+ *   -ENOSPC, -EDQUOT, -EROFS, ...  the disk does not take it
+ */
+void cache_prefetch(struct cache_file *file, const struct ident *ident,
+    uint64_t offset_bytes, uint64_t size_bytes, cache_prefetch_fn answer,
+    void *arg);
+
+enum { CACHE_YOUNG_MS = 2500 };
+
+/** How much may be prefetched at once so that it all stays: what the cache is
+ *  sure to have room for when all else goes. 0: nothing is kept on disk, and
+ *  `why` says why (borrowed). */
+uint64_t cache_room_bytes(const struct cache *cache, const char **why);
+
 /** What the user.bearerfs.* attributes show. */
 struct cache_facts {
 	char etag[128];     /* "" when unknown */

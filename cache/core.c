@@ -14,6 +14,7 @@ void todo_init(struct todo *todo)
 	list_init(&todo->answers);
 	list_init(&todo->runs);
 	list_init(&todo->closes);
+	list_init(&todo->prefetches);
 	todo->hurry_count = 0;
 }
 
@@ -51,6 +52,8 @@ static void do_todo(
 	todo->hurry_count = 0;
 	while ((item = list_pop(&todo->runs)) != NULL)
 		run_go(CONTAINER_OF(item, struct run, place));
+	while ((item = list_pop(&todo->prefetches)) != NULL)
+		prefetch_go_on(item);
 	while ((item = list_pop(&todo->closes)) != NULL)
 		object_free(CONTAINER_OF(item, struct object, idle));
 }
@@ -58,7 +61,8 @@ static void do_todo(
 static bool is_done(const struct todo *todo)
 {
 	return list_is_empty(&todo->answers) && list_is_empty(&todo->runs) &&
-	    list_is_empty(&todo->closes) && todo->hurry_count == 0;
+	    list_is_empty(&todo->closes) && list_is_empty(&todo->prefetches) &&
+	    todo->hurry_count == 0;
 }
 
 void cache_leave(struct cache *cache, struct todo *todo)

@@ -23,6 +23,7 @@
 #include "cache/object.h"
 #include "cache/offline.h"
 #include "cache/pool.h"
+#include "cache/prefetch.h"
 #include "cache/rates.h"
 #include "cache/read.h"
 #include "cache/walk.h"
@@ -60,6 +61,7 @@ struct cache {
 	struct rates rates GUARDED_BY(cache_lock);
 	struct disk disk GUARDED_BY(cache_lock);
 	struct writer writer GUARDED_BY(cache_lock);
+	struct prefetches prefetches GUARDED_BY(cache_lock);
 
 	struct access access;
 	struct walks walks;
@@ -72,9 +74,10 @@ enum { TODO_HURRY_MAX = 32 };
 
 /** What has to be done without the lock. */
 struct todo {
-	struct list answers; /* of struct read */
-	struct list runs;    /* of struct run: look for their bytes */
-	struct list closes;  /* of struct object: nobody needs them */
+	struct list answers;    /* of struct read */
+	struct list runs;       /* of struct run: look for their bytes */
+	struct list closes;     /* of struct object: nobody needs them */
+	struct list prefetches; /* that go on, or are answered */
 	struct todo_hurry {
 		uint64_t number;
 		uid_t uid;

@@ -174,6 +174,7 @@ struct block *pool_take(struct pool *pool, struct object *object,
 	block->used_pages = 0;
 	block->fetched = false;
 	block->ahead = false;
+	block->wanted = false;
 	block->run = NULL;
 	list_push(&object->blocks, &block->of_object);
 	if (shared) {

@@ -54,6 +54,7 @@ struct block {
 	uint16_t used_pages; /* bits: pages that a reader was given */
 	bool fetched;        /* came from a server: counts as fetched */
 	bool ahead;          /* on its way without a reader that waits */
+	bool wanted; /* to be kept: it was asked for by name (prefetch.h) */
 	bool hashed;
 	bool touched;    /* its buffer occupies memory */
 	struct run *run; /* who brings it, while COMING */

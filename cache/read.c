@@ -188,7 +188,8 @@ void reads_block_failed(struct cache *cache, struct block *block, int code,
 		    CONTAINER_OF(item, struct read_wait, place)->read;
 
 		if (is_anothers(cache, read, code, ident) ||
-		    (again && try_again(cache, read))) {
+		    (again && (!read->polite || code == -ECANCELED) &&
+		        try_again(cache, read))) {
 			read_release(cache, read);
 			read->whole = true;
 			read_go_on(cache, read, todo);

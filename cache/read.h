@@ -73,6 +73,7 @@ struct read {
 	int code;
 	unsigned tries;
 	bool whole;  /* whole blocks: its pages alone are not on the disk */
+	bool polite; /* see read_ask */
 	bool hungry; /* in a stream, and waits for bytes */
 	struct stream_plan plan;
 	unsigned missing; /* blocks not yet here */
@@ -97,9 +98,19 @@ struct read_ask {
 	uint64_t offset_bytes;
 	size_t size_bytes; /* inside the file */
 	uint64_t deadline_ms;
+	/* Nobody waits for it: it goes behind those for whom somebody does,
+	 * takes no buffer that they might want (-EAGAIN), and is not tried
+	 * again. Whole blocks; what it brings is to be kept. */
+	bool polite;
+	uint64_t ahead_until_bytes; /* of a polite one: fetched in one range
+				       with it, for those that follow */
 	cache_read_fn answer;
 	void *arg;
 };
+
+/** A polite read, through the door: `ask` has its ident, offset, size and
+ *  `ahead_until_bytes`, inside the file, and whom to answer. */
+void read_politely(const struct cache_file *file, struct read_ask *ask);
 
 /** Past the door: begin. */
 void read_start(const struct read_ask *ask);

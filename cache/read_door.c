@@ -134,6 +134,27 @@ static void enter(struct read_ask *ask, int code)
 	}
 }
 
+/* @return as access_door(), with the ident that the bytes go with. */
+static int door_of(const struct cache_file *file, struct read_ask *ask)
+{
+	const struct object *object = file->object;
+
+	if (object->cache->config.shared)
+		return door_of_handle(file, ask);
+	return access_door(
+	    object->cache, &ask->ident, object->server_path, CACHE_BYTES, NULL);
+}
+
+void read_politely(const struct cache_file *file, struct read_ask *ask)
+{
+	const struct cache *cache = file->object->cache;
+
+	ask->object = file->object;
+	ask->polite = true;
+	ask->deadline_ms = cache_now_ms(cache) + cache->config.timeout_ms;
+	enter(ask, door_of(file, ask));
+}
+
 void cache_read(struct cache_file *file, const struct ident *ident,
     uint64_t offset_bytes, size_t size_bytes, cache_read_fn answer, void *arg)
 {
@@ -162,11 +183,7 @@ void cache_read(struct cache_file *file, const struct ident *ident,
 	    .answer = answer,
 	    .arg = arg,
 	};
-	if (cache->config.shared)
-		code = door_of_handle(file, &ask);
-	else
-		code = access_door(
-		    cache, ident, object->server_path, CACHE_BYTES, NULL);
+	code = door_of(file, &ask);
 	first = code == 0 && !atomic_load(&file->begun) &&
 	    !atomic_exchange(&file->begun, true);
 	/* Once it is answered the file may be gone. */

@@ -6,6 +6,7 @@
 #include "base/stats.h"
 #include "cache/core.h"
 #include "cache/read.h"
+#include "fetch/fetch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -85,8 +86,8 @@ static bool hold_blocks(struct cache *cache, struct read *read, bool made[])
 	for (unsigned i = 0; i < count; i++) {
 		if (!made[i])
 			continue;
-		read->blocks[i] =
-		    pool_take(pool, read->object, first + i, true, true);
+		read->blocks[i] = pool_take(
+		    pool, read->object, first + i, !read->polite, true);
 		if (read->blocks[i] == NULL) {
 			give_back(cache, read, made, count);
 			return false;
@@ -126,7 +127,10 @@ static void await_block(
 		return;
 	}
 	read_part(read, block->index, &from, &until);
-	demand_block(cache, block, read->ident.uid, todo);
+	if (read->polite)
+		block->wanted = true;
+	else
+		demand_block(cache, block, read->ident.uid, todo);
 	if (until <= block->arrived_bytes) {
 		stats_add(STATS_cache_memory_hits, 1);
 		return;
@@ -148,7 +152,7 @@ static int ask_for_blocks(
 		await_block(builder->cache, read, i, builder->todo);
 	for (unsigned i = 0; i < read->count; i++)
 		if (made[i])
-			runs_add(builder, read->blocks[i], true);
+			runs_add(builder, read->blocks[i], !read->polite);
 	/* Without memory for read-ahead a read still gets what it wants. */
 	code = builder->code;
 	runs_ahead(builder, &read->plan, read->offset_bytes, read->size_bytes);
@@ -174,6 +178,20 @@ static void wait_or_finish(
 	read_wait_in(cache, read, READ_WAITING, NULL);
 }
 
+/* Blocks of one range at most. One that nobody waits for may be as long as
+ * ranges can be. */
+static unsigned range_blocks_max(
+    const struct cache *cache, const struct read *read) REQUIRES(cache_lock);
+static unsigned range_blocks_max(
+    const struct cache *cache, const struct read *read)
+{
+	if (!read->polite)
+		return rates_range_blocks(cache, read->plan.window_bytes);
+	return fetch_validates_bytes(cache->config.fetch)
+	    ? RUN_BLOCKS_MAX
+	    : RUN_UNCONFIRMED_BLOCKS;
+}
+
 void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 {
 	struct object *object = read->object;
@@ -183,7 +201,7 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 	    .object = object,
 	    .ident = &read->ident,
 	    .todo = todo,
-	    .blocks_max = rates_range_blocks(cache, read->plan.window_bytes),
+	    .blocks_max = range_blocks_max(cache, read),
 	};
 	int code;
 
@@ -200,6 +218,8 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 	} else if (hold_blocks(cache, read, made)) {
 		code = ask_for_blocks(read, made, &builder);
 		wait_or_finish(cache, read, code, todo);
+	} else if (read->polite) {
+		read_finish(cache, read, -EAGAIN, todo);
 	} else {
 		read_wait_in(cache, read, READ_STARVED, &read->reader->starved);
 	}
@@ -226,11 +246,33 @@ static struct read *read_new(struct reads *reads)
 	return read;
 }
 
+/* What is fetched beyond it. A polite read is no step of a stream. */
+static struct stream_plan plan_of(
+    struct cache *cache, const struct read_ask *ask) REQUIRES(cache_lock);
+static struct stream_plan plan_of(
+    struct cache *cache, const struct read_ask *ask)
+{
+	struct rates_pace pace;
+
+	if (ask->polite)
+		return (struct stream_plan){.sequential = true,
+		    .from_bytes = ask->offset_bytes + ask->size_bytes,
+		    .until_bytes = ask->ahead_until_bytes};
+	pace = rates_pace(cache);
+	return streams_note(&ask->object->streams,
+	    &(struct stream_read){
+	        .offset_bytes = ask->offset_bytes,
+	        .size_bytes = ask->size_bytes,
+	        .file_bytes = ask->object->version.size_bytes,
+	        .cap_bytes = pace.window_bytes,
+	        .step_bytes = pace.range_bytes,
+	    });
+}
+
 void read_start(const struct read_ask *ask)
 {
 	struct object *object = ask->object;
 	struct cache *cache = object->cache;
-	struct rates_pace pace;
 	struct todo todo;
 	struct read *read;
 
@@ -263,15 +305,8 @@ void read_start(const struct read_ask *ask)
 	read->hungry = false;
 	read->missing = 0;
 	read->count = 0;
-	pace = rates_pace(cache);
-	read->plan = streams_note(&object->streams,
-	    &(struct stream_read){
-	        .offset_bytes = ask->offset_bytes,
-	        .size_bytes = ask->size_bytes,
-	        .file_bytes = object->version.size_bytes,
-	        .cap_bytes = pace.window_bytes,
-	        .step_bytes = pace.range_bytes,
-	    });
+	read->polite = ask->polite;
+	read->plan = plan_of(cache, ask);
 	read_go_on(cache, read, &todo);
 	cache_leave(cache, &todo);
 }

@@ -23,6 +23,7 @@ void writer_add(struct cache *cache, struct block *block)
 	object_get(block->object);
 	writer->queue[(writer->first + writer->count) % room] = block;
 	writer->count++;
+	writer->added++;
 	/* One wake for the first, one when a batch is full. */
 	if (writer->count == 1 || writer->count == WRITER_BATCH)
 		(void)pthread_cond_signal(&writer->wake);
@@ -72,6 +73,7 @@ static void keep(struct cache *cache, struct block *batch[], unsigned count)
 		    .bytes = batch[i]->bytes,
 		    .size_bytes = batch[i]->size_bytes,
 		    .sums = &batch[i]->sums,
+		    .wanted = batch[i]->wanted,
 		};
 	/* The store counts what it kept and logs what it could not. */
 	(void)store_keep(cache->store, blocks, count);
@@ -84,6 +86,8 @@ static void keep(struct cache *cache, struct block *batch[], unsigned count)
 		pool_put(&cache->pool, batch[i]);
 		object_put(object, &todo);
 	}
+	cache->writer.done += count;
+	prefetches_settle(cache, &todo);
 	cache_leave(cache, &todo);
 }
 

@@ -37,6 +37,8 @@ struct writer {
 	struct block **queue; /* a ring of limits.writer_blocks */
 	unsigned first;
 	unsigned count;
+	uint64_t added; /* blocks that were ever queued */
+	uint64_t done;  /* of these, kept or found not to be */
 };
 
 /** Start the thread when there is a store. @retval -EAGAIN, -ENOMEM */

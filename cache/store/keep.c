@@ -45,7 +45,8 @@ static void prepare(struct batch *batch, const struct store_block *block)
 	struct item *item = &batch->items[batch->count];
 	struct small_file small;
 
-	*item = (struct item){.block = block};
+	*item = (struct item){.block = block,
+	    .proven = block->wanted && usage_has_classes(batch->store)};
 	batch->count++;
 	assert(block->size_bytes ==
 	    version_block_bytes(block->object, block->index));

@@ -27,7 +27,7 @@ struct item {
 	struct map_object object;
 	enum item_state state;
 	bool fresh;       /* written by this batch */
-	bool proven;      /* was here before, and was evicted */
+	bool proven;      /* wanted; or was here before, and was evicted */
 	bool looked_up;   /* its bucket is in store->buckets, at its index */
 	unsigned same_as; /* ITEM_SAME_AS: index of the other */
 	struct hash128 address;

@@ -98,6 +98,12 @@ enum store_how {
 NODISCARD int store_probe(struct store_object *object, uint64_t first_block,
     unsigned count, enum store_how how, bool have[]);
 
+/** Which blocks are there, in packs that are? Their being asked for is a use,
+ *  so that eviction does not take them first. Several threads; may wait.
+ *  @return blocks looked at, STORE_RUN_BLOCKS at most. */
+NODISCARD unsigned store_want(struct store_object *object, uint64_t first_block,
+    unsigned count, bool have[]);
+
 /**
  * Read and verify whole blocks into buffers of STORE_BLOCK_BYTES, 4096-byte
  * aligned. Stops at the first block that is not there or does not verify
@@ -139,6 +145,8 @@ struct store_block {
 	const void *bytes;
 	size_t size_bytes; /* STORE_BLOCK_BYTES but for a file's last block */
 	const struct store_sums *sums; /* NULL: computed here */
+	bool wanted; /* somebody has asked for it to be kept: it does not go
+			before what is used */
 };
 
 /**
