@@ -15,9 +15,10 @@
 
 #include "cli/control.h"
 #include "cli/describe.h"
+#include "cli/prefetch_serve.h"
 #include "cli/reasons.h"
 
-enum what { STATUS, EXPLAIN, STOP };
+enum what { STATUS, EXPLAIN, STOP, PREFETCH };
 
 /* A request's words. */
 struct words {
@@ -189,11 +190,29 @@ static int tell_state(const struct describe *mount,
 	            : describe_text(mount, to, out);
 }
 
-/* "status", "status json", "explain [json] /PATH", "stop". */
+/* The connection is no business of the control socket from now on. */
+static int prefetch(const struct describe *mount,
+    struct control_request *request, struct err *err)
+{
+	int code;
+
+	if (mount->prefetches == NULL)
+		return err_set(
+		    err, -ENOSYS, "this mount cannot prefetch: out of memory");
+	code = prefetch_serve_begin(
+	    mount->prefetches, mount, &request->peer, request->fd, err);
+	request->taken = code == 0;
+	return code;
+}
+
+/* "status", "status json", "explain [json] /PATH", "stop", "prefetch". */
 static bool read_words(struct words *out, const char *text)
 {
 	*out = (struct words){.what = STOP};
 	if (strcmp(text, "stop") == 0)
+		return true;
+	out->what = PREFETCH;
+	if (strcmp(text, "prefetch") == 0)
 		return true;
 	out->what = STATUS;
 	out->json = strcmp(text, "status json") == 0;
@@ -236,6 +255,8 @@ int answer_request(void *arg, struct control_request *request, struct buf *out,
 		return -EINVAL;
 	if (words.what == STOP)
 		return stop(mount, request, err);
+	if (words.what == PREFETCH)
+		return prefetch(mount, request, err);
 	/* The token of a mount of one user is always at hand. */
 	if (words.what == STATUS && !mount->shared)
 		return tell_state(mount, &to, words.json, out);

@@ -51,6 +51,9 @@ struct control_request {
 	bool owner;        /* who mounted, or root */
 	bool hold;         /* set by the answer: keep the connection until
 	              control_free() */
+	int fd; /* the connection; the answerer's from then on, when it
+	              sets `taken` and answers with 0 */
+	bool taken;
 	void *memo; /* the answerer's, from one call for this request to the
 	               next; NULL at first */
 };

@@ -20,7 +20,7 @@ void control_peer_begin(struct control_peer *peer, int fd,
     const struct ident *who, bool owner, uint64_t now_ms)
 {
 	*peer = (struct control_peer){
-	    .fd = fd, .request = {.peer = *who, .owner = owner}};
+	    .fd = fd, .request = {.peer = *who, .owner = owner, .fd = fd}};
 	buf_init(&peer->asked, CONTROL_REQUEST_BYTES_MAX);
 	buf_init(&peer->answer, CONTROL_ANSWER_BYTES_MAX);
 	enter(peer, CONTROL_ASKS, now_ms);
@@ -33,7 +33,8 @@ void control_peer_drop(
 		return;
 	if (peer->request.memo != NULL)
 		config->forget(config->arg, &peer->request);
-	(void)close(peer->fd);
+	if (!peer->request.taken)
+		(void)close(peer->fd);
 	buf_fini(&peer->asked);
 	buf_fini(&peer->answer);
 	*peer = (struct control_peer){.phase = CONTROL_FREE};
@@ -81,7 +82,9 @@ static void find_answer(struct control_peer *peer,
 		(void)err_set(&err, code, "no such request");
 	if (code == 0)
 		code = buf_code(&text);
-	if (code == 0)
+	if (code == 0 && peer->request.taken)
+		control_peer_drop(peer, config);
+	else if (code == 0)
 		give_text(peer, &text, now_ms);
 	else if (code != -EINPROGRESS)
 		give_error(

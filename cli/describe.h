@@ -24,6 +24,7 @@ struct cache;
 struct fetch;
 struct fs;
 struct ident;
+struct prefetch_serve;
 struct tokens;
 
 struct describe {
@@ -34,10 +35,12 @@ struct describe {
 	bool shared;             /* by many users */
 	uint64_t started_s;      /* wall clock */
 	uint32_t timeout_ms;
+	uint32_t attr_ttl_ms;
 	struct fs *fs;
 	struct cache *cache;
 	struct fetch *fetch;
 	struct tokens *tokens;
+	struct prefetch_serve *prefetches;
 };
 
 /** Who is told. */

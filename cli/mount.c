@@ -31,6 +31,7 @@
 #include "cli/options.h"
 #include "cli/own_tokens.h"
 #include "cli/plan.h"
+#include "cli/prefetch_serve.h"
 #include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/start.h"
@@ -327,6 +328,9 @@ static int make_layers(struct mount *mount, struct err *err)
 		log_line(LOG_LEVEL_WARN, LOG_CLI, "started without the source",
 		    "why=%s", LOG_TEXT(line.text));
 	}
+	code = prefetch_serve_new(&mount->describe.prefetches);
+	if (code < 0)
+		return err_set(err, code, "mount: out of memory");
 	make_control(mount);
 	return 0;
 }
@@ -383,6 +387,7 @@ static void take_down(struct mount *mount)
 		fetch_stop(mount->fetch);
 	if (mount->cache != NULL)
 		cache_stop(mount->cache);
+	prefetch_serve_free(mount->describe.prefetches);
 	if (mount->fs != NULL)
 		log_line(LOG_LEVEL_INFO, LOG_CLI, "unmounted", "mountpoint=%s",
 		    LOG_TEXT(mount->plan->mountpoint));
@@ -418,6 +423,7 @@ int mount_run(const struct plan *plan, struct daemon *daemon)
 		mount.describe.source_path = plan->source.path;
 		mount.describe.shared = plan->options->allow_other;
 		mount.describe.timeout_ms = plan->timeout_ms;
+		mount.describe.attr_ttl_ms = (uint32_t)plan->options->attr_ttl;
 		code = make_layers(&mount, &err);
 	}
 	if (code == 0) {
