@@ -15,7 +15,7 @@
 
 #include "cli/control.h"
 #include "cli/describe.h"
-#include "cli/prefetch_serve.h"
+#include "cli/prefetch/serve.h"
 #include "cli/reasons.h"
 
 enum what { STATUS, EXPLAIN, STOP, PREFETCH };

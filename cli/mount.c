@@ -31,7 +31,7 @@
 #include "cli/options.h"
 #include "cli/own_tokens.h"
 #include "cli/plan.h"
-#include "cli/prefetch_serve.h"
+#include "cli/prefetch/serve.h"
 #include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/start.h"

@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "cli/command.h"
-#include "cli/prefetch_mount.h"
-#include "cli/prefetch_talk.h"
-#include "cli/prefetch_tally.h"
+#include "cli/prefetch/mount.h"
+#include "cli/prefetch/talk.h"
+#include "cli/prefetch/tally.h"
 
 static struct talk talk;
 static int mount_end; /* what a mount would write to */

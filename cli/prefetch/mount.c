@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_mount.c - see prefetch_mount.h. */
-#include "cli/prefetch_mount.h"
+/* cli/prefetch/mount.c - see mount.h. */
+#include "cli/prefetch/mount.h"
 
 #include "base/clock.h"
 
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/prefetch_serve.h"
-#include "cli/prefetch_talk.h"
-#include "cli/prefetch_tally.h"
+#include "cli/prefetch/serve.h"
+#include "cli/prefetch/talk.h"
+#include "cli/prefetch/tally.h"
 #include "cli/progress.h"
 
 enum {

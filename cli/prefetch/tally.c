@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_tally.c - see prefetch_tally.h. */
-#include "cli/prefetch_tally.h"
+/* cli/prefetch/tally.c - see tally.h. */
+#include "cli/prefetch/tally.h"
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_tell.c - why nothing more of a mount is prefetched; see
- * prefetch_tally.h. */
+/* cli/prefetch/tell.c - why nothing more of a mount is prefetched; see
+ * tally.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/describe.h"
 #include "cli/mounts.h"
-#include "cli/prefetch_tally.h"
+#include "cli/prefetch/tally.h"
 
 enum { TEXT_BYTES = ERR_TEXT_BYTES + 128, MIB = 1024 * 1024 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/prefetch.c - `bearerfs prefetch`: fill the caches of mounts with files.
+ * cli/prefetch/prefetch.c - `bearerfs prefetch`: fill the caches of mounts with files.
  *
  * The mounts are asked through their control sockets, as the process that
  * asks: nothing passes through the mount point, so that nothing is copied
@@ -15,8 +15,8 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/mounts.h"
-#include "cli/prefetch_mount.h"
-#include "cli/prefetch_tally.h"
+#include "cli/prefetch/mount.h"
+#include "cli/prefetch/tally.h"
 #include "cli/say.h"
 
 static const struct arguments_form form = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/prefetch_talk.h - the client's end of the conversation that
- * prefetch_serve.h describes.
+ * cli/prefetch/talk.h - the client's end of the conversation that
+ * serve.h describes.
  *
  * Threads: main thread.
  */
@@ -33,7 +33,7 @@ struct talk {
 
 /** What was heard. */
 struct talk_line {
-	char what;        /* 'F', 'D', ... as in prefetch_serve.h */
+	char what;        /* 'F', 'D', ... as in serve.h */
 	uint64_t number;  /* that the client chose */
 	uint64_t bytes;   /* F, P, K */
 	uint64_t brought; /* K */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_serve.c - see prefetch_serve.h. */
-#include "cli/prefetch_serve.h"
+/* cli/prefetch/serve.c - see serve.h. */
+#include "cli/prefetch/serve.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "cli/describe.h"
-#include "cli/prefetch_impl.h"
+#include "cli/prefetch/impl.h"
 
 enum {
 	STEP_MS = 100, /* a young file is looked at anew */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_keep.c - a file that a client of `bearerfs prefetch` wants to
- * be on the disk: its ranges, a few at a time; see prefetch_impl.h. */
+/* cli/prefetch/keep.c - a file that a client of `bearerfs prefetch` wants to
+ * be on the disk: its ranges, a few at a time; see impl.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "cli/prefetch_impl.h"
+#include "cli/prefetch/impl.h"
 
 /* What a range was counted with in flying_bytes. */
 struct range {

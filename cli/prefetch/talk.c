@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_talk.c - see prefetch_talk.h. */
-#include "cli/prefetch_talk.h"
+/* cli/prefetch/talk.c - see talk.h. */
+#include "cli/prefetch/talk.h"
 
 #include "base/path.h"
 
@@ -15,7 +15,7 @@
 #include "cli/control.h"
 #include "cli/harden.h"
 #include "cli/mounts.h"
-#include "cli/prefetch_serve.h"
+#include "cli/prefetch/serve.h"
 
 enum { IN_BYTES_MAX = 256 * 1024 };
 

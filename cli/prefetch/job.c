@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_job.c - what a client of `bearerfs prefetch` asks for, one by
- * one; see prefetch_impl.h. */
+/* cli/prefetch/job.c - what a client of `bearerfs prefetch` asks for, one by
+ * one; see impl.h. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cli/describe.h"
-#include "cli/prefetch_impl.h"
+#include "cli/prefetch/impl.h"
 #include "cli/reasons.h"
 
 void job_answered(struct job *job)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/prefetch_tally.h - what came of `bearerfs prefetch`: counts, failures,
+ * cli/prefetch/tally.h - what came of `bearerfs prefetch`: counts, failures,
  * the exit status.
  *
  * Threads: main thread.
@@ -47,7 +47,7 @@ void tally_stop(struct tally *tally, const char *state, int status,
     const char *path, const char *name, const char *text);
 
 /* Why nothing more of a mount is fetched: tally_stop() with its sentence, in
- * prefetch_tell.c. */
+ * tell.c. */
 
 /** What was named takes more than there is room for, which is so many per cent
  *  of the cache's size. */

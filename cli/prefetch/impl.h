@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/prefetch_impl.h - one conversation: what prefetch_serve.c (its thread,
- * its socket) and prefetch_job.c (what is asked of the cache) share.
+ * cli/prefetch/impl.h - one conversation: what serve.c (its thread,
+ * its socket) and job.c (what is asked of the cache) share.
  *
  * Threads: a session belongs to its thread. Answers of the cache come on any:
  * they fill in what stands under the mutex, and wake the thread.
@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/prefetch_serve.h"
+#include "cli/prefetch/serve.h"
 
 struct session;
 
@@ -77,7 +77,7 @@ int job_begin(struct session *session, const char *line);
 /** Go on with one as far as can be gone. */
 void job_go_on(struct job *job, uint64_t now_ms);
 
-/** The same of one that keeps a file (prefetch_keep.c). */
+/** The same of one that keeps a file (keep.c). */
 void job_keep_on(struct job *job, uint64_t now_ms);
 
 /** Put its question to the cache, from the beginning. */

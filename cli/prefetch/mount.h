@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/prefetch_mount.h - what is to be prefetched of one mount: the paths that
+ * cli/prefetch/mount.h - what is to be prefetched of one mount: the paths that
  * were named are looked at and their directories listed; when all of it fits
  * into the cache, each file is asked for.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/prefetch_serve.h - the mount's end of `bearerfs prefetch`: a
+ * cli/prefetch/serve.h - the mount's end of `bearerfs prefetch`: a
  * conversation with a client that says what it wants, and is told what became
  * of it.
  *

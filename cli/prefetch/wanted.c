@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/prefetch_wanted.c - the files and directories of one mount, and their
- * paths; see prefetch_mount.h. */
+/* cli/prefetch/wanted.c - the files and directories of one mount, and their
+ * paths; see mount.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/prefetch_mount.h"
+#include "cli/prefetch/mount.h"
 
 enum { FIRST_ROOM = 64, DEPTH_MAX = PATH_BYTES_MAX / 2 };
 
