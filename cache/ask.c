@@ -84,7 +84,11 @@ static bool answer_from(struct cache *cache, const struct ident *ident,
 	case META_UNKNOWN:
 		break;
 	}
-	return false;
+	if (old || to->kind != ASK_LOOKUP ||
+	    !meta_find_lent(cache, path, &attr))
+		return false;
+	ask_answer_attr(cache, ident, path, to, &attr);
+	return true;
 }
 
 /* The door is open: answer without a question. */

@@ -67,6 +67,11 @@ struct cache_listing *listing_get(struct cache_listing *listing);
 void listing_show(struct cache_listing *listing);
 bool listing_is_shown(const struct cache_listing *listing);
 
+/** Until then what is looked up by name may be taken out of it, though nobody
+ *  is shown it (meta.h). Before it is shared. */
+void listing_lend(struct cache_listing *listing, uint64_t until_ms);
+bool listing_is_lent(const struct cache_listing *listing, uint64_t now_ms);
+
 uint64_t listing_fresh_until_ms(const struct cache_listing *listing);
 uint64_t listing_asked_ms(const struct cache_listing *listing);
 

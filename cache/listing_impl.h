@@ -26,6 +26,7 @@ struct listing_entry {
 struct cache_listing {
 	_Atomic unsigned refs;
 	atomic_bool shown;
+	uint64_t lent_until_ms; /* constant once it is shared */
 	struct listing_room *within;
 	struct listing_user *user; /* in that */
 	size_t taken_bytes;        /* of it */

@@ -43,6 +43,16 @@ bool listing_is_shown(const struct cache_listing *listing)
 	return atomic_load_explicit(&listing->shown, memory_order_relaxed);
 }
 
+void listing_lend(struct cache_listing *listing, uint64_t until_ms)
+{
+	listing->lent_until_ms = until_ms;
+}
+
+bool listing_is_lent(const struct cache_listing *listing, uint64_t now_ms)
+{
+	return now_ms < listing->lent_until_ms;
+}
+
 uint64_t listing_fresh_until_ms(const struct cache_listing *listing)
 {
 	return listing->times.fresh_until_ms;

@@ -40,6 +40,9 @@ enum {
 	META_YOUNG_MS = 500,
 	META_UNKNOWN_MS = 2000,
 	META_IMMUTABLE_MS = 3600 * 1000,
+	/* Of a listing that was asked for because its files are looked up one
+	 * by one: as old as this may be what a look takes out of it. */
+	META_LENT_MS = 2000,
 };
 
 /** Everything known of a path. */
@@ -92,6 +95,13 @@ enum meta_answer meta_find(
 
 /** The same, however old it is. */
 enum meta_answer meta_find_old(
+    struct cache *cache, const char *path, struct meta_attr *out);
+
+/** Of a file that is looked up, and not known: take it out of the listing of
+ *  its directory where that is lent (listing.h). From then on it is known as if
+ *  it had been asked for when the listing was. What is not in the listing is
+ *  not said to be absent. */
+bool meta_find_lent(
     struct cache *cache, const char *path, struct meta_attr *out);
 
 /** What is known, however old. */

@@ -28,6 +28,7 @@ struct question {
 	uint64_t number;      /* for fetch_hurry(); 0 until known */
 	uint32_t entries_max; /* more of them are not worth it */
 	bool given_up;
+	bool lend;
 
 	struct meta_look look;
 	struct cache_listing *listing; /* being filled */
@@ -160,6 +161,23 @@ static bool is_absent_for_all(const struct question *question)
 	        CACHE_LOOK, NULL) == 0;
 }
 
+/* Answer all that joined. @return whether one of them has looked a file up. */
+static bool give_all(struct question *question, struct list *askers, int code,
+    const struct meta_attr *attr)
+{
+	bool found = false;
+	struct asker *asker;
+
+	while ((asker = next_asker(askers)) != NULL) {
+		found = found ||
+		    (code == 0 && attr->kind == CACHE_FILE &&
+		        asker->to.kind == ASK_LOOKUP);
+		if (is_for(question, asker, code))
+			give_attr(question, asker, code, attr);
+	}
+	return found;
+}
+
 static void stat_answered(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
 {
@@ -168,7 +186,6 @@ static void stat_answered(
 	struct meta_attr attr = {0};
 	bool made_up = false;
 	struct list askers;
-	struct asker *asker;
 
 	(void)err; /* fetch has logged it */
 	if (code == 0) {
@@ -186,10 +203,8 @@ static void stat_answered(
 		    cache, code == 0 ? &attr : NULL, question->look.asked_ms);
 	}
 	end_question(question, &askers);
-	while ((asker = next_asker(&askers)) != NULL) {
-		if (is_for(question, asker, code))
-			give_attr(question, asker, code, &attr);
-	}
+	if (give_all(question, &askers, code, &attr))
+		walk_finds(cache, &question->ident, question->path);
 	question_put(question);
 }
 
@@ -233,6 +248,9 @@ static int seal(struct question *question, int code)
 	}
 	if (code == 0)
 		code = listing_seal(question->listing, &times);
+	if (code == 0 && question->lend)
+		listing_lend(
+		    question->listing, question->look.asked_ms + META_LENT_MS);
 	if (code == 0)
 		meta_store_listing(
 		    cache, question->path, question->listing, made_up);
@@ -328,22 +346,32 @@ static void send_question(struct question *question)
 	question_put(question);
 }
 
-void question_list_ahead(struct cache *cache, const struct ident *ident,
-    const char *path, uint32_t entries_max)
+/* Whether a listing is known that will do. */
+static bool is_known(struct cache *cache, const char *path, bool lend)
 {
 	struct cache_listing *known = meta_find_listing(cache, path, false);
+	bool does = known != NULL &&
+	    (!lend || listing_is_shown(known) ||
+	        listing_is_lent(known, cache_now_ms(cache)));
+
+	cache_listing_put(known);
+	return does;
+}
+
+void question_list_ahead(struct cache *cache, const struct ident *ident,
+    const char *path, uint32_t entries_max, bool lend)
+{
 	struct meta *meta = &cache->meta;
 	struct question *question;
 
-	if (known != NULL) {
-		cache_listing_put(known);
+	if (is_known(cache, path, lend))
 		return;
-	}
 	question = question_new(cache, ident, path, true);
 	if (question == NULL)
 		return;
 	question->ahead = true;
 	question->entries_max = entries_max;
+	question->lend = lend;
 	meta_enter(meta);
 	if (is_asked(meta, question)) {
 		meta_leave(meta);

@@ -39,9 +39,12 @@ struct asker {
  * List a directory ahead of who will: nobody waits for it yet. Nothing is
  * asked when a listing is known or on its way. One of more than so many
  * entries is given up, unless somebody has come to wait for it.
+ *
+ * @param lend  its files are being looked up: what is known must answer for
+ *              them, and what comes is lent (meta.h).
  */
 void question_list_ahead(struct cache *cache, const struct ident *ident,
-    const char *path, uint32_t entries_max);
+    const char *path, uint32_t entries_max, bool lend);
 
 /** Join the question in flight, or send a new one. Takes the asker over. */
 void question_ask(struct asker *asker);

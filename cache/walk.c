@@ -9,6 +9,10 @@
 #include "cache/walk_place.h"
 #include "cache/walk_plan.h"
 
+#include <string.h>
+
+#include <xxhash.h>
+
 static const uint32_t window_max[WALK_KINDS] = {
     [WALK_LISTINGS] = WALK_LISTINGS_MAX, [WALK_FILES] = WALK_FILES_MAX};
 
@@ -160,6 +164,26 @@ void walk_lists(
 		return;
 	step(cache, ident, path, WALK_LISTINGS);
 	walk_enters(cache, ident, path);
+}
+
+void walk_finds(
+    struct cache *cache, const struct ident *ident, const char *path)
+{
+	char above[PATH_BYTES_MAX];
+	struct walk_plan plan;
+	uint32_t entries_max;
+
+	path_parent(above, path);
+	plan_init(&plan, cache);
+	enter(&cache->walks);
+	entries_max = walk_looks_found(&cache->walks.looks,
+	    XXH3_64bits(above, strlen(above)), plan.now_ms);
+	leave(&cache->walks);
+	if (entries_max > WALK_ENTRIES_MAX)
+		entries_max = WALK_ENTRIES_MAX;
+	if (entries_max > 0)
+		walk_ask_lent(&plan.asks, above, entries_max);
+	walk_ask_all(cache, ident, &plan.asks);
 }
 
 void walk_reads(

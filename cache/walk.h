@@ -8,7 +8,8 @@
  * with what was taken and asked for of it (walk_track.h). A walk goes on into
  * the directories that it lists: they begin with the room that the one before
  * them leaves. When the files of a directory have all been asked for, those
- * of the next one follow.
+ * of the next one follow. Where nobody lists a directory and its files are
+ * looked up one after the other, its listing is asked for (walk_look.h).
  *
  * What is asked for ahead goes with the ident, and so the token, of the one
  * whose step causes it, through the door that they would go through
@@ -23,6 +24,7 @@
 #include "base/attr.h"
 #include "base/ident.h"
 #include "cache/list.h"
+#include "cache/walk_look.h"
 
 #include <pthread.h>
 
@@ -43,6 +45,7 @@ struct walks {
 	pthread_mutex_t mutex;
 	struct list recent; /* of struct walk_place, the first goes first */
 	unsigned count;
+	struct walk_looks looks;
 };
 
 void walks_init(struct walks *walks);
@@ -54,6 +57,11 @@ void walk_lists(
 
 /** The listing that it asked for has come. */
 void walk_enters(
+    struct cache *cache, const struct ident *ident, const char *path);
+
+/** A server was asked for a file that a program looks up by name, and has it:
+ *  those that follow may be had from its directory's listing. */
+void walk_finds(
     struct cache *cache, const struct ident *ident, const char *path);
 
 /** A program reads a file for the first time since it was opened. */

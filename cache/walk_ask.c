@@ -11,6 +11,7 @@
 struct walk_ask {
 	struct list place;
 	bool file;
+	bool lend;
 	uint32_t entries_max;
 	struct meta_attr attr;
 	char path[];
@@ -29,14 +30,26 @@ static struct walk_ask *add(struct list *asks, const char *path)
 	return ask;
 }
 
-void walk_ask_listing(struct list *asks, const char *path, uint32_t entries_max)
+static void add_listing(
+    struct list *asks, const char *path, uint32_t entries_max, bool lend)
 {
 	struct walk_ask *ask = add(asks, path);
 
 	if (ask == NULL)
 		return;
 	ask->file = false;
+	ask->lend = lend;
 	ask->entries_max = entries_max;
+}
+
+void walk_ask_listing(struct list *asks, const char *path, uint32_t entries_max)
+{
+	add_listing(asks, path, entries_max, false);
+}
+
+void walk_ask_lent(struct list *asks, const char *path, uint32_t entries_max)
+{
+	add_listing(asks, path, entries_max, true);
 }
 
 void walk_ask_file(
@@ -87,7 +100,8 @@ static void ask_one(
 	if (ask->file)
 		ask_file(cache, ident, ask);
 	else
-		question_list_ahead(cache, ident, ask->path, ask->entries_max);
+		question_list_ahead(
+		    cache, ident, ask->path, ask->entries_max, ask->lend);
 }
 
 void walk_ask_all(

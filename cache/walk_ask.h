@@ -26,6 +26,10 @@ enum {
  *  memory it is not asked for. */
 void walk_ask_listing(
     struct list *asks, const char *path, uint32_t entries_max);
+
+/** The same of a directory whose files are being looked up. */
+void walk_ask_lent(struct list *asks, const char *path, uint32_t entries_max);
+
 void walk_ask_file(
     struct list *asks, const char *path, const struct meta_attr *attr);
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/walk_look.c - see walk_look.h. */
+#include "cache/walk_look.h"
+
+static struct walk_look *place_of(struct walk_looks *looks, uint64_t hash)
+{
+	struct walk_look *look = &looks->place[hash % WALK_LOOK_PLACES];
+
+	if (look->hash != hash)
+		*look = (struct walk_look){.hash = hash};
+	return look;
+}
+
+uint32_t walk_looks_found(
+    struct walk_looks *looks, uint64_t hash, uint64_t now_ms)
+{
+	struct walk_look *look = place_of(looks, hash);
+	uint32_t found;
+
+	if (look->wanted == 0 ||
+	    now_ms - look->asked_ms > WALK_LOOKS_FORGOTTEN_MS)
+		look->wanted = WALK_LOOKS_FIRST;
+	if (look->found == 0 ||
+	    now_ms - look->since_ms > WALK_LOOKS_WITHIN_MS) {
+		look->since_ms = now_ms;
+		look->found = 0;
+	}
+	found = ++look->found;
+	if (found < look->wanted)
+		return 0;
+	look->found = 0;
+	look->asked_ms = now_ms;
+	if (look->wanted < WALK_LOOKS_MAX)
+		look->wanted *= WALK_LOOKS_GROW;
+	return found * WALK_LOOK_ENTRIES;
+}
