@@ -98,7 +98,7 @@ void object_fetch_ahead(struct object *object, const struct ident *ident,
 
 	if (object->stale || cache->stopping)
 		return;
-	object_ask_disk(object);
+	object_ask_disk(object, todo);
 	if (object->disk == OBJECT_DISK_OPENING) {
 		object->ahead_blocks = blocks;
 		object->ahead_ident = *ident;

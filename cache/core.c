@@ -13,6 +13,7 @@ void todo_init(struct todo *todo)
 {
 	list_init(&todo->answers);
 	list_init(&todo->runs);
+	list_init(&todo->opens);
 	list_init(&todo->closes);
 	list_init(&todo->prefetches);
 	todo->hurry_count = 0;
@@ -35,16 +36,28 @@ UNCHECKED void cache_exit(struct cache *cache)
 	(void)pthread_mutex_unlock(&cache->mutex);
 }
 
-/* Without the lock: answer, look for bytes, close. Finished reads are left
- * in `answered`. */
+static struct object *object_of(struct list *item)
+{
+	struct disk_job *job = CONTAINER_OF(item, struct disk_job, place);
+
+	return CONTAINER_OF(job, struct object, open_job);
+}
+
+/* What was done without the lock and has to be ended under it. */
+struct did {
+	struct list answered; /* of struct read */
+	struct list looked;   /* of struct object, by open_job.place */
+};
+
+/* Without the lock: answer, look for bytes, close. */
 static void do_todo(
-    const struct cache *cache, struct todo *todo, struct list *answered)
+    const struct cache *cache, struct todo *todo, struct did *did)
 {
 	struct list *item;
 
 	while ((item = list_pop(&todo->answers)) != NULL) {
 		read_answer(CONTAINER_OF(item, struct read, place));
-		list_push(answered, item);
+		list_push(&did->answered, item);
 	}
 	for (unsigned i = 0; i < todo->hurry_count; i++)
 		fetch_hurry(cache->config.fetch, todo->hurry[i].number,
@@ -54,6 +67,10 @@ static void do_todo(
 		run_go(CONTAINER_OF(item, struct run, place));
 	while ((item = list_pop(&todo->prefetches)) != NULL)
 		prefetch_go_on(item);
+	while ((item = list_pop(&todo->opens)) != NULL) {
+		object_look(object_of(item));
+		list_push(&did->looked, item);
+	}
 	while ((item = list_pop(&todo->closes)) != NULL)
 		object_free(CONTAINER_OF(item, struct object, idle));
 }
@@ -61,16 +78,28 @@ static void do_todo(
 static bool is_done(const struct todo *todo)
 {
 	return list_is_empty(&todo->answers) && list_is_empty(&todo->runs) &&
-	    list_is_empty(&todo->closes) && list_is_empty(&todo->prefetches) &&
-	    todo->hurry_count == 0;
+	    list_is_empty(&todo->opens) && list_is_empty(&todo->closes) &&
+	    list_is_empty(&todo->prefetches) && todo->hurry_count == 0;
+}
+
+static void end_did(struct cache *cache, struct did *did, struct todo *todo)
+    REQUIRES(cache_lock);
+static void end_did(struct cache *cache, struct did *did, struct todo *todo)
+{
+	struct list *item;
+
+	while ((item = list_pop(&did->answered)) != NULL)
+		read_free(cache, CONTAINER_OF(item, struct read, place), todo);
+	while ((item = list_pop(&did->looked)) != NULL)
+		object_looked(object_of(item), todo);
 }
 
 void cache_leave(struct cache *cache, struct todo *todo)
 {
-	struct list answered;
-	struct list *item;
+	struct did did;
 
-	list_init(&answered);
+	list_init(&did.answered);
+	list_init(&did.looked);
 	for (;;) {
 		/* Buffers may have been given back. */
 		if (readers_are_starved(&cache->reads))
@@ -78,13 +107,11 @@ void cache_leave(struct cache *cache, struct todo *todo)
 		cache_exit(cache);
 		if (is_done(todo))
 			return;
-		do_todo(cache, todo, &answered);
-		if (list_is_empty(&answered))
+		do_todo(cache, todo, &did);
+		if (list_is_empty(&did.answered) && list_is_empty(&did.looked))
 			return;
 		cache_enter(cache);
-		while ((item = list_pop(&answered)) != NULL)
-			read_free(cache, CONTAINER_OF(item, struct read, place),
-			    todo);
+		end_did(cache, &did, todo);
 	}
 }
 

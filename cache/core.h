@@ -76,6 +76,7 @@ enum { TODO_HURRY_MAX = 32 };
 struct todo {
 	struct list answers;    /* of struct read */
 	struct list runs;       /* of struct run: look for their bytes */
+	struct list opens;      /* of struct object: what is on the disk? */
 	struct list closes;     /* of struct object: nobody needs them */
 	struct list prefetches; /* that go on, or are answered */
 	struct todo_hurry {

@@ -77,41 +77,80 @@ static void unhash(struct objects *objects, struct object *object)
 	object->hashed = false;
 }
 
-/* On a disk reader: what does the store have of this version? */
-static void open_store(struct disk_job *job, bool stopping)
+static struct store_identity identity_of(const struct object *object)
 {
-	struct object *object = CONTAINER_OF(job, struct object, open_job);
-	struct cache *cache = object->cache;
-	struct store_identity identity = {
-	    .origin = cache->config.origin,
+	return (struct store_identity){
+	    .origin = object->cache->config.origin,
 	    .path = object->server_path,
 	    .size_bytes = object->version.size_bytes,
 	    .mtime_s = object->version.mtime_s,
 	    .etag = object->version.etag,
 	};
-	struct store_object *store = NULL;
-	uint64_t count = object_block_count(object);
-	uint8_t *kept = NULL;
-	struct todo todo;
-	int code = -ECANCELED;
+}
 
-	if (!stopping)
-		code = store_object_open(cache->store, &identity, &store);
-	if (code == 0 && count <= OBJECT_KEPT_BLOCKS_MAX &&
-	    store_object_blocks(store) == 0)
-		kept = calloc(count / 8 + 1, 1);
-	todo_init(&todo);
-	cache_enter(cache);
-	object->store = store;
-	object->kept = kept;
-	object->disk = code == 0 ? OBJECT_DISK_OPEN : OBJECT_DISK_NONE;
-	reads_unpark(object, &todo);
+/* Nothing of it is on the disk: remember what we put there. Until it is
+ * OPEN only who opens it touches this. */
+static void begin_kept(struct object *object)
+{
+	uint64_t count = object_block_count(object);
+
+	if (count <= OBJECT_KEPT_BLOCKS_MAX)
+		object->kept = calloc(count / 8 + 1, 1);
+}
+
+/* The store has answered: its readers go on. */
+static void opened(struct object *object, struct todo *todo)
+    REQUIRES(cache_lock);
+static void opened(struct object *object, struct todo *todo)
+{
+	object->disk =
+	    object->open_code == 0 ? OBJECT_DISK_OPEN : OBJECT_DISK_NONE;
+	reads_unpark(object, todo);
 	if (object->ahead_blocks > 0)
 		object_fetch_ahead(
-		    object, &object->ahead_ident, object->ahead_blocks, &todo);
+		    object, &object->ahead_ident, object->ahead_blocks, todo);
 	object->ahead_blocks = 0;
-	object_put(object, &todo);
+	object_put(object, todo);
+}
+
+/* On a disk reader: what does the store have of this version? */
+static void open_store(struct disk_job *job, bool stopping)
+{
+	struct object *object = CONTAINER_OF(job, struct object, open_job);
+	struct cache *cache = object->cache;
+	struct store_identity identity = identity_of(object);
+	struct todo todo;
+
+	object->open_code = -ECANCELED;
+	if (!stopping)
+		object->open_code =
+		    store_object_open(cache->store, &identity, &object->store);
+	if (object->open_code == 0 && store_object_blocks(object->store) == 0)
+		begin_kept(object);
+	todo_init(&todo);
+	cache_enter(cache);
+	opened(object, &todo);
 	cache_leave(cache, &todo);
+}
+
+void object_look(struct object *object)
+{
+	struct store_identity identity = identity_of(object);
+
+	object->open_code = store_object_open_absent(
+	    object->cache->store, &identity, &object->store);
+	if (object->open_code == 0)
+		begin_kept(object);
+}
+
+void object_looked(struct object *object, struct todo *todo)
+{
+	struct cache *cache = object->cache;
+
+	if (object->open_code == -EAGAIN && !cache->disk.stopping)
+		disk_push(cache, &object->open_job, true);
+	else
+		opened(object, todo);
 }
 
 static struct object *make(struct cache *cache, const struct object_key *key)
@@ -170,13 +209,13 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 	return object;
 }
 
-void object_ask_disk(struct object *object)
+void object_ask_disk(struct object *object, struct todo *todo)
 {
 	if (object->disk != OBJECT_DISK_UNASKED)
 		return;
 	object->disk = OBJECT_DISK_OPENING;
 	object_get(object);
-	disk_push(object->cache, &object->open_job, true);
+	list_push(&todo->opens, &object->open_job.place);
 }
 
 void object_pin(struct cache *cache, const struct object_key *key,

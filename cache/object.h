@@ -72,7 +72,8 @@ struct object {
 
 	enum object_disk disk;
 	struct store_object *store; /* constant once OPEN */
-	struct disk_job open_job;
+	struct disk_job open_job;   /* its place: todo.opens at first */
+	int open_code; /* what the store has said; `store` with 0 */
 	uint8_t *kept; /* bits: blocks that we put on the disk; NULL: unknown,
 			  the store has to be asked */
 
@@ -107,9 +108,17 @@ void objects_init(struct objects *objects);
 struct object *object_open(struct cache *cache, const struct object_key *key)
     REQUIRES(cache_lock);
 
-/** Have the disk say what it has, when nobody has yet: a file that is opened
+/** Have the store say what it has, when nobody has yet: a file that is opened
  *  and not read, or read from the kernel's memory alone, costs no look. */
-void object_ask_disk(struct object *object) REQUIRES(cache_lock);
+void object_ask_disk(struct object *object, struct todo *todo)
+    REQUIRES(cache_lock);
+
+/** One of todo.opens: ask the store as far as nobody has to wait. */
+void object_look(struct object *object);
+
+/** And what follows: a disk reader asks on, or its readers do. */
+void object_looked(struct object *object, struct todo *todo)
+    REQUIRES(cache_lock);
 
 /** The ETag that the bytes of a version carry, when it is known. */
 void object_pin(struct cache *cache, const struct object_key *key,

@@ -210,7 +210,7 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 		read_finish(cache, read, code, todo);
 		return;
 	}
-	object_ask_disk(object);
+	object_ask_disk(object, todo);
 	if (object->disk == OBJECT_DISK_OPENING) {
 		read_wait_in(cache, read, READ_PARKED, &object->parked);
 	} else if ((code = try_pages(cache, read, &builder)) != 0) {

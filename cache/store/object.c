@@ -66,7 +66,8 @@ static void free_object(struct store_object *object)
 	free(object);
 }
 
-int store_object_open(struct store *store,
+/* An object of which nothing is known yet. */
+static int make_object(struct store *store,
     const struct store_identity *identity, struct store_object **out)
 {
 	struct store_object *object = calloc(1, sizeof(*object));
@@ -84,6 +85,45 @@ int store_object_open(struct store *store,
 		return code;
 	}
 	*out = object;
+	return 0;
+}
+
+int store_object_open_absent(struct store *store,
+    const struct store_identity *identity, struct store_object **out)
+{
+	struct store_object *object;
+	int code = make_object(store, identity, &object);
+
+	*out = NULL;
+	if (code < 0)
+		return code;
+
+	struct generation *generation = generation_get(store);
+	struct map_object seen;
+
+	code = -EAGAIN;
+	if (generation != NULL) {
+		if (version_is_small(object) &&
+		    version_see(store, generation, object, &seen, NULL))
+			code = version_find_hot(store, generation, &seen);
+		generation_put(store, generation);
+	}
+	if (code < 0)
+		free_object(object);
+	else
+		*out = object;
+	return code;
+}
+
+int store_object_open(struct store *store,
+    const struct store_identity *identity, struct store_object **out)
+{
+	struct store_object *object;
+	int code = make_object(store, identity, &object);
+
+	*out = object;
+	if (code < 0)
+		return code;
 
 	struct generation *generation = generation_get(store);
 	struct map_object seen;

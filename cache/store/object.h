@@ -35,6 +35,12 @@ NODISCARD bool version_see(struct store *store, struct generation *generation,
 void version_find_small(struct store *store, struct generation *generation,
     const struct map_object *object);
 
+/** See whether a small file has no record, without waiting.
+ *  @retval 0        it has none, which is remembered.
+ *  @retval -EAGAIN  it may have one. */
+NODISCARD int version_find_hot(struct store *store,
+    struct generation *generation, const struct map_object *object);
+
 /** Remember where a small file is now. pack 0: it is gone. */
 void version_set_small(struct store *store, struct generation *generation,
     struct store_object *object, const struct small_file *small);

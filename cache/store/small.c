@@ -72,6 +72,17 @@ void version_find_small(struct store *store, struct generation *generation,
 		version_note_looked(store, generation, object->object);
 }
 
+int version_find_hot(struct store *store, struct generation *generation,
+    const struct map_object *object)
+{
+	struct table_entry found[TABLE_MATCHES_MAX];
+
+	if (table_find_hot(&generation->objects, object->key, found) != 0)
+		return -EAGAIN;
+	version_note_looked(store, generation, object->object);
+	return 0;
+}
+
 bool load_find_small(struct load *load)
 {
 	if (load->small.looked)

@@ -84,6 +84,17 @@ struct store_identity {
 NODISCARD int store_object_open(struct store *store,
     const struct store_identity *identity, struct store_object **out);
 
+/**
+ * The same for a small file that the store does not have, where that is seen
+ * without waiting.
+ *
+ * @retval 0        *out is open and has no blocks.
+ * @retval -EAGAIN  it may be there: store_object_open() tells.
+ * @retval -ENOMEM
+ */
+NODISCARD int store_object_open_absent(struct store *store,
+    const struct store_identity *identity, struct store_object **out);
+
 void store_object_close(struct store_object *object);
 
 /** How a load may go about it. */

@@ -85,6 +85,11 @@ struct table_bucket {
 NODISCARD int table_find(const struct table *table, struct hash128 key,
     struct table_entry found[TABLE_MATCHES_MAX]);
 
+/** As table_find(), out of the page cache alone. @retval -EAGAIN  the disk
+ *  would have to be asked, or an entry looked torn. */
+NODISCARD int table_find_hot(const struct table *table, struct hash128 key,
+    struct table_entry found[TABLE_MATCHES_MAX]);
+
 /** Is that pack known to be gone? Entries of such packs are overwritten
  *  first. */
 typedef bool (*table_gone_fn)(void *arg, uint64_t pack);
