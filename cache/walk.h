@@ -33,6 +33,7 @@ struct cache;
 enum {
 	WALK_LISTINGS_MAX = 16, /* ahead of a step in one directory */
 	WALK_FILES_MAX = 64,
+	WALK_BATCHES = 4, /* in which the room for files is filled again */
 	/* Entries that are looked through for the next one. */
 	WALK_LOOK_MAX = 4096,
 	/* Directories that the files ahead of a step may lie in. */

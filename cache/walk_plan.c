@@ -155,6 +155,13 @@ static uint32_t bound_entries(const struct walk_place *place, uint32_t room)
 	return room < most - open ? room : most - open;
 }
 
+/* Files are asked for some at a time: one for each that is taken would wake
+ * the fetch thread, and the server, each time. */
+static uint32_t batch_files(const struct walk_track *track, uint32_t room)
+{
+	return room * WALK_BATCHES >= track->window ? room : 0;
+}
+
 void walk_plan_on(struct walk_plan *plan, struct walk_place *place,
     const struct cache_listing *listing, enum walk_kind kind, uint32_t from)
 {
@@ -163,6 +170,8 @@ void walk_plan_on(struct walk_plan *plan, struct walk_place *place,
 
 	if (kind == WALK_LISTINGS)
 		room = bound_entries(place, room);
+	else
+		room = batch_files(track, room);
 	if (room == 0)
 		return;
 	room -= pick(plan, place, listing, kind, from, room);

@@ -167,6 +167,40 @@ static void every_part_of_an_identity_tells_versions_apart(void **state)
 	store_object_close(object);
 }
 
+static int open_absent(struct bed *bed, const char *path, uint64_t size_bytes,
+    struct store_object **out)
+{
+	const struct store_identity identity = {.origin = "https://origin:1",
+	    .path = path,
+	    .size_bytes = size_bytes,
+	    .mtime_s = 1,
+	    .etag = ""};
+
+	return store_object_open_absent(bed->store, &identity, out);
+}
+
+static void a_small_file_that_is_not_here_is_opened_without_waiting(
+    void **state)
+{
+	struct bed *bed = *state;
+	struct store_object *object;
+
+	bed_warm(bed->cache);
+	assert_int_equal(open_absent(bed, "/small", 4096, &object), 0);
+	assert_int_equal(bed_load(bed, object, 4096, 1, 0), 0);
+	assert_int_equal(bed_keep(bed->store, object, 4096, 1, 0, 1), 1);
+	assert_int_equal(bed_load(bed, object, 4096, 1, 0), 1);
+	store_object_close(object);
+	/* One that may be here has to be looked at by who may wait. */
+	assert_int_equal(open_absent(bed, "/small", 4096, &object), -EAGAIN);
+	assert_null(object);
+	assert_int_equal(open_absent(bed, "/other", 4096, &object), 0);
+	store_object_close(object);
+	/* So has a larger one: it would have a map. */
+	assert_int_equal(
+	    open_absent(bed, "/large", 2 * 65536, &object), -EAGAIN);
+}
+
 static void equal_blocks_are_written_once(void **state)
 {
 	struct bed *bed = *state;
@@ -349,6 +383,7 @@ int main(void)
 	    TEST(a_run_is_loaded_in_one_call_and_stops_at_a_gap),
 	    TEST(pages_are_loaded_alone_and_at_their_places),
 	    TEST(every_part_of_an_identity_tells_versions_apart),
+	    TEST(a_small_file_that_is_not_here_is_opened_without_waiting),
 	    TEST(equal_blocks_are_written_once),
 	    TEST(equal_blocks_of_one_batch_are_written_once),
 	    TEST(sums_of_another_secret_are_not_believed),
