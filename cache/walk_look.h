@@ -20,7 +20,7 @@
 
 enum {
 	WALK_LOOKS_FIRST = 8,        /* files found that make a walk */
-	WALK_LOOKS_WITHIN_MS = 1000, /* of each other */
+	WALK_LOOKS_WITHIN_MS = 5000, /* of each other */
 	WALK_LOOKS_GROW = 8,         /* times as many for the next listing */
 	WALK_LOOKS_MAX = 32 * 1024,  /* and not more */
 	WALK_LOOKS_FORGOTTEN_MS = 60000, /* then it is the first one again */

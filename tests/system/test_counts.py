@@ -128,6 +128,57 @@ class OfAWalk(Counts):
         self.assertLessEqual(len(uris) - len(wanted), 64)
 
 
+class OfLooks(Counts):
+    """Files that are taken by their names, where nobody lists."""
+    FILES = 300
+
+    def setUp(self):
+        super().setUp()
+        for f in range(self.FILES):
+            self.bed.put(f"named/f{f:03}", 2000)
+
+    def take(self, m, names):
+        for name in names:
+            with open(m.at("named/" + name), "rb") as file:
+                self.assertEqual(
+                    file.read(), content.stream("named/" + name, 0, 2000))
+
+    def test_that_many_of_one_directory_cost_one_request_each(self):
+        m = self.start(attr_ttl="300s")
+        names = [f"f{f:03}" for f in range(self.FILES)]
+        mark = self.nginx.mark()
+        self.take(m, names)
+        gets = [one["uri"] for one in self.asked(mark, "GET")]
+        self.assertEqual(len(gets), self.FILES)
+        self.assertEqual(len(set(gets)), self.FILES)
+        asked = self.asked(mark, "PROPFIND")
+        self.assertGreaterEqual(
+            len([one for one in asked if one["depth"] == "1"]), 1)
+        # How many are looked up before the listing has come, and after it
+        # is too old to be lent, is a matter of time; fewer than all.
+        self.assertLess(len(asked), self.FILES)
+        # What was taken out of the listing is known: nothing is asked again.
+        mark = self.nginx.mark()
+        self.take(m, names)
+        self.assertEqual(self.asked(mark), [])
+
+    def test_that_a_few_of_one_directory_are_not_worth_its_listing(self):
+        m = self.start(attr_ttl="300s")
+        mark = self.nginx.mark()
+        self.take(m, [f"f{f:03}" for f in range(0, 70, 10)])
+        self.assertEqual([one for one in self.asked(mark, "PROPFIND")
+                          if one["depth"] == "1"], [])
+
+    def test_that_a_file_which_came_after_the_listing_is_found(self):
+        m = self.start(attr_ttl="300s")
+        mark = self.nginx.mark()
+        self.take(m, [f"f{f:03}" for f in range(100)])
+        self.assertNotEqual([one for one in self.asked(mark, "PROPFIND")
+                             if one["depth"] == "1"], [])
+        self.addCleanup(os.unlink, self.bed.put("named/later", 2000))
+        self.take(m, ["later"])
+
+
 class OfAnOpen(Counts):
     def test_that_an_unchanged_file_costs_one_question_at_most(self):
         self.bed.put("same.bin", 300000)

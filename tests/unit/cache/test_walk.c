@@ -348,6 +348,27 @@ static struct fake_range *range_of(const char *path)
 	return NULL;
 }
 
+static void small_files_are_asked_for_some_at_a_time(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	list("/", 0, 400);
+	/* Until the window has grown. */
+	for (unsigned k = 0; k < 100; k++)
+		(void)read_file(name("/f%04u", k), FILE_BYTES);
+	before = asked_ahead();
+	for (unsigned k = 100; k < 300; k++) {
+		unsigned asked;
+
+		assert_false(read_file(name("/f%04u", k), FILE_BYTES));
+		asked = asked_ahead() - before;
+		assert_true(
+		    asked == 0 || asked >= WALK_FILES_MAX / WALK_BATCHES);
+		before += asked;
+	}
+}
+
 static void a_reader_of_one_pulls_it_forward(void **state)
 {
 	static struct bed_answer answer[2];
@@ -696,6 +717,7 @@ int main(void)
 	    TEST(long_listings_are_given_up_unless_somebody_waits),
 	    TEST(of_long_listings_few_are_asked_for_ahead),
 	    TEST(small_files_that_follow_are_asked_for_ahead),
+	    TEST(small_files_are_asked_for_some_at_a_time),
 	    TEST(a_reader_of_one_pulls_it_forward),
 	    TEST(a_walk_that_ends_has_asked_for_a_window_in_vain),
 	    TEST(few_files_here_and_there_are_no_walk),
