@@ -16,6 +16,10 @@ COUNTER(cache_disk_hits, counter, "blocks read from the cache directory")
 COUNTER(cache_misses, counter, "blocks that had to be fetched")
 COUNTER(cache_fetched_bytes, counter, "bytes fetched into blocks")
 COUNTER(cache_used_bytes, counter, "bytes of fetched blocks that were read")
+COUNTER(cache_ahead_bytes, counter,
+    "bytes asked for that no reader had asked for yet")
+COUNTER(cache_ahead_refused, counter,
+    "times that less was fetched ahead for want of budget")
 COUNTER(cache_kept_blocks, counter, "blocks written to the cache directory")
 COUNTER(cache_shared_bytes, counter, "bytes saved by sharing equal blocks")
 COUNTER(cache_dropped_writes, counter,

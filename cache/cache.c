@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "cache/budget_show.h"
 #include "cache/core.h"
 #include "cache/store/store.h"
 #include "fetch/fetch.h"
@@ -102,6 +103,7 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	cache_enter(cache);
 	prefetches_init(&cache->prefetches);
 	rates_init(&cache->rates, cache_now_ms(cache));
+	budget_init(&cache->budget);
 	cache_exit(cache);
 	code = copy_strings(cache, config);
 	if (code < 0)
@@ -216,9 +218,11 @@ int cache_describe(struct cache *cache, struct buf *out)
 	}
 	(void)buf_printf(out,
 	    ",\"memory_blocks\":%u,\"objects\":%u,\"reads_waiting\":%u"
-	    ",\"offline\":\"%s\",\"offline_s\":%" PRIu64 "}",
+	    ",\"offline\":\"%s\",\"offline_s\":%" PRIu64,
 	    blocks, objects, waiting, offline_word(cache),
 	    offline_for_ms(cache) / 1000);
+	budget_show_json(cache, out);
+	(void)buf_printf(out, "}");
 	return buf_code(out);
 }
 
@@ -243,8 +247,6 @@ static void describe_store(struct cache *cache, struct buf *out)
 
 int cache_describe_text(struct cache *cache, struct buf *out)
 {
-	uint64_t fetched = stats_get(STATS_cache_fetched_bytes);
-	uint64_t used = stats_get(STATS_cache_used_bytes);
 	uint64_t offline_ms = offline_for_ms(cache);
 
 	if (offline_ms > 0)
@@ -262,11 +264,6 @@ int cache_describe_text(struct cache *cache, struct buf *out)
 	    " from disk, %" PRIu64 " fetched",
 	    stats_get(STATS_cache_memory_hits),
 	    stats_get(STATS_cache_disk_hits), stats_get(STATS_cache_misses));
-	if (used > 0)
-		(void)buf_printf(out,
-		    "; %" PRIu64 ".%02" PRIu64
-		    " bytes fetched for each one read",
-		    fetched / used, fetched % used * 100 / used);
-	(void)buf_printf(out, "\n");
+	budget_show_text(cache, out);
 	return buf_code(out);
 }

@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "base/sync.h"
 #include "cache/access.h"
+#include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/disk.h"
 #include "cache/fill.h"
@@ -59,6 +60,7 @@ struct cache {
 	struct objects objects GUARDED_BY(cache_lock);
 	struct reads reads GUARDED_BY(cache_lock);
 	struct rates rates GUARDED_BY(cache_lock);
+	struct budget budget GUARDED_BY(cache_lock);
 	struct disk disk GUARDED_BY(cache_lock);
 	struct writer writer GUARDED_BY(cache_lock);
 	struct prefetches prefetches GUARDED_BY(cache_lock);

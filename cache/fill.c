@@ -126,6 +126,7 @@ static void sink_write(
 	cache_enter(cache);
 	run->next_bytes += size_bytes;
 	cache->rates.bytes += size_bytes;
+	run->object->budget.fetched_bytes += size_bytes;
 	if (run->early)
 		publish(
 		    run, from, (unsigned)((at - 1) / CACHE_BLOCK_BYTES), &todo);
@@ -184,17 +185,21 @@ static void sink_done(void *arg, int code, const struct err *err)
 }
 
 /* Register the range. @return 0, or why it is not asked for. */
-static int register_run(struct run *run, char pin[FETCH_ETAG_BYTES])
-    REQUIRES(cache_lock);
-static int register_run(struct run *run, char pin[FETCH_ETAG_BYTES])
+static int register_run(struct run *run, char pin[FETCH_ETAG_BYTES],
+    struct todo *todo) REQUIRES(cache_lock);
+static int register_run(
+    struct run *run, char pin[FETCH_ETAG_BYTES], struct todo *todo)
 {
 	struct cache *cache = run->cache;
 	struct object *object = run->object;
-	uint64_t last = run->first + run->count - 1;
+	uint64_t last;
 	int64_t misses = 0;
 
 	if (object->stale || cache->stopping)
 		return object->stale ? -ESTALE : -ECANCELED;
+	if (!run_pay(run, todo))
+		return -ECANCELED;
+	last = run->first + run->count - 1;
 	for (unsigned i = 0; i < run->count; i++) {
 		if (run->blocks[i] == NULL)
 			continue;
@@ -238,7 +243,7 @@ void run_issue(struct run *run)
 
 	todo_init(&todo);
 	cache_enter(cache);
-	code = register_run(run, pin);
+	code = register_run(run, pin, &todo);
 	if (code < 0) {
 		run_fail(run, code, &todo);
 		cache_leave(cache, &todo);

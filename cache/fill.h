@@ -89,7 +89,9 @@ struct run_builder {
 	struct todo *todo;
 	struct run *run; /* being built; NULL */
 	unsigned blocks_max;
-	int code; /* -ENOMEM */
+	bool by_name; /* all of it was asked for, though no reader waits */
+	uint64_t guess_bytes; /* nobody has asked for, and not paid for yet */
+	int code;             /* -ENOMEM */
 };
 
 /** Add a block that is COMING and has no run yet (its run takes a reference
@@ -126,6 +128,10 @@ void run_hurry(struct run *run, uid_t uid, struct todo *todo)
 void run_block_ready(struct run *run, unsigned i, struct todo *todo)
     REQUIRES(cache_lock);
 
+/** Give up the blocks from `from` on, which nobody waits for. */
+void run_cut(struct run *run, unsigned from, struct todo *todo)
+    REQUIRES(cache_lock);
+
 /** Fail what is left of a run. */
 void run_fail_blocks(struct run *run, int code, struct todo *todo)
     REQUIRES(cache_lock);
@@ -146,6 +152,24 @@ unsigned runs_abandon(struct object *object, uint64_t numbers[], unsigned max)
  *  said what it has. */
 void object_fetch_ahead(struct object *object, const struct ident *ident,
     uint64_t blocks, struct todo *todo) REQUIRES(cache_lock);
+
+/** May a builder's runs have so many more bytes that nobody has asked for?
+ *  (budget.h) */
+bool runs_may_guess(const struct run_builder *builder, uint64_t guess_bytes)
+    REQUIRES(cache_lock);
+
+/** A run is about to be fetched: its guesses are paid for, and what there is
+ *  no budget for is cut off its end. What readers wait for, and what lies
+ *  before that, stays. @return false: nothing is left. */
+bool run_pay(struct run *run, struct todo *todo) REQUIRES(cache_lock);
+
+/** Block i of a run that was paid for does not come. */
+void run_refund(struct run *run, unsigned i) REQUIRES(cache_lock);
+
+/** A reader is given pages (bits) of a block. @return bytes of a fetched one
+ *  that had not been read before. */
+uint32_t block_use(struct cache *cache, struct block *block, uint16_t pages)
+    REQUIRES(cache_lock);
 
 /** Fetch ahead what a plan says, joining the builder's last run. */
 void runs_ahead(struct run_builder *builder, const struct stream_plan *plan,

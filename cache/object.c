@@ -246,6 +246,7 @@ static void drop(struct object *object, struct todo *todo)
 	assert(list_is_empty(&object->runs));
 	unhash(&cache->objects, object);
 	pool_forget(&cache->pool, &object->blocks);
+	budget_end(&cache->budget, &object->budget);
 	cache->objects.count--;
 	list_remove(&object->idle);
 	list_push(&todo->closes, &object->idle);

@@ -17,6 +17,7 @@
 #include "base/attr.h"
 #include "base/ident.h"
 #include "base/sync.h"
+#include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/disk.h"
 #include "cache/list.h"
@@ -82,6 +83,7 @@ struct object {
 	struct ident ahead_ident;
 
 	struct streams streams;
+	struct budget_file budget;
 	struct list blocks; /* of struct block */
 	struct list parked; /* reads that wait for the disk's answer */
 	struct list runs;   /* ranges being fetched */

@@ -172,6 +172,7 @@ struct block *pool_take(struct pool *pool, struct object *object,
 	block->arrived_bytes = 0;
 	block->refs = 1;
 	block->used_pages = 0;
+	block->note = (struct budget_note){0};
 	block->fetched = false;
 	block->ahead = false;
 	block->wanted = false;

@@ -25,6 +25,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
+#include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/list.h"
 #include "cache/store/store.h"
@@ -51,9 +52,10 @@ struct block {
 	uint32_t size_bytes;    /* of the block in its file */
 	uint32_t arrived_bytes; /* of them here; readers may use these */
 	uint32_t refs;
-	uint16_t used_pages; /* bits: pages that a reader was given */
-	bool fetched;        /* came from a server: counts as fetched */
-	bool ahead;          /* on its way without a reader that waits */
+	uint16_t used_pages;     /* bits: pages that a reader was given */
+	struct budget_note note; /* where its file has none of it */
+	bool fetched;            /* came from a server: to be kept */
+	bool ahead;              /* on its way without a reader that waits */
 	bool wanted; /* to be kept: it was asked for by name (prefetch.h) */
 	bool hashed;
 	bool touched;    /* its buffer occupies memory */

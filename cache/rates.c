@@ -75,6 +75,7 @@ struct rates_pace rates_pace(const struct cache *cache)
 
 	return (struct rates_pace){
 	    .window_bytes = window * CACHE_BLOCK_BYTES,
+	    .room_bytes = share * CACHE_BLOCK_BYTES,
 	    .range_bytes = smaller(blocks, window / lanes) * CACHE_BLOCK_BYTES,
 	};
 }

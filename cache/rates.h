@@ -40,6 +40,7 @@ struct rates {
 /** How a stream is to be fetched now. */
 struct rates_pace {
 	uint64_t window_bytes; /* ahead of its reader at most */
+	uint64_t room_bytes;   /* ahead of all readers of its file */
 	uint64_t range_bytes;
 };
 

@@ -42,7 +42,9 @@ void read_part(const struct read *read, uint64_t index, uint32_t *from_bytes,
 }
 
 /* Count what a reader is given of fetched blocks, each page once. */
-static void count_used(const struct read *read)
+static void count_used(struct cache *cache, const struct read *read)
+    REQUIRES(cache_lock);
+static void count_used(struct cache *cache, const struct read *read)
 {
 	int64_t used = 0;
 
@@ -50,22 +52,14 @@ static void count_used(const struct read *read)
 		struct block *block = read->blocks[i];
 		uint32_t from;
 		uint32_t until;
-		unsigned bits;
+		uint16_t pages;
 
 		read_part(read, block->index, &from, &until);
 		from /= STORE_PAGE_BYTES;
 		until = (until + STORE_PAGE_BYTES - 1) / STORE_PAGE_BYTES;
-		bits = (1u << until) - (1u << from);
-		bits &= ~(unsigned)block->used_pages;
-		block->used_pages = (uint16_t)(block->used_pages | bits);
-		if (!block->fetched || bits == 0)
-			continue;
-		used += (int64_t)__builtin_popcount(bits) * STORE_PAGE_BYTES;
-		/* The last page of a file may be short. */
-		if (until * STORE_PAGE_BYTES > block->size_bytes &&
-		    (bits >> (until - 1)) != 0)
-			used -= (int64_t)(until * STORE_PAGE_BYTES -
-			    block->size_bytes);
+		pages = (uint16_t)((1u << until) - (1u << from));
+		block->used_pages = (uint16_t)(block->used_pages | pages);
+		used += block_use(cache, block, pages);
 	}
 	if (used != 0)
 		stats_add(STATS_cache_used_bytes, used);
@@ -85,7 +79,7 @@ void read_finish(
 	read->state = READ_DONE;
 	read->code = code;
 	if (code == 0)
-		count_used(read);
+		count_used(cache, read);
 	list_push(&todo->answers, &read->place);
 }
 

@@ -202,6 +202,7 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 	    .ident = &read->ident,
 	    .todo = todo,
 	    .blocks_max = range_blocks_max(cache, read),
+	    .by_name = read->polite,
 	};
 	int code;
 
@@ -265,6 +266,7 @@ static struct stream_plan plan_of(
 	        .size_bytes = ask->size_bytes,
 	        .file_bytes = ask->object->version.size_bytes,
 	        .cap_bytes = pace.window_bytes,
+	        .room_bytes = pace.room_bytes,
 	        .step_bytes = pace.range_bytes,
 	    });
 }

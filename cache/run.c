@@ -69,6 +69,23 @@ static void append(
 	pool_get(&builder->cache->pool, block);
 }
 
+/* Blocks [from, until) are fetched in vain rather than asked around. */
+static bool may_join(struct run_builder *builder, uint64_t from, uint64_t until)
+    REQUIRES(cache_lock);
+static bool may_join(struct run_builder *builder, uint64_t from, uint64_t until)
+{
+	uint64_t gap_bytes = (until - from) * CACHE_BLOCK_BYTES;
+
+	if (until - from > RUN_GAP_BLOCKS)
+		return false;
+	if (gap_bytes == 0)
+		return true;
+	if (!runs_may_guess(builder, gap_bytes))
+		return false;
+	builder->guess_bytes += gap_bytes;
+	return true;
+}
+
 void runs_add(struct run_builder *builder, struct block *block, bool demand)
 {
 	struct run *run = builder->run;
@@ -77,8 +94,8 @@ void runs_add(struct run_builder *builder, struct block *block, bool demand)
 		uint64_t next = run->first + run->count;
 
 		if (block->index < next ||
-		    block->index - next > RUN_GAP_BLOCKS ||
-		    block->index - run->first >= run->room)
+		    block->index - run->first >= run->room ||
+		    !may_join(builder, next, block->index))
 			runs_end(builder);
 	}
 	if (builder->run == NULL) {
@@ -191,6 +208,7 @@ void run_fail_blocks(struct run *run, int code, struct todo *todo)
 	for (unsigned i = 0; i < run->count; i++) {
 		if (run->blocks[i] == NULL)
 			continue;
+		run_refund(run, i);
 		pool_unhash(&cache->pool, run->blocks[i]);
 		run->blocks[i]->state = BLOCK_DEAD;
 	}
@@ -204,6 +222,27 @@ void run_fail_blocks(struct run *run, int code, struct todo *todo)
 		    cache, block, code, &run->ident, again, todo);
 		pool_put(&cache->pool, block);
 	}
+}
+
+void run_cut(struct run *run, unsigned from, struct todo *todo)
+{
+	struct cache *cache = run->cache;
+
+	for (unsigned i = from; i < run->count; i++) {
+		struct block *block;
+
+		if (run->blocks[i] == NULL)
+			continue;
+		block = take_out(run, i);
+		pool_unhash(&cache->pool, block);
+		block->state = BLOCK_DEAD;
+		reads_block_failed(
+		    cache, block, -ECANCELED, &run->ident, true, todo);
+		pool_put(&cache->pool, block);
+	}
+	while (from > 0 && run->blocks[from - 1] == NULL)
+		from--;
+	run->count = from;
 }
 
 void run_fail(struct run *run, int code, struct todo *todo)

@@ -54,29 +54,47 @@ static struct stream *oldest_stream(struct streams *streams)
 	return oldest;
 }
 
+/* A window at most: its share, where many streams are read in turns. */
+static uint64_t cap_of(const struct streams *streams,
+    const struct stream *stream, const struct stream_read *read)
+{
+	uint64_t active = 1;
+
+	for (unsigned i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *other = &streams->stream[i];
+
+		active += other != stream && other->window_bytes > 0 &&
+		    streams->count - other->used < STREAM_ACTIVE_READS;
+	}
+	if (read->room_bytes == 0)
+		return read->cap_bytes;
+	return smaller(read->cap_bytes,
+	    larger(read->room_bytes / active, STREAM_WINDOW_MIN_BYTES));
+}
+
 /* Twice what was read so far: what is fetched in vain when the reader stops
  * stays in proportion, and a long reader soon has the whole window. */
 static uint64_t window_of(
-    const struct stream *stream, const struct stream_read *read)
+    const struct stream *stream, const struct stream_read *read, uint64_t cap)
 {
 	uint64_t read_bytes = stream->end_bytes - stream->start_bytes;
 	uint64_t window = larger(2 * read_bytes, STREAM_WINDOW_MIN_BYTES);
 
 	if (stream->start_bytes == 0 && read->size_bytes >= STREAM_FIRST_BYTES)
 		window = larger(window, STREAM_WINDOW_START_BYTES);
-	return larger(smaller(window, read->cap_bytes),
-	    smaller(stream->window_bytes, read->cap_bytes));
+	return larger(smaller(window, cap), smaller(stream->window_bytes, cap));
 }
 
-static void plan_ahead(struct stream *stream, const struct stream_read *read,
-    struct stream_plan *plan)
+static void plan_ahead(const struct streams *streams, struct stream *stream,
+    const struct stream_read *read, struct stream_plan *plan)
 {
+	uint64_t cap = cap_of(streams, stream, read);
 	uint64_t from = larger(stream->ahead_bytes, stream->end_bytes);
 	uint64_t until;
 
-	stream->window_bytes = window_of(stream, read);
+	stream->window_bytes = window_of(stream, read, cap);
 	plan->window_bytes = stream->window_bytes;
-	plan->full = stream->window_bytes >= read->cap_bytes;
+	plan->full = stream->window_bytes >= cap;
 	/* A range at a time, or half a small window: ranges stay long. */
 	if (from - stream->end_bytes > stream->window_bytes -
 	        smaller(read->step_bytes, stream->window_bytes / 2))
@@ -139,7 +157,7 @@ struct stream_plan streams_note(
 	stream->used = streams->count;
 	plan.stream = (unsigned)(stream - streams->stream);
 	if (plan.sequential)
-		plan_ahead(stream, read, &plan);
+		plan_ahead(streams, stream, read, &plan);
 	note_step(streams, read, &plan);
 	return plan;
 }

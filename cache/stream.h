@@ -20,6 +20,7 @@ enum {
 	STREAMS_MAX = 4,
 	STREAM_STRIDE_REPEATS = 3, /* equal steps before one is believed */
 	STREAM_STRIDES_MAX = 8,    /* reads fetched ahead of a strided reader */
+	STREAM_ACTIVE_READS = 32,  /* of others, until one counts as ended */
 	STREAM_SKIP_BYTES = 16 * 1024,   /* left out by a small reader */
 	STREAM_FIRST_BYTES = 128 * 1024, /* a read of the kernel's read-ahead */
 	STREAM_WINDOW_MIN_BYTES = 256 * 1024,
@@ -48,6 +49,7 @@ struct stream_read {
 	uint64_t size_bytes;
 	uint64_t file_bytes;
 	uint64_t cap_bytes;  /* window at most */
+	uint64_t room_bytes; /* all windows of the file; 0: enough */
 	uint64_t step_bytes; /* fetched at a time when the window is large */
 };
 

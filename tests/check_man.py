@@ -33,7 +33,8 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
 # that are given a name there.
 JSON_FILES = {"STATUS": ("cli/describe.c", "cli/refusals.c",
                          "tokens/describe.c", "fetch/origin.c",
-                         "cache/cache.c", "cache/store/store.c"),
+                         "cache/cache.c", "cache/budget_show.c",
+                         "cache/store/store.c"),
               "EXPLAIN": ("cli/reasons_tell.c", "cli/explain.c"),
               "CACHE": ("cli/cache_show.c",)}
 JSON_NAMES = (r'\\"(\w+)\\":', r'put_field\(\s*out, "(\w+)"',
