@@ -204,31 +204,97 @@ class OfAnOpen(Counts):
         self.assertEqual(self.asked(mark), [])
 
 
-class OfRandomReads(Counts):
+class OfPieces(Counts):
+    """Reads that are no pass through a file: what is fetched stays within
+    the budget (cache/budget.h), and status tells."""
     SIZE = 1 << 30
+    FILE_BUDGET = 8 * MIB
 
-    def random_reads(self, count, size, step):
-        self.sparse("random.bin", self.SIZE)
+    def read_pieces(self, pieces, check=lambda m: None):
+        """Read (offset, size) one after the other: requests, bytes fetched,
+        bytes that the kernel was given of them."""
+        self.sparse("pieces.bin", self.SIZE)
         m = self.start()
-        draw = random.Random(1)
-        places = draw.sample(range(0, self.SIZE - size, step), count)
-        fd = os.open(m.at("random.bin"), os.O_RDONLY)
+        fd = os.open(m.at("pieces.bin"), os.O_RDONLY)
         mark = self.nginx.mark()
-        for at in places:
+        for at, size in pieces:
             self.assertEqual(len(os.pread(fd, size, at)), size)
+        check(m)
         os.close(fd)
+        used = m.counters()["cache_used_bytes"]
+        m.stop()
         gets = self.asked(mark, "GET")
-        return len(gets), sum(one["bytes"] for one in gets)
+        return len(gets), sum(one["bytes"] for one in gets), used
+
+    def random_pieces(self, count, size, step):
+        places = random.Random(1).sample(range(0, self.SIZE - size, step),
+                                         count)
+        return [(at, size) for at in places]
 
     def test_that_isolated_pages_cost_a_block_each(self):
-        requests, fetched = self.random_reads(1000, 4096, 4096)
+        told = {}
+
+        def check(m):
+            told.update(m.status()["cache"])
+            told["text"] = m.command("status", m.path).stdout
+
+        requests, fetched, used = self.read_pieces(
+            self.random_pieces(1000, 4096, 4096), check)
         self.assertLessEqual(requests, 1000)
         self.assertLessEqual(fetched, 64 * MIB)
+        self.assertEqual(used, 1000 * 4096)
+        self.assertLessEqual(told["amplification"], 16)
+        self.assertEqual(told["budget_bytes"], 64 * MIB)
+        self.assertEqual([(one["path"], one["fetched_bytes"],
+                           one["used_bytes"]) for one in told["files"]],
+                         [("/pieces.bin", fetched, used)])
+        self.assertIn(f"cache: {fetched // MIB} MiB fetched, "
+                      f"{used // MIB} read of /pieces.bin\n", told["text"])
 
     def test_that_whole_blocks_cost_what_they_are(self):
-        requests, fetched = self.random_reads(500, 65536, 65536)
+        requests, fetched, _ = self.read_pieces(
+            self.random_pieces(500, 65536, 65536))
         self.assertLessEqual(requests, 500)
         self.assertLessEqual(fetched, 500 * 65536)
+
+    def test_that_a_dense_random_reader_stays_within_twice(self):
+        draw = random.Random(2)
+        _, fetched, used = self.read_pieces(
+            [(draw.randrange(0, 32 * MIB), draw.randrange(1, 65536))
+             for _ in range(1500)])
+        self.assertGreater(used, 24 * MIB)
+        self.assertLessEqual(fetched, 2 * used)
+
+    def test_that_a_strided_reader_stays_within_twice(self):
+        for step in (2 * 65536, 5 * 65536):
+            with self.subTest(step=step):
+                _, fetched, used = self.read_pieces(
+                    [(at, 65536) for at in range(0, 400 * step, step)])
+                self.assertLessEqual(fetched, 2 * used + self.FILE_BUDGET)
+
+    def test_that_what_looks_like_the_begin_of_streams_is_bounded(self):
+        """Two pages here, two there: the kernel reads on, too."""
+        pieces = []
+        for at, _ in self.random_pieces(500, 65536, 65536):
+            pieces += [(at, 4096), (at + 4096, 4096)]
+        _, fetched, used = self.read_pieces(pieces)
+        touched = 500 * 2 * 65536  # its read-ahead may touch the next one
+        self.assertLessEqual(fetched, max(touched, 2 * used) +
+                             self.FILE_BUDGET)
+
+    def test_that_a_tree_of_baskets_costs_few_requests(self):
+        """As ROOT and HDF5 do: the header, the index at the end, then
+        pieces in order with small gaps."""
+        draw = random.Random(3)
+        pieces = [(0, 4096), (self.SIZE - 4096, 4096),
+                  (self.SIZE - 40000, 16384)]
+        at = 100 * MIB
+        while len(pieces) < 1000:
+            pieces.append((at, draw.randrange(8192, 32768)))
+            at += pieces[-1][1] + draw.randrange(0, 16384)
+        requests, fetched, used = self.read_pieces(pieces)
+        self.assertLessEqual(requests, 250)
+        self.assertLessEqual(fetched, 2 * used + self.FILE_BUDGET)
 
 
 if __name__ == "__main__":

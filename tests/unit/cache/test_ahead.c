@@ -76,6 +76,31 @@ static void a_reader_pulls_what_is_ahead_forward(void **state)
 	cache_close(file);
 }
 
+static void who_skips_forward_finds_what_is_on_its_way(void **state)
+{
+	static struct bed_answer answer[2];
+	struct cache_file *file = open_large();
+	unsigned ahead = start_stream(file);
+	unsigned count = fake.range_count;
+	uint64_t at = fake.range[ahead].offset_bytes;
+
+	(void)state;
+	assert_int_equal(fake_begin(ahead, "\"x\""), 0);
+	fake_send(ahead, 1000);
+	/* A skip that is no part of the stream any more. */
+	bed_read(&bed, file, at + 128 * KIB, 4096, &answer[0]);
+	assert_int_equal(fake.range_count, count);
+	assert_false(fake.range[ahead].cancelled);
+	fake_send(ahead, fake.range[ahead].length_bytes - 1000);
+	assert_int_equal(answer[0].count, 1);
+	fake_done(ahead, 0);
+	/* And what was skipped is there. */
+	bed_read(&bed, file, at, 4096, &answer[1]);
+	assert_int_equal(answer[1].count, 1);
+	assert_int_equal(fake.range_count, count);
+	cache_close(file);
+}
+
 static void what_has_come_is_not_hurried(void **state)
 {
 	static struct bed_answer answer;
@@ -157,6 +182,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_reader_pulls_what_is_ahead_forward),
+	    TEST(who_skips_forward_finds_what_is_on_its_way),
 	    TEST(what_has_come_is_not_hurried),
 	    TEST(where_each_range_is_slow_more_are_fetched_at_once),
 	};

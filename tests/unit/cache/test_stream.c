@@ -136,6 +136,34 @@ static void four_streams_in_one_file_are_told_apart(void **state)
 		}
 }
 
+static void streams_share_the_room_of_their_file(void **state)
+{
+	struct streams streams = {0};
+	struct stream_plan plan = {0};
+	struct stream_read read = {
+	    .size_bytes = 128 * KIB,
+	    .file_bytes = FILE_BYTES,
+	    .cap_bytes = 8 * MIB,
+	    .room_bytes = 12 * MIB,
+	    .step_bytes = 2 * MIB,
+	};
+
+	(void)state;
+	for (uint64_t at = 0; at < 16 * MIB; at += 128 * KIB)
+		for (uint64_t k = 0; k < 4; k++) {
+			read.offset_bytes = k * 512 * MIB + at;
+			plan = streams_note(&streams, &read);
+		}
+	assert_int_equal(plan.window_bytes, 3 * MIB);
+	assert_true(plan.full);
+	/* When three have ended, the one has all that it may. */
+	for (uint64_t at = 16 * MIB; at < 48 * MIB; at += 128 * KIB) {
+		read.offset_bytes = at;
+		plan = streams_note(&streams, &read);
+	}
+	assert_int_equal(plan.window_bytes, 8 * MIB);
+}
+
 static void random_readers_get_nothing_ahead(void **state)
 {
 	struct streams streams = {0};
@@ -215,6 +243,7 @@ int main(void)
 	    cmocka_unit_test(what_is_fetched_in_vain_is_in_proportion),
 	    cmocka_unit_test(reads_out_of_order_stay_one_stream),
 	    cmocka_unit_test(four_streams_in_one_file_are_told_apart),
+	    cmocka_unit_test(streams_share_the_room_of_their_file),
 	    cmocka_unit_test(random_readers_get_nothing_ahead),
 	    cmocka_unit_test(equal_steps_are_foreseen),
 	    cmocka_unit_test(a_window_ends_with_the_file),
