@@ -66,6 +66,13 @@ static uint64_t fetched(void)
 	return bytes;
 }
 
+static void leave_to_all(int64_t bytes)
+{
+	cache_enter(bed.cache);
+	bed.cache->budget.left_bytes = bytes;
+	cache_exit(bed.cache);
+}
+
 static uint64_t draw(void)
 {
 	static uint64_t seed = 5;
@@ -215,7 +222,7 @@ static void who_reads_on_earns_what_is_fetched_ahead(void **state)
 	struct cache_file *file = open_large();
 
 	(void)state;
-	bed.cache->budget.left_bytes = 0; /* others have spent it */
+	leave_to_all(0); /* others have spent it */
 	for (uint64_t at = 0; at < 64 * MIB; at += 128 * KIB)
 		get(file, at, 128 * KIB);
 	/* Long ranges, soon. */
@@ -230,7 +237,7 @@ static void what_readers_wait_for_is_never_refused(void **state)
 	struct cache_file *file = open_large();
 
 	(void)state;
-	bed.cache->budget.left_bytes = 0;
+	leave_to_all(0);
 	bed_read(&bed, file, 100 * MIB, MIB, &answer);
 	assert_int_equal(fetched(), MIB);
 	fake_finish_all("\"x\"");
@@ -248,7 +255,7 @@ static void a_gap_is_asked_around_when_there_is_no_budget(void **state)
 	for (int spent = 0; spent < 2; spent++) {
 		uint64_t at = (uint64_t)(spent * 300 + 100) * MIB;
 
-		bed.cache->budget.left_bytes = spent ? 0 : BUDGET_MOUNT_BYTES;
+		leave_to_all(spent ? 0 : BUDGET_MOUNT_BYTES);
 		get(file, at + BLOCK, 4 * KIB);
 		before = fake.range_count;
 		get(file, at, 3 * BLOCK);
@@ -299,7 +306,7 @@ static void guesses_that_the_disk_does_not_have_need_budget_too(void **state)
 	bed_end(&bed);
 	/* Another mount finds a file of which it has to ask the disk. */
 	bed_start(&bed, NULL, true);
-	bed.cache->budget.left_bytes = 0;
+	leave_to_all(0);
 	file = bed_open(&bed, "/a", 40 * (uint64_t)MIB, 1000, "\"x\"");
 	bed_read(&bed, file, 0, 128 * KIB, &answer);
 	bed_wait_ranges(1);
