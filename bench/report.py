@@ -16,7 +16,10 @@ LIMITS = {
     "tar cold": ("curl", "tar cold", None),
     "64 x 16 MiB cold, 8": ("curl", "64 x 16 MiB cold, 8", 0.8),
     "64 x 16 MiB warm, 8": ("ext4", "64 x 16 MiB warm, 8", 0.95),
+    "small files cold, 8": ("curl", "small files cold, 8", None),
     "small files warm, 1": ("ext4", "small files warm, 1", None),
+    "first byte, new": ("curl", "first byte, new", None),
+    "first byte, running": ("curl", "first byte, running", None),
     "cold sequential@40": ("curl", "cold sequential, 8@40", 0.85),
     "thin sequential@40": ("curl", "thin sequential, 8@40", 0.85),
     "random 64 KiB cold, 8@40": ("curl", "random 64 KiB cold, 8@40", 0.95),
@@ -49,6 +52,10 @@ COSTS = {
     "random 64 KiB cold, 8": {"amplification": 1.1},
 }
 PEAK_BYTES_MAX = 256 << 20
+# Costs of which nothing is worth telling.
+ALSO_ZERO = ("cpu_s_per_gb", "amplification", "requests")
+# The programs that a user could take instead.
+PEERS = ("rclone", "httpdirfs")
 
 
 def median(results, row, contender, key="value"):
@@ -77,12 +84,25 @@ def ratio_of(results, row):
         if wanted is not None:
             text += f", wanted {wanted}" + missed(own / limit >= wanted)
         words.append(text)
+    unit = next(one["unit"] for one in results if one["row"] == row)
+    less = unit in ("ms", "us")
+    words += peer_of(results, row, own, less)
     if own is not None and row in WANTED:
-        unit = next(one["unit"] for one in results if one["row"] == row)
         wanted = WANTED[row]
         words.append(f"wanted {wanted} {unit}" + missed(
-            own <= wanted if unit in ("ms", "us") else own >= wanted))
+            own <= wanted if less else own >= wanted))
     return "; ".join(words)
+
+
+def peer_of(results, row, own, less):
+    """Text for the ratio to the best program that a user could take
+    instead; `less` is better where times are measured."""
+    peers = [(value, name) for name in PEERS
+             if (value := median(results, row, name))]
+    if own is None or not peers:
+        return []
+    value, name = min(peers) if less else max(peers)
+    return [f"{own / value:.3g} x {name}"]
 
 
 def missed(good):
@@ -105,11 +125,13 @@ def costs_of(results, row):
     for key, unit in (("cpu_s_per_gb", "CPU s/GB"),
                       ("amplification", "x amplification"),
                       ("requests", "requests"),
+                      ("peak_bytes", "MiB"),
                       ("dropped_blocks", "blocks not kept")):
         value = median(results, row, "bearerfs", key)
         most = COSTS.get(row, {}).get(key)
-        if value or (value == 0 and key != "dropped_blocks"):
-            words.append(f"{number(value, 3 if key != 'requests' else 6)} "
+        if value or (value == 0 and key in ALSO_ZERO):
+            shown = value / 1048576 if key == "peak_bytes" else value
+            words.append(f"{number(shown, 3 if key != 'requests' else 6)} "
                          f"{unit}")
             if most is not None and value > most:
                 words[-1] += f" (wanted {most}: MISSED)"

@@ -102,15 +102,15 @@ class Rig:
     @var rate      bytes a second of one of their connections; 0: no limit
     @var files      count of small files, 100 a directory"""
 
-    files = 20000
     file_bytes = 4096
     large_count = 64
     large_bytes = 16 << 20
 
-    def __init__(self, folder, build, big_bytes):
+    def __init__(self, folder, build, big_bytes, files):
         self.folder = folder
         self.build = build
         self.big_bytes = big_bytes
+        self.files = files
         self.delay_ms = 0
         self.rate = 0
         self.proxies = {}
