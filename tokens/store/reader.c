@@ -17,6 +17,7 @@ static struct purse *next_due(
 	uint64_t now_s = clock_wall_s(tokens->clock);
 	struct purse *first = NULL;
 
+	*force = false; /* of nobody, when nothing is due */
 	*due_ms = UINT64_MAX;
 	*force = false;
 	for (struct purse *purse = tokens->own; purse != NULL;

@@ -198,8 +198,8 @@ static _Noreturn void exchange(void)
 	(void)snprintf(from, sizeof(from), "%s", look_bed_path("next"));
 	(void)snprintf(to, sizeof(to), "%s", look_bed_path("name"));
 	for (unsigned i = 0;; i++) {
-		(void)link(look_bed_path(names[i % 5]), from);
-		(void)rename(from, to);
+		if (link(look_bed_path(names[i % 5]), from) == 0)
+			(void)rename(from, to);
 		(void)unlink(from);
 	}
 }
