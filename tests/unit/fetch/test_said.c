@@ -182,7 +182,10 @@ static void every_end_of_a_request_is_noted(void **state)
 	assert_int_equal(look(&rig, "/still"), -ETIMEDOUT);
 	assert_said(&rig, "/still", 0, "does not answer in time");
 	assert_true(look(&rig, "/gone") < 0);
-	assert_said(&rig, "/gone", 0, "Empty reply");
+	assert_said(&rig, "/gone", 0, server_url(server));
+	/* libcurl 7.88 has one text for it, 8.14 hands on OpenSSL's. */
+	assert_true(strstr(said.why, "Empty reply") != NULL ||
+	    strstr(said.why, "unexpected eof") != NULL);
 	server_free(server);
 	assert_int_equal(look(&rig, "/404"), -EHOSTUNREACH);
 	assert_said(&rig, "/404", 0, "onnect");
