@@ -141,6 +141,9 @@ end
 
 function M.check()
     local header = ngx.var.http_authorization
+    if not header and ngx.var.bed_query == "1" and ngx.var.arg_authz then
+        header = ngx.unescape_uri(ngx.var.arg_authz)
+    end
     local token = header and header:match("^[Bb]earer +(%S+)$")
     if not token then
         return refuse(401)

@@ -4,11 +4,16 @@ import os
 
 from bed import content
 from bed.apache import Apache
+from bed.between import Between
 from bed.ca import CA
+from bed.cluster import Cluster
+from bed.director import Director
 from bed.issuer import AUDIENCE, Issuer
 from bed.lying import Lying
 from bed.nginx import Nginx
-from bed.xrootd import XRootD
+from bed.slices import Slices
+from bed.xcache import XCache
+from bed.xrootd import ROOTS, XRootD
 
 BASE = "/exp"
 
@@ -61,6 +66,39 @@ class Bed:
     @property
     def lying(self):
         return self.get(Lying)
+
+    @property
+    def roots(self):
+        """An XRootD with roots:// beside HTTPS, on the same files."""
+        return self.servers.get("roots") or \
+            self.add(XRootD(self, "roots", more=ROOTS))
+
+    @property
+    def cluster(self):
+        return self.get(Cluster)
+
+    @property
+    def xcache_roots(self):
+        return self.servers.get("xcache-roots") or \
+            self.add(XCache(self, "xcache-roots", self.roots, "roots"))
+
+    @property
+    def xcache_https(self):
+        return self.servers.get("xcache-https") or \
+            self.add(XCache(self, "xcache-https", self.xrootd, "https"))
+
+    @property
+    def slices(self):
+        return self.get(Slices)
+
+    @property
+    def director(self):
+        return self.get(Director)
+
+    def between(self, name, server):
+        """What is between a client and `server` and can break."""
+        return self.servers.get(name) or \
+            self.add(Between(self, name, server))
 
     def another_lying(self, name):
         """One more lying server, say as the target of a redirect."""

@@ -4,6 +4,7 @@ import datetime
 import ipaddress
 import os
 import shutil
+import subprocess
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -55,18 +56,27 @@ class CA:
         for path in (self.cert, self.bundle):
             os.chmod(path, 0o644)
 
-    def builder(self, subject, public, issuer):
+    def builder(self, subject, public, issuer, ended=None):
+        """@param ended  timedelta: so long ago; None: good for a month"""
         now = datetime.datetime.now(datetime.timezone.utc)
         day = datetime.timedelta(days=1)
         return x509.CertificateBuilder().subject_name(name(subject)) \
             .issuer_name(name(issuer)).public_key(public) \
             .serial_number(x509.random_serial_number()) \
-            .not_valid_before(now - day).not_valid_after(now + 30 * day)
+            .not_valid_before(now - day).not_valid_after(
+                now + 30 * day if ended is None else now - ended)
 
-    def server(self, label, hosts=None, user="root"):
+    def subject_hash(self):
+        """The name under which OpenSSL finds it in a folder: HASH.0"""
+        return subprocess.run(
+            ["openssl", "x509", "-hash", "-noout", "-in", self.cert],
+            check=True, capture_output=True, text=True).stdout.strip()
+
+    def server(self, label, hosts=None, user="root", ended=None):
         """A server's certificate and key, readable by `user`.
 
         @param hosts  names it speaks for; by default all of this machine's
+        @param ended  timedelta: it was good until so long ago
         @return       (certificate file with chain, key file)
         """
         key = ec.generate_private_key(ec.SECP256R1())
@@ -78,7 +88,8 @@ class CA:
                 names.append(x509.IPAddress(ipaddress.ip_address(host)))
             except ValueError:
                 names.append(x509.DNSName(host))
-        cert = self.builder(hosts[0], key.public_key(), self.title) \
+        cert = self.builder(hosts[0], key.public_key(), self.title,
+                            ended) \
             .add_extension(x509.SubjectAlternativeName(names), False) \
             .add_extension(x509.BasicConstraints(False, None), True) \
             .add_extension(x509.ExtendedKeyUsage(
@@ -90,7 +101,8 @@ class CA:
             file.write(cert.public_bytes(serialization.Encoding.PEM))
             file.write(self.own.public_bytes(serialization.Encoding.PEM))
         os.chmod(cert_file, 0o644)
-        with open(os.open(key_file, os.O_WRONLY | os.O_CREAT, 0o600),
+        with open(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+                          0o600),
                   "wb") as file:
             file.write(pem(key))
         shutil.chown(key_file, user)

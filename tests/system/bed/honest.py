@@ -43,6 +43,12 @@ class Plan:
     def whole(self):
         return b"".join(self.pieces())
 
+    def replace(self, body):
+        """Another body, of which its length tells."""
+        self.file, self.start = None, 0
+        self.body, self.size = body, len(body)
+        self.headers["Content-Length"] = str(self.size)
+
 
 class Honest(http.server.BaseHTTPRequestHandler):
     """@var root    the folder of the files
@@ -167,8 +173,9 @@ class Honest(http.server.BaseHTTPRequestHandler):
     def head(self, plan):
         self.send_response(plan.status)
         for name, value in plan.headers.items():
-            if value is not None:
-                self.send_header(name, value)
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None:
+                    self.send_header(name, one)
         self.end_headers()
 
     def send(self, plan, stop=None, step=PIECE, every=0):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process behind bed/lying.py: records, orders from the test, lies."""
+"""The process behind bed/lying.py: what it answers, honest and lies.
+
+bed/relay.py and bed/usher.py are made of it: another honest answer, the same
+lies.
+"""
 import base64
 import gzip
-import http.server
-import json
 import os
 import re
 import select
@@ -11,71 +13,13 @@ import socket
 import ssl
 import struct
 import sys
-import threading
 import time
 
+from bed import stand
 from bed.honest import PIECE, Honest, Plan
 
 
-class State:
-    """What is shared by the connections, under one lock."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.lies = []
-        self.requests = []
-        self.connections = 0
-        self.release = threading.Event()
-
-    def record(self, entry):
-        """Note a request; return the lie for it, if any."""
-        with self.lock:
-            entry["number"] = len(self.requests)
-            self.requests.append(entry)
-            for lie in self.lies:
-                if not fits(lie, entry):
-                    continue
-                lie["seen"] += 1
-                if lie["seen"] <= lie["skip"]:
-                    continue
-                if lie["times"] is not None and \
-                        lie["seen"] > lie["skip"] + lie["times"]:
-                    continue
-                entry["lie"] = lie["what"]
-                return lie
-        return None
-
-    def command(self, order):
-        what = order["do"]
-        with self.lock:
-            if what == "lie":
-                if not hasattr(Handler, "lie_" + order["what"]):
-                    raise ValueError("no such lie: " + order["what"])
-                self.lies.append(dict(order, seen=0))
-            elif what == "honest":
-                self.lies.clear()
-                self.release.set()
-                self.release = threading.Event()
-            elif what == "config":
-                Honest.config.update(order["settings"])
-            elif what == "requests":
-                return self.requests[order["since"]:]
-            elif what == "count":
-                return len(self.requests)
-            else:
-                raise ValueError("no such order: " + what)
-        return None
-
-
-def fits(lie, entry):
-    if lie["path"] is not None and \
-            not re.fullmatch(lie["path"], entry["path"]):
-        return False
-    if lie["method"] is not None and \
-            entry["method"] not in lie["method"].split("|"):
-        return False
-    return lie["ranged"] is None or \
-        lie["ranged"] == ("range" in entry["headers"])
+FLIPPED = bytes(one ^ 0xff for one in range(256))
 
 
 def as_bytes(value):
@@ -106,7 +50,7 @@ class Handler(Honest):
             "connection": self.number, "lie": None, "status": None,
             "sent": 0, "tls": isinstance(self.connection, ssl.SSLSocket)}
         lie = self.state.record(self.entry)
-        self.skip_body(headers)
+        self.request_body = self.take_body(headers)
         try:
             if lie:
                 getattr(self, "lie_" + lie["what"])(**lie["args"])
@@ -116,14 +60,10 @@ class Handler(Honest):
             self.close_connection = True
 
     do_GET = do_HEAD = do_PROPFIND = do_OPTIONS = do_PUT = serve
+    do_DELETE = do_MKCOL = do_MOVE = serve
 
-    def skip_body(self, headers):
-        left = int(headers.get("content-length", "0"))
-        while left > 0:
-            got = self.rfile.read(min(left, PIECE))
-            if not got:
-                return
-            left -= len(got)
+    def take_body(self, headers):
+        return self.rfile.read(int(headers.get("content-length", "0")))
 
     def head(self, plan):
         self.entry["status"] = plan.status
@@ -206,7 +146,31 @@ class Handler(Honest):
         if plan.start <= at < plan.start + plan.size:
             data = bytearray(plan.whole())
             data[at - plan.start] ^= 0xff
-            plan.file, plan.body = None, data
+            plan.replace(bytes(data))
+        self.send(plan)
+
+    def lie_flip_all(self):
+        plan = self.plan()
+        plan.replace(plan.whole().translate(FLIPPED))
+        self.send(plan)
+
+    def lie_size(self, by):
+        """As one who has another version: everything agrees with it."""
+        plan = self.plan()
+        said = re.fullmatch(r"(bytes .*/)(\d+)",
+                            plan.headers.get("Content-Range") or "")
+        if said:
+            plan.headers["Content-Range"] = f"{said[1]}{int(said[2]) + by}"
+        elif self.command == "PROPFIND":
+            plan.replace(re.sub(
+                rb"(getcontentlength>)(\d+)(<)",
+                lambda m: m[1] + b"%d" % (int(m[2]) + by) + m[3],
+                plan.whole()))
+        elif plan.status == 200:
+            size = plan.size + by
+            if self.command != "HEAD":
+                plan.replace((plan.whole() + b"#" * by)[:size])
+            plan.headers["Content-Length"] = str(size)
         self.send(plan)
 
     def lie_headers(self, set=None, drop=()):
@@ -218,9 +182,7 @@ class Handler(Honest):
 
     def lie_gzip(self):
         plan = self.plan()
-        plan.body, plan.file = gzip.compress(plan.whole()), None
-        plan.size = len(plan.body)
-        plan.headers["Content-Length"] = str(plan.size)
+        plan.replace(gzip.compress(plan.whole()))
         plan.headers["Content-Encoding"] = "gzip"
         self.send(plan)
 
@@ -269,60 +231,5 @@ class Handler(Honest):
         self.wfile.write(as_bytes(data))
 
 
-class Listener(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-    tls = None
-
-    def finish_request(self, request, client):
-        try:
-            request.settimeout(600)
-            if self.tls:
-                request = self.tls.wrap_socket(request, server_side=True)
-            request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            super().finish_request(request, client)
-        except OSError:
-            pass  # a client that went away
-        finally:
-            request.close()
-
-    def handle_error(self, request, client):
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client)
-
-
-def obey(state, path):
-    """Orders from the test, one connection and one line each."""
-    if os.path.exists(path):
-        os.unlink(path)
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(path)
-        sock.listen(16)
-        while True:
-            connection, _ = sock.accept()
-            with connection, connection.makefile("rw") as stream:
-                try:
-                    value = {"value": state.command(
-                        json.loads(stream.readline()))}
-                except (ValueError, KeyError) as error:
-                    value = {"error": repr(error)}
-                stream.write(json.dumps(value) + "\n")
-
-
-def main(root, port, http_port, cert, key, control):
-    Honest.root = os.path.realpath(root)
-    Handler.state = state = State()
-    secure = Listener(("127.0.0.1", int(port)), Handler, False)
-    secure.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    secure.tls.load_cert_chain(cert, key)
-    plain = Listener(("127.0.0.1", int(http_port)), Handler, False)
-    threading.Thread(target=obey, args=(state, control), daemon=True).start()
-    for server in (secure, plain):
-        server.server_bind()
-        server.server_activate()
-    threading.Thread(target=plain.serve_forever, daemon=True).start()
-    secure.serve_forever()
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    stand.main(Handler, *sys.argv[1:])

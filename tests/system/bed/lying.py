@@ -33,7 +33,10 @@ LIES = {
                "says so too",
     "short": "bytes: less body, with a Content-Length that agrees",
     "flip": "at: this byte of the file is wrong",
+    "flip_all": "each byte of the body is wrong",
     "headers": "set, drop: change the headers of an honest answer",
+    "size": "by: the file is so many bytes longer (shorter: -1), whatever "
+            "asks",
     "gzip": "the body compressed, although identity was asked for",
     "redirect": "to, status: somewhere else",
     "loop": "status: redirect to itself, for ever",
@@ -48,6 +51,7 @@ LIES = {
 
 class Lying(Server):
     name = "lying"
+    program = "bed.liar"
 
     def __init__(self, bed, name=None, data=None):
         super().__init__(bed, name)
@@ -74,7 +78,7 @@ class Lying(Server):
 
     def launch(self):
         self.http_port = free_port()
-        return python("bed.liar", [
+        return python(self.program, [
             self.data, str(self.port), str(self.http_port), self.cert,
             self.key, self.control], self.log)
 
@@ -125,6 +129,18 @@ class Lying(Server):
         @param dates       False: no Last-Modified
         """
         self.tell("config", settings=settings)
+
+    def refuse(self):
+        """As if it had been killed: connections are cut, nobody listens."""
+        self.tell("refuse")
+
+    def accept(self):
+        """Listen again, where it did."""
+        self.tell("accept")
+
+    def show(self, cert, key):
+        """Another certificate, to new connections."""
+        self.tell("show", cert=cert, key=key)
 
     def requests(self, since=0):
         """All requests from number `since`: dicts with number, time, method,

@@ -51,6 +51,7 @@ http {{
         ssl_certificate_key {key};
         set $bed_base {base};
         set $bed_skew {skew};
+        set $bed_query {query};
         access_by_lua_block {{ require("bearer").check() }}
         header_filter_by_lua_block {{ require("bearer").date() }}
         location {base} {{
@@ -87,10 +88,11 @@ class Nginx(Server):
     config = CONFIG
 
     def __init__(self, bed, name=None, data=None, extra="", workers=0,
-                 skew=0):
+                 skew=0, query_token=False):
         """
         @param extra    lines for every location, such as "limit_rate 1m;"
         @param skew     seconds that its clock is ahead of ours
+        @param query_token  take ?authz=Bearer%20... too, as XCache sends it
         @param workers  0: one process that serves (can be paused);
                         more: a master and workers, as in production
         """
@@ -99,6 +101,7 @@ class Nginx(Server):
         self.extra = extra
         self.workers = workers
         self.skew = skew
+        self.query_token = query_token
         self.cert, self.key = bed.ca.server(self.name, user=self.user)
 
     @property
@@ -113,6 +116,15 @@ class Nginx(Server):
     def json_url(self):
         return f"https://localhost:{self.port}/json"
 
+    def settings(self):
+        """What stands in the braces of the configuration."""
+        processes = f"worker_processes {self.workers};" if self.workers \
+            else "master_process off;"
+        return {"folder": self.folder, "port": self.port, "data": self.data,
+                "cert": self.cert, "key": self.key, "base": self.bed.base,
+                "extra": self.extra, "processes": processes,
+                "skew": self.skew, "query": int(self.query_token)}
+
     def launch(self):
         here = os.path.dirname(os.path.abspath(__file__))
         shutil.copyfile(here + "/bearer.lua", self.folder + "/bearer.lua")
@@ -124,13 +136,8 @@ class Nginx(Server):
         with open(self.folder + "/bearer.json", "w") as file:
             json.dump({"issuer": self.bed.issuer.url, "keys": keys,
                        "audience": self.bed.audience}, file)
-        processes = f"worker_processes {self.workers};" if self.workers \
-            else "master_process off;"
         with open(self.folder + "/nginx.conf", "w") as file:
-            file.write(self.config.format(
-                folder=self.folder, port=self.port, data=self.data,
-                cert=self.cert, key=self.key, base=self.bed.base,
-                extra=self.extra, processes=processes, skew=self.skew))
+            file.write(self.config.format(**self.settings()))
         os.makedirs(self.folder + "/run", exist_ok=True)
         shutil.chown(self.folder + "/run", self.user)
         return Proc(["nginx", "-c", self.folder + "/nginx.conf",
