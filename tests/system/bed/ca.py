@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from bed.space import HOSTS
+from bed.space import ADDRESSES, HOSTS
 
 SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -81,7 +81,7 @@ class CA:
         """
         key = ec.generate_private_key(ec.SECP256R1())
         if hosts is None:
-            hosts = ["localhost", "127.0.0.1", "::1"] + HOSTS
+            hosts = ["localhost", "::1"] + ADDRESSES + HOSTS
         names = []
         for host in hosts:
             try:

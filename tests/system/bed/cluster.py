@@ -6,35 +6,43 @@ cmsd, each with some of the files.
     cluster.put("alice/a.bin", 3 << 20)    # on one of them, in turn
     cluster.url                            # the redirector's
 
-The redirector has no files: it answers with 307 to the server that has what
-was asked for.
+The redirector has no files: it answers with 307 (302 to GET) to the server
+that has what was asked for, by its address, with the token in the query, even
+when it came in a header. A directory is on any that has it: PROPFIND leads to
+one of them, in turn, who lists its own files only. `?tried=HOST,HOST` leads to
+another one, or to 404 when there is none left.
+
+In a network of the test's own the servers have addresses of their own.
 """
 import os
 import signal
 
-from bed import content
+from bed import content, space
 from bed.client import ask
-from bed.procs import Failed, free_port, slow, wait_for
+from bed.procs import answers, free_port, slow, wait_for
 from bed.xrootd import XRootD
 
 # What both daemons of a member read. The waits are for clusters whose servers
 # come one by one over minutes (90 s before anybody is redirected).
 MEMBER = """\
 all.role {role}
-all.manager localhost:{manager}
+all.manager {host}:{manager}
 cms.delay startup 1 servers {servers} lookup 1 qdl 1 drop 2 suspend 1
 cms.space min 1m 1k
 if exec cmsd
 xrd.port {cms}
+else
+http.desthttps yes
 fi
 """
 
 
 class Member(XRootD):
-    def __init__(self, cluster, name, role, data):
+    def __init__(self, cluster, name, role, data, host="localhost"):
         super().__init__(cluster.bed, f"{cluster.name}-{name}", data)
         self.cluster = cluster
         self.role = role
+        self.host = host
         self.cms = None
         self.cms_port = 0
         self.cms_log = os.path.join(self.folder, "cmsd.log")
@@ -42,7 +50,7 @@ class Member(XRootD):
     def settings(self):
         cluster = self.cluster
         return dict(super().settings(), more=MEMBER.format(
-            role=self.role, cms=self.cms_port,
+            role=self.role, cms=self.cms_port, host=self.host,
             manager=cluster.redirector.cms_port,
             servers=len(cluster.servers)))
 
@@ -51,7 +59,17 @@ class Member(XRootD):
         self.cms_port = self.cms_port or free_port()
         self.prepare()
         self.cms = self.spawn("cmsd", self.cms_log)
+        # An xrootd that finds no cmsd looks again only after seconds.
+        wait_for(lambda: self.cms_listens() or not self.cms.running(),
+                 f"cmsd of {self.name}")
         return self.spawn("xrootd", self.log)
+
+    def cms_listens(self):
+        """A manager's on its port, a server's on a socket for its xrootd."""
+        if self.role == "manager":
+            return answers(self.cms_port)
+        return os.path.exists(
+            self.folder + "/admin/bed/.olb/olbd.admin")
 
     def ready(self):
         if self.role == "server":
@@ -94,7 +112,7 @@ class Cluster:
     def __init__(self, bed, name=None, count=2):
         self.bed = bed
         self.name = name or self.name
-        self.folder = bed.folder(name)
+        self.folder = bed.folder(self.name)
         self.files = {}
         self.turn = 0
         self.servers = []
@@ -102,7 +120,8 @@ class Cluster:
                                  self.place("nothing"))
         for number in range(count):
             self.servers.append(Member(self, f"server{number}", "server",
-                                       self.place(f"data{number}")))
+                                       self.place(f"data{number}"),
+                                       space.address(number)))
 
     @property
     def members(self):
@@ -152,11 +171,15 @@ class Cluster:
         return self
 
     def joined(self):
-        """Whether the redirector knows all that run."""
+        """Whether the redirector leads to all that run."""
         with open(self.redirector.cms_log, errors="replace") as file:
             text = file.read()
-        return all(f":{server.port} logged in" in text
-                   for server in self.servers)
+        if not all(f":{server.port} logged in" in text
+                   for server in self.servers):
+            return False
+        answer = ask(self.url + "/", self.bed.token("read:/"),
+                     method="PROPFIND", headers={"Depth": "0"})
+        return answer.status == 307
 
     def stop(self, sig=signal.SIGTERM):
         for member in reversed(self.members):

@@ -167,7 +167,7 @@ class Handler(Honest):
                 lambda m: m[1] + b"%d" % (int(m[2]) + by) + m[3],
                 plan.whole()))
         elif plan.status == 200:
-            size = plan.size + by
+            size = int(plan.headers["Content-Length"]) + by
             if self.command != "HEAD":
                 plan.replace((plan.whole() + b"#" * by)[:size])
             plan.headers["Content-Length"] = str(size)

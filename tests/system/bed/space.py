@@ -23,6 +23,8 @@ MARK = "BED_SPACE"
 ALL = ["--mount", "--propagation", "private"]
 PID = ["--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
 NET = ["--net"]
+# In certificates; see address().
+ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
 # Names that all lead to this machine, for redirects to "another host".
 HOSTS = ["origin.bed.test", "other.bed.test", "cache.bed.test"]
 
@@ -102,6 +104,22 @@ def loopback_up():
         fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", name, now | 1))
 
 
+def own_network():
+    return "--net" in os.environ.get(MARK, "").split()
+
+
+def address(number):
+    """127.0.0.1 for 0, another address of this machine for each number below
+    ADDRESSES: who connects to it comes from it too, as from another host.
+    Without a network of one's own all are 127.0.0.1."""
+    if number == 0 or not own_network():
+        return "127.0.0.1"
+    text = ADDRESSES[number]
+    subprocess.run(["ip", "route", "replace", "local", text, "dev", "lo",
+                    "src", text, "table", "local"], check=True)
+    return text
+
+
 def open_fuse(folder):
     """A /dev/fuse for everybody, as distributions have it; some containers
     keep it for root. Seen in this space only."""
@@ -119,7 +137,7 @@ def open_fuse(folder):
 
 def prepare(folder):
     """In the new space, before the first server: network, names, fusectl."""
-    if "--net" in os.environ[MARK].split():
+    if own_network():
         loopback_up()
     names = ["localhost", *HOSTS, socket.gethostname()]
     lines = ["127.0.0.1 " + " ".join(names), "::1 ip6-localhost", ""]

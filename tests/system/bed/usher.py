@@ -41,9 +41,11 @@ def problem(status, text, headers=None):
 class Usher(Handler):
     """@var config  what Director.config() has set"""
     server_version = "pelican/7.14.0"
-    sys_version = ""
     config = {"namespaces": [], "starting": False, "discovery": {},
               "headers": {}}
+
+    def version_string(self):
+        return self.server_version
 
     def plan(self, whole=False):
         path, _, query = self.path.partition("?")

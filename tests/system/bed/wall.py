@@ -5,22 +5,16 @@ Only in a network of the test file's own (bed/space.py), whose packet filter
 is nobody else's. A connection that is there already is silent as well.
 """
 import json
-import os
 import subprocess
 
 from bed.procs import Failed
-from bed.space import MARK
+from bed.space import own_network
 
 TABLE = "bed"
 
 
-def able():
-    """Whether this space has a network of its own."""
-    return "--net" in os.environ.get(MARK, "").split()
-
-
 def nft(*words):
-    if not able():
+    if not own_network():
         raise Failed("no black holes without a network of one's own")
     done = subprocess.run(["nft", *words], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=False)

@@ -4,8 +4,9 @@
 It checks every token itself, for what it has already too, and hands it on to
 the origin for what it has not. How XCache 5.5.3 misbehaves, beside what
 xrootd.py says: no validators, and what it has once it never compares again;
-its modification times are its own; while its origin is down it leaves who
-asks for something else waiting; PUT is 500.
+its modification times are its own; PUT is 500; while its origin is down it
+serves what it has and leaves who asks for something else waiting (over https:
+only while the origin is silent; where nobody listens it says 405).
 
 Two ways lead to its origin:
 - "roots": XRootD's own protocol over TLS. The user's token goes along, but
@@ -16,6 +17,7 @@ Two ways lead to its origin:
 import os
 import shutil
 
+from bed.client import ask
 from bed.xrootd import XRootD
 
 CACHE = """\
@@ -62,6 +64,17 @@ class XCache(XRootD):
                   "w") as file:
             file.write(self.bed.token("read:/", lifetime=86400))
         shutil.chown(self.login, self.user, self.user)
+
+    def ready(self):
+        """It refuses a token that is good and opens nothing, for which it
+        has fetched the issuer's keys. What it opens would go to the origin,
+        which may not like it."""
+        try:
+            return ask(f"https://127.0.0.1:{self.port}{self.bed.base}/",
+                       self.bed.token("read:/nowhere"),
+                       timeout=20).status == 403
+        except OSError:
+            return False
 
     def trust(self):
         """Our authority under the name by which OpenSSL looks for it."""
