@@ -223,13 +223,19 @@ static bool needs_token(const struct call *call)
 	    (call->target.size_bytes == 0 || call->target_may);
 }
 
-static int fill_url(struct call *call, struct request *request)
+static int fill_url(
+    struct call *call, struct request *request, const struct request_plan *plan)
 {
+	int code;
+
 	if (call->target.size_bytes > 0)
 		return buf_append(
 		    &request->url, call->target.bytes, call->target.size_bytes);
-	return source_url(
+	code = source_url(
 	    &request->url, &call->fetch->source, call->path, call->slash);
+	if (code == 0 && plan->tried != NULL)
+		code = buf_printf(&request->url, "?tried=%s", plan->tried);
+	return code;
 }
 
 /* Everything the attempt needs is at hand. */
@@ -256,8 +262,8 @@ static void send_request(struct call *call)
 			goto no_memory;
 	}
 	request->call = call;
-	if (fill_url(call, request) < 0 || request_fill(request, &plan) < 0 ||
-	    loop_add(fetch, request) < 0)
+	if (fill_url(call, request, &plan) < 0 ||
+	    request_fill(request, &plan) < 0 || loop_add(fetch, request) < 0)
 		goto no_memory;
 	call->request = request;
 	call->state = CALL_ACTIVE;

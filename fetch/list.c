@@ -4,9 +4,14 @@
  * index page where there is no DAV. Streamed: entries are handed on as they
  * come.
  *
+ * Of an XRootD cluster each server that has the directory is asked, one after
+ * the other (cluster.h), and the lister gets what all of them have. What fails
+ * on the way begins the listing again.
+ *
  * Threads: the fetch thread, but fetch_list().
  * Sources: RFC 4918 section 9.1.
  */
+#include "fetch/cluster.h"
 #include "fetch/dav.h"
 #include "fetch/engine.h"
 #include "fetch/index.h"
@@ -24,7 +29,9 @@ struct list_call {
 	bool given;     /* an entry of this or an earlier attempt */
 	bool self_seen; /* in this attempt */
 	bool is_file;   /* the path itself */
-	bool ended;     /* by the lister */
+	bool more;      /* the next attempt adds to what was given */
+	struct cluster cluster;
+	bool ended; /* by the lister */
 	int ended_code;
 	struct dav_parser *dav;
 	struct index_parser *page;
@@ -41,6 +48,16 @@ static void drop_parsers(struct list_call *list)
 	index_parser_free(STEAL(list->page));
 }
 
+static void begin_anew(struct list_call *list)
+{
+	if (list->given)
+		list->lister.restart(list->lister.arg);
+	list->given = false;
+	list->self_seen = false;
+	list->is_file = false;
+	cluster_forget(&list->cluster);
+}
+
 static int plan_list(struct call *call, struct request_plan *plan)
 {
 	struct list_call *list = list_of(call);
@@ -49,11 +66,11 @@ static int plan_list(struct call *call, struct request_plan *plan)
 	    !profile_ask_dav(&call->fetch->profile, call->fetch->now_ms))
 		list->by_page = true;
 	drop_parsers(list);
-	if (list->given)
-		list->lister.restart(list->lister.arg);
-	list->given = false;
-	list->self_seen = false;
-	list->is_file = false;
+	/* On its way through a redirector it has not begun anew. */
+	if (!list->more && call->target.size_bytes == 0)
+		begin_anew(list);
+	list->more = false;
+	plan->tried = cluster_tried(&list->cluster);
 	call->slash = true; /* without, nginx and Apache redirect */
 	if (list->by_page) {
 		plan->method = REQUEST_GET;
@@ -129,6 +146,39 @@ static struct verdict make_page(
 	return (struct verdict){.kind = VERDICT_TAKE};
 }
 
+/* A server of a cluster has been asked: is there another? */
+static struct verdict next_server(struct list_call *list)
+{
+	struct call *call = &list->call;
+	int code = cluster_asked(&list->cluster, buf_text(&call->target));
+
+	if (code == 0)
+		return (struct verdict){.kind = VERDICT_DONE};
+	if (code < 0)
+		return call_done(call, code == -ENOMEM ? code : -EIO,
+		    "a cluster of too many servers for a listing");
+	list->more = true;
+	return (struct verdict){.kind = VERDICT_STEP};
+}
+
+/* No 207: what does a redirector, or a server that it led to, say? */
+static struct verdict head_of_cluster(
+    struct list_call *list, const struct response *response)
+{
+	struct call *call = &list->call;
+	bool at_server = call->target.size_bytes > 0;
+	struct verdict verdict;
+
+	/* Nobody is left, or the directory was removed there meanwhile. */
+	if (list->cluster.count > 0 && response->status == 404)
+		return at_server ? next_server(list)
+		                 : (struct verdict){.kind = VERDICT_DONE};
+	verdict = call_verdict_of(call, response);
+	if (verdict.kind == VERDICT_REDIRECT)
+		list->cluster.led = response->xrootd;
+	return verdict;
+}
+
 static struct verdict head(struct call *call, const struct response *response)
 {
 	struct list_call *list = list_of(call);
@@ -146,12 +196,13 @@ static struct verdict head(struct call *call, const struct response *response)
 	}
 	if (response->status == 207)
 		return make_dav(list, response);
-	if (stat_not_understood(&call->fetch->profile, response)) {
+	if (list->cluster.count == 0 &&
+	    stat_not_understood(&call->fetch->profile, response)) {
 		list->by_page = true;
 		list->fell_back = true;
 		return (struct verdict){.kind = VERDICT_STEP};
 	}
-	return call_verdict_of(call, response);
+	return head_of_cluster(list, response);
 }
 
 static struct verdict after_parser(
@@ -206,6 +257,8 @@ static struct verdict end(struct call *call, bool whole)
 		profile_dav_fails(profile, call->fetch->now_ms);
 	if (list->is_file)
 		return call_done(call, -ENOTDIR, "a file, not a directory");
+	if (list->cluster.led && call->target.size_bytes > 0)
+		return next_server(list);
 	return (struct verdict){.kind = VERDICT_DONE};
 }
 
@@ -219,6 +272,7 @@ static void list_answered(struct call *call, int code, const struct err *err)
 static void fini(struct call *call)
 {
 	drop_parsers(list_of(call));
+	cluster_fini(&list_of(call)->cluster);
 }
 
 static const struct call_kind list_kind = {
@@ -247,5 +301,6 @@ uint64_t fetch_list(struct fetch *fetch, const struct ident *ident,
 		return UINT64_MAX;
 	}
 	list_of(call)->lister = *lister;
+	cluster_init(&list_of(call)->cluster);
 	return call_post(call);
 }

@@ -48,6 +48,7 @@ struct request_plan {
 	bool depth_one;       /* of PROPFIND */
 	bool pages;           /* index pages are wanted */
 	bool digest;          /* a checksum of the whole file is */
+	const char *tried;    /* copied; for the origin: tried=THIS; or NULL */
 };
 
 struct request {

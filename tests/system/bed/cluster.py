@@ -27,7 +27,7 @@ from bed.xrootd import XRootD
 MEMBER = """\
 all.role {role}
 all.manager {host}:{manager}
-cms.delay startup 1 servers {servers} lookup 1 qdl 1 drop 2 suspend 1
+cms.delay startup 1 servers 1 lookup 1 qdl 1 drop 2 suspend 1
 cms.space min 1m 1k
 if exec cmsd
 xrd.port {cms}
@@ -51,8 +51,7 @@ class Member(XRootD):
         cluster = self.cluster
         return dict(super().settings(), more=MEMBER.format(
             role=self.role, cms=self.cms_port, host=self.host,
-            manager=cluster.redirector.cms_port,
-            servers=len(cluster.servers)))
+            manager=cluster.redirector.cms_port))
 
     def launch(self):
         self.stop_cms()

@@ -31,7 +31,11 @@ struct script {
 	const char *server;   /* Server header */
 	bool slash_redirects; /* a directory without slash is redirected */
 	unsigned cut_propfinds;
-	bool endless; /* attributes of others, for ever */
+	bool endless;           /* attributes of others, for ever */
+	unsigned servers;       /* of a cluster; 0: it is none */
+	const char *redirector; /* its Server header */
+	const char *lead_to[4]; /* URLs of the servers */
+	atomic_uint restarted;  /* questions to the redirector, no tried= */
 	atomic_uint propfinds;
 	atomic_uint heads;
 	atomic_uint gets;
@@ -137,6 +141,34 @@ static bool on_propfind(struct script *script,
 	return true;
 }
 
+/* A redirector leads to the first server whose host is not in tried=. */
+static bool on_redirector(struct script *script,
+    const struct server_request *request, struct server_peer *peer)
+{
+	const char *tried = strstr(request->target, "tried=");
+	const char *query = strchr(request->target, '?');
+
+	if (tried == NULL)
+		atomic_fetch_add(&script->restarted, 1);
+	for (unsigned i = 0; i < script->servers; i++) {
+		char host[32];
+
+		(void)snprintf(host, sizeof(host), "%.*s",
+		    (int)strcspn(script->lead_to[i] + 7, ":"),
+		    script->lead_to[i] + 7);
+		if (tried != NULL && strstr(tried, host) != NULL)
+			continue;
+		server_say(peer,
+		    "HTTP/1.1 307 Go\r\n%sLocation: %s/d/%s\r\n"
+		    "Content-Length: 0\r\n\r\n",
+		    script->redirector, script->lead_to[i],
+		    query == NULL ? "" : query);
+		return true;
+	}
+	say_body(peer, "404 Not Found", script->redirector, "text/plain", "no");
+	return true;
+}
+
 static bool on_request(
     void *arg, const struct server_request *request, struct server_peer *peer)
 {
@@ -151,6 +183,8 @@ static bool on_request(
 		    request->target);
 		return true;
 	}
+	if (script->servers > 0)
+		return on_redirector(script, request, peer);
 	if (strcmp(request->method, "PROPFIND") == 0)
 		return on_propfind(script, request, peer);
 	if (strcmp(request->method, "HEAD") == 0) {
@@ -514,6 +548,91 @@ static void describing_shows_the_server_and_its_last_problem(void **state)
 	run_end(&run);
 }
 
+#define CLUSTER_SERVER "Server: XrootD/v5.5.3\r\n"
+
+/* A cluster of two servers, on addresses of their own. */
+struct cluster_run {
+	struct run run;
+	struct script scripts[2];
+	struct server *servers[2];
+};
+
+static void cluster_begin(struct cluster_run *cluster)
+{
+	static const char *const addresses[] = {"127.0.0.2", "127.0.0.3"};
+	static const char *const parts[] = {
+	    MULTISTATUS(RESPONSE_DIRECTORY("/d/") RESPONSE_FILE("/d/one", "1")
+	            RESPONSE_DIRECTORY("/d/below/")),
+	    MULTISTATUS(RESPONSE_DIRECTORY("/d/") RESPONSE_DIRECTORY(
+	        "/d/below/") RESPONSE_FILE("/d/two", "2"))};
+
+	run_begin(&cluster->run);
+	memset(cluster->scripts, 0, sizeof(cluster->scripts));
+	for (int i = 0; i < 2; i++) {
+		struct script *script = &cluster->scripts[i];
+
+		script->server = CLUSTER_SERVER;
+		script->propfind_body = parts[i];
+		cluster->servers[i] =
+		    server_new_at(addresses[i], false, on_request, script);
+		cluster->run.script.lead_to[i] =
+		    server_url(cluster->servers[i]);
+	}
+	cluster->run.script.redirector = CLUSTER_SERVER;
+	cluster->run.script.servers = 2;
+}
+
+static void cluster_end(struct cluster_run *cluster)
+{
+	run_end(&cluster->run);
+	for (int i = 0; i < 2; i++)
+		server_free(cluster->servers[i]);
+}
+
+static void a_cluster_is_listed_server_by_server(void **state)
+{
+	struct cluster_run cluster;
+
+	(void)state;
+	cluster_begin(&cluster);
+	assert_int_equal(run_list(&cluster.run, "/d"), 0);
+	assert_string_equal(cluster.run.answer.names, "one,below/,below/,two,");
+	assert_int_equal(cluster.run.answer.restarts, 0);
+	assert_int_equal(server_requests(cluster.run.server), 3);
+	assert_int_equal(server_requests(cluster.servers[0]), 1);
+	assert_int_equal(server_requests(cluster.servers[1]), 1);
+	cluster_end(&cluster);
+}
+
+static void a_server_of_a_cluster_that_fails_begins_it_again(void **state)
+{
+	struct cluster_run cluster;
+
+	(void)state;
+	cluster_begin(&cluster);
+	cluster.scripts[1].propfind_body = NULL;
+	cluster.scripts[1].cut_propfinds = 1;
+	assert_int_equal(run_list(&cluster.run, "/d"), 0);
+	assert_string_equal(
+	    cluster.run.answer.names, "one,below/,one,two words,below/,");
+	assert_int_equal(cluster.run.answer.restarts, 1);
+	assert_int_equal(atomic_load(&cluster.run.script.restarted), 2);
+	cluster_end(&cluster);
+}
+
+static void another_redirect_is_no_cluster(void **state)
+{
+	struct cluster_run cluster;
+
+	(void)state;
+	cluster_begin(&cluster);
+	cluster.run.script.redirector = DATE;
+	assert_int_equal(run_list(&cluster.run, "/d"), 0);
+	assert_string_equal(cluster.run.answer.names, "one,below/,");
+	assert_int_equal(server_requests(cluster.run.server), 1);
+	cluster_end(&cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -522,6 +641,9 @@ int main(void)
 	    cmocka_unit_test(what_neither_method_finds_is_not_there),
 	    cmocka_unit_test(one_path_without_dav_does_not_end_it_for_all),
 	    cmocka_unit_test(a_slash_that_a_directory_lacks_is_added_here),
+	    cmocka_unit_test(a_cluster_is_listed_server_by_server),
+	    cmocka_unit_test(a_server_of_a_cluster_that_fails_begins_it_again),
+	    cmocka_unit_test(another_redirect_is_no_cluster),
 	    cmocka_unit_test(a_listing_has_its_entries_and_not_itself),
 	    cmocka_unit_test(a_listing_that_is_cut_begins_again),
 	    cmocka_unit_test(a_listing_of_a_file_is_enotdir),
