@@ -36,6 +36,7 @@ COUNTER(cache_pool_blocks, gauge, "block buffers in use")
 COUNTER(fetch_requests, counter, "HTTP requests sent")
 COUNTER(fetch_received_bytes, counter, "body bytes received")
 COUNTER(fetch_retries, counter, "requests sent again after a failure")
+COUNTER(fetch_failovers, counter, "reads that went on at another server")
 COUNTER(fetch_refusals, counter, "answers 401 and 403")
 COUNTER(fetch_bad_answers, counter,
     "answers that broke the rules of HTTP or of the request")

@@ -145,9 +145,9 @@ static void take_bytes(
 	(void)size_bytes;
 }
 
-int ask_byte(struct fetch *fetch, const struct ident *ident, const char *path,
-    const struct fetch_version *version, char etag[FETCH_ETAG_BYTES],
-    struct err *err)
+int ask_byte(struct fetch *fetch, unsigned only, const struct ident *ident,
+    const char *path, const struct fetch_version *version,
+    char etag[FETCH_ETAG_BYTES], struct err *err)
 {
 	struct answer answer;
 	const struct fetch_sink sink = {.begin = take_begin,
@@ -159,7 +159,8 @@ int ask_byte(struct fetch *fetch, const struct ident *ident, const char *path,
 	    .version = version,
 	    .length_bytes = 1,
 	    .deadline_ms = deadline_ms(),
-	    .demand = true};
+	    .demand = true,
+	    .only = only};
 
 	etag[0] = '\0';
 	begin(&answer, err);

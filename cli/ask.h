@@ -39,10 +39,12 @@ struct ask_listing {
 NODISCARD int ask_list(struct fetch *fetch, const struct ident *ident,
     const char *path, struct ask_listing *out, struct err *err);
 
-/** Read the first byte of a file that has one. @param etag  the strong ETag
+/** Read the first byte of a file that has one from `only` (as in struct
+ *  fetch_range). @param etag  the strong ETag
  *  that came with it, "" when none did. @retval 0 or what fetch_range() gave */
-NODISCARD int ask_byte(struct fetch *fetch, const struct ident *ident,
-    const char *path, const struct fetch_version *version,
-    char etag[FETCH_ETAG_BYTES], struct err *err);
+NODISCARD int ask_byte(struct fetch *fetch, unsigned only,
+    const struct ident *ident, const char *path,
+    const struct fetch_version *version, char etag[FETCH_ETAG_BYTES],
+    struct err *err);
 
 #endif

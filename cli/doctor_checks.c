@@ -30,6 +30,13 @@ static bool check_source(struct doctor *doctor)
 		    "%s; write https://HOST/PATH", err.text);
 		return false;
 	}
+	if (servers_parse(&doctor->servers, doctor->options->server,
+	        &doctor->source, &err) < 0) {
+		doctor_line(doctor->report, DOCTOR_FAIL, "source", "%s%s",
+		    err.text,
+		    strchr(err.text, ';') != NULL ? "" : "; leave it out");
+		return false;
+	}
 	doctor_line(doctor->report, DOCTOR_OK, "source", "%s%s",
 	    doctor->source.origin, doctor->source.path);
 	return true;

@@ -15,6 +15,7 @@
 
 #include "cli/doctor_checks.h"
 #include "cli/names.h"
+#include "cli/servers.h"
 #include "cli/start.h"
 
 struct options;
@@ -23,6 +24,7 @@ struct doctor {
 	struct doctor_report *report;
 	const struct options *options;
 	struct fetch_source source;
+	struct servers servers; /* caches in front of it */
 	const char *ca_dir;
 	struct names hosts; /* that a redirect may take the token to */
 	struct ident ident;

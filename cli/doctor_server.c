@@ -142,6 +142,32 @@ static bool find_file(struct doctor *doctor, char path[PATH_BYTES_MAX])
 	return step == STEP_FILE;
 }
 
+/* What stands in front of the origin: the mount works without, so nothing
+ * here is a failure. */
+static void look_at_caches(struct doctor *doctor, const char *path,
+    const struct fetch_version *version)
+{
+	for (unsigned i = 0; i < doctor->servers.count; i++) {
+		const char *name = doctor->servers.of[i].origin;
+		char etag[FETCH_ETAG_BYTES];
+		struct err err = ERR_INIT;
+		int code = ask_byte(doctor->fetch, i + 1, &doctor->ident, path,
+		    version, etag, &err);
+
+		if (code == 0)
+			doctor_line(doctor->report, DOCTOR_OK, "server",
+			    "%s gives the origin's version of '%s'", name,
+			    path);
+		else
+			doctor_line(doctor->report, DOCTOR_WARN, "server",
+			    "%s%s", err.text,
+			    strchr(err.text, ';') != NULL
+			        ? ""
+			        : "; reads go past it: tell who runs it, or "
+			          "leave it out");
+	}
+}
+
 bool doctor_abilities(struct doctor *doctor)
 {
 	const struct start_facts *facts = &doctor->facts;
@@ -166,8 +192,8 @@ bool doctor_abilities(struct doctor *doctor)
 	}
 	code = ask_stat(doctor->fetch, &doctor->ident, path, &stat, &err);
 	if (code == 0 && stat.version.size_bytes > 0)
-		code = ask_byte(doctor->fetch, &doctor->ident, path,
-		    &stat.version, etag, &err);
+		code = ask_byte(doctor->fetch, FETCH_ONLY_ORIGIN,
+		    &doctor->ident, path, &stat.version, etag, &err);
 	if (code < 0) {
 		doctor_fail(doctor, "reading", code, err.text);
 		return true;
@@ -179,6 +205,8 @@ bool doctor_abilities(struct doctor *doctor)
 		doctor_line(report, DOCTOR_OK, "reading",
 		    "not tried: '%s' is empty", path);
 	doctor_validators(report, &stat.version, etag);
+	if (stat.version.size_bytes > 0)
+		look_at_caches(doctor, path, &stat.version);
 	return true;
 }
 

@@ -180,16 +180,20 @@ static int make_tokens(struct mount *mount, struct err *err)
 static int make_fetch(struct mount *mount, struct err *err)
 {
 	const struct plan *plan = mount->plan;
+	const struct options *options = plan->options;
 	const struct fetch_config config = {
 	    .clock = clock_system(),
 	    .tokens = mount->tokens,
 	    .source = &plan->source,
-	    .ca_file = plan->options->ca_file,
+	    .servers = plan->servers.of,
+	    .server_count = plan->servers.count,
+	    .immutable = options->immutable,
+	    .ca_file = options->ca_file,
 	    .ca_dir = plan->ca_dir,
 	    .redirect_hosts = plan->hosts.names,
 	    .redirect_host_count = plan->hosts.count,
 	    .timeout_ms = plan->timeout_ms,
-	    .shared = plan->options->allow_other,
+	    .shared = options->allow_other,
 	};
 
 	return fetch_new(&mount->fetch, &config, err);

@@ -31,6 +31,8 @@ OPTION(audience, LIST, 0, 0, "NAME[;...]", "",
     "for whom a token must be (default: the server judges)")
 OPTION(base_path, SERVER_PATH, 0, 0, "PATH", "/",
     "server path that the scope \"/\" means")
+OPTION(server, LIST, 0, 0, "URL[;...]", "",
+    "caches to read from, the best first; behind them is SOURCE")
 OPTION(redirect_hosts, LIST, 0, 0, "PATTERN[;...]", "",
     "more hosts to which a redirect may take the token")
 OPTION(cache_dir, PATH, 0, 0, "DIR", "",

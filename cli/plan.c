@@ -166,6 +166,9 @@ int plan_new(struct plan **out, const struct options *options,
 	code = fetch_source_parse(
 	    &plan->source, options->source, options->insecure_http, err);
 	if (code == 0)
+		code = servers_parse(
+		    &plan->servers, options->server, &plan->source, err);
+	if (code == 0)
 		code = decide_sharing(plan, err);
 	if (code == 0)
 		code = names_split(&plan->hosts, "redirect_hosts",

@@ -17,12 +17,14 @@
 #include <stdint.h>
 
 #include "cli/names.h"
+#include "cli/servers.h"
 
 struct options;
 
 struct plan {
 	const struct options *options; /* borrowed */
 	struct fetch_source source;
+	struct servers servers;    /* caches in front of it */
 	char mountpoint[PATH_MAX]; /* real path */
 	char cache_dir[PATH_MAX];  /* "": nothing is kept on disk */
 	const char *ca_dir;        /* NULL: none */

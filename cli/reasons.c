@@ -102,6 +102,23 @@ static void find_stop(struct reasons *out, const struct describe *mount,
 	out->stop.server_path[0] = '\0';
 }
 
+/* What caches said of the path. */
+static void find_tried(struct reasons *out, const struct describe *mount,
+    const struct describe_to *to)
+{
+	out->tried_count = 0;
+	for (unsigned nth = 1; nth < FETCH_SERVERS_MAX; nth++) {
+		struct reasons_tried *tried = &out->tried[out->tried_count];
+		bool known = fetch_said_by(mount->fetch, nth, asker(mount, to),
+		    out->server_path, &tried->said, &tried->url);
+
+		if (tried->url == NULL)
+			return;
+		if (known)
+			out->tried_count++;
+	}
+}
+
 void reasons_find(struct reasons *out, const struct describe *mount,
     const struct describe_to *to)
 {
@@ -113,6 +130,7 @@ void reasons_find(struct reasons *out, const struct describe *mount,
 	    tokens_reach(mount->tokens, to->ident, path, NULL, NULL) > 0;
 	out->has_said =
 	    fetch_said(mount->fetch, asker(mount, to), path, &out->said);
+	find_tried(out, mount, to);
 	out->silent_ms = fetch_silent_ms(mount->fetch);
 	out->now_s = clock_wall_s(clock_system());
 	find_stop(out, mount, to);

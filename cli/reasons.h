@@ -45,6 +45,11 @@ struct reasons {
 	struct cache_known known;
 	bool has_said;
 	struct fetch_said said;
+	unsigned tried_count; /* caches of which something is remembered */
+	struct reasons_tried {
+		const char *url; /* borrowed from fetch */
+		struct fetch_said said;
+	} tried[FETCH_SERVERS_MAX];
 	uint64_t silent_ms; /* as fetch_silent_ms() */
 	uint64_t now_s;
 };

@@ -65,25 +65,40 @@ static void add_door(
 	(void)buf_append(out, "}", 1);
 }
 
-static void add_said(struct buf *out, const struct reasons *reasons)
+/* The names of one that was said; the object is the caller's to close. */
+static void add_one_said(struct buf *out, const struct fetch_said *said)
 {
 	char stamp[CLOCK_STAMP_BYTES];
 
-	(void)buf_printf(out, ",\"said\":");
-	if (!reasons->has_said) {
-		(void)buf_json(out, NULL);
-		return;
-	}
-	clock_stamp(stamp, reasons->said.at_s);
+	clock_stamp(stamp, said->at_s);
 	(void)buf_printf(out,
 	    "{\"at\":\"%s\",\"redirected\":%s,\"status\":", stamp,
-	    reasons->said.redirected ? "true" : "false");
-	if (reasons->said.status != 0)
-		(void)buf_printf(out, "%d", reasons->said.status);
+	    said->redirected ? "true" : "false");
+	if (said->status != 0)
+		(void)buf_printf(out, "%d", said->status);
 	else
 		(void)buf_json(out, NULL);
-	add_text_or_null(out, "text", reasons->said.why);
-	(void)buf_append(out, "}", 1);
+	add_text_or_null(out, "text", said->why);
+}
+
+static void add_said(struct buf *out, const struct reasons *reasons)
+{
+	(void)buf_printf(out, ",\"said\":");
+	if (reasons->has_said) {
+		add_one_said(out, &reasons->said);
+		(void)buf_append(out, "}", 1);
+	} else {
+		(void)buf_json(out, NULL);
+	}
+	(void)buf_printf(out, ",\"caches\":[");
+	for (unsigned i = 0; i < reasons->tried_count; i++) {
+		if (i > 0)
+			(void)buf_append(out, ",", 1);
+		add_one_said(out, &reasons->tried[i].said);
+		add_text_or_null(out, "url", reasons->tried[i].url);
+		(void)buf_append(out, "}", 1);
+	}
+	(void)buf_append(out, "]", 1);
 }
 
 static void add_cache(struct buf *out, const struct reasons *reasons)
@@ -175,18 +190,10 @@ static void put_door(
 	}
 }
 
-static void put_said(struct buf *out, const struct reasons *reasons)
+static void put_one_said(
+    struct buf *out, const struct fetch_said *said, uint64_t now_s)
 {
-	const struct fetch_said *said = &reasons->said;
-
-	if (!reasons->has_said) {
-		(void)buf_printf(out,
-		    "server: has not been asked for this very path lately\n");
-		return;
-	}
-	(void)buf_printf(out, "server: ");
-	describe_duration(
-	    out, reasons->now_s > said->at_s ? reasons->now_s - said->at_s : 0);
+	describe_duration(out, now_s > said->at_s ? now_s - said->at_s : 0);
 	if (said->status != 0)
 		(void)buf_printf(out, " ago HTTP %d, ", said->status);
 	else
@@ -194,6 +201,21 @@ static void put_said(struct buf *out, const struct reasons *reasons)
 	(void)buf_visible(out, said->why);
 	(void)buf_printf(
 	    out, said->redirected ? " (where it redirects to)\n" : "\n");
+}
+
+static void put_said(struct buf *out, const struct reasons *reasons)
+{
+	if (!reasons->has_said) {
+		(void)buf_printf(out,
+		    "server: has not been asked for this very path lately\n");
+	} else {
+		(void)buf_printf(out, "server: ");
+		put_one_said(out, &reasons->said, reasons->now_s);
+	}
+	for (unsigned i = 0; i < reasons->tried_count; i++) {
+		(void)buf_printf(out, "server: %s: ", reasons->tried[i].url);
+		put_one_said(out, &reasons->tried[i].said, reasons->now_s);
+	}
 }
 
 static void put_cache(struct buf *out, const struct reasons *reasons)

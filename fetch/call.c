@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch/call.c - see call.h: making, queueing, sending, ending a call.
- * call_judge.c has what follows from an answer, call_tick.c what time does.
+ * fetch/call.c - see call.h: making, queueing, ending a call.
+ * call_send.c has how it is sent, call_verdict.c what an answer means, call_judge.c what follows from it,
+ * call_tick.c what time does, call_choose.c who is asked.
  *
  * Calls are answered outside of libcurl's callbacks only, so that an answer
  * may free everything that belongs to it.
@@ -17,7 +18,6 @@
 #include "fetch/engine.h"
 #include "fetch/request.h"
 #include "fetch/response.h"
-#include "fetch/source.h"
 #include "tokens/tokens.h"
 
 #include <assert.h>
@@ -25,6 +25,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+	/* More takes longer than its round trip, on most lines. */
+	CALL_LONG_BYTES = 256 * 1024,
+};
 
 static void deliver(struct post *post, struct fetch *fetch)
 {
@@ -52,7 +57,7 @@ struct call *call_new(struct fetch *fetch, const struct call_kind *kind,
 	if (ask->ident != NULL)
 		call->ident = *ask->ident;
 	call->demand = ask->demand;
-	call->is_long = ask->is_long;
+	call->bytes = ask->bytes;
 	call->bare = ask->bare;
 	call->deadline_ms = ask->deadline_ms;
 	if (call->deadline_ms == 0 || call->deadline_ms > longest_ms)
@@ -91,14 +96,14 @@ static int join(struct call *call)
 {
 	struct fetch *fetch = call->fetch;
 
-	call->share = share_join(&fetch->shares, call->ident.uid);
+	call->share = share_join(&call->server->shares, call->ident.uid);
 	if (call->share == NULL)
 		return err_set(&call->err, -ENOMEM, "out of memory");
 	if (fetch->call_count > FETCH_CALLS_MAX)
 		return err_set(&call->err, -EIO,
 		    "more than %d questions wait for the server",
 		    (int)FETCH_CALLS_MAX);
-	if (fetch->shares.apart && call->share->calls > SHARE_CALLS_MAX)
+	if (fetch->shared && call->share->calls > SHARE_CALLS_MAX)
 		return err_set(&call->err, -EIO,
 		    "more than %d questions of this user wait for the server",
 		    (int)SHARE_CALLS_MAX);
@@ -112,12 +117,13 @@ void call_start(struct call *call)
 
 	TAILQ_INSERT_TAIL(&fetch->calls, call, all_link);
 	fetch->call_count++;
+	call_choose(call);
 	code = join(call);
 	if (code < 0) {
 		call_answer(call, code);
 		return;
 	}
-	if (profile_name_ok(&fetch->profile, call->path) < 0) {
+	if (profile_name_ok(&call->server->profile, call->path) < 0) {
 		(void)err_set(&call->err, -EINVAL,
 		    "this server cannot carry a '?' in a name");
 		call_answer(call, -EINVAL);
@@ -129,22 +135,26 @@ void call_start(struct call *call)
 void call_queue(struct call *call, bool first)
 {
 	call->state = CALL_QUEUED;
-	share_put(&call->fetch->shares, call, first);
+	share_put(&call->server->shares, call, first);
 }
 
-static void unqueue(struct call *call) REQUIRES(fetch_thread);
-
-static void unqueue(struct call *call)
+void call_unqueue(struct call *call)
 {
-	share_remove(&call->fetch->shares, call);
+	share_remove(&call->server->shares, call);
 	call->state = CALL_NEW;
 }
 
-static enum origin_rank call_rank(const struct call *call)
+void call_forget_target(struct call *call)
+{
+	buf_clear(&call->target);
+	call->redirects = 0;
+}
+
+enum server_rank call_rank(const struct call *call)
 {
 	if (call->demand)
-		return ORIGIN_DEMAND;
-	return call->is_long ? ORIGIN_AHEAD_LONG : ORIGIN_AHEAD;
+		return SERVER_DEMAND;
+	return call->bytes > CALL_LONG_BYTES ? SERVER_AHEAD_LONG : SERVER_AHEAD;
 }
 
 void call_drop_request(struct call *call)
@@ -153,7 +163,7 @@ void call_drop_request(struct call *call)
 
 	loop_remove(fetch, call->request);
 	request_give_back(STEAL(call->request));
-	origin_ended(&fetch->origin, call_rank(call));
+	server_ended(call->server, call_rank(call));
 	call->share->active--;
 	call->state = CALL_NEW;
 }
@@ -166,6 +176,10 @@ void call_note(const struct call *call, int status, int code)
 	    .redirected = call->target.size_bytes > 0,
 	    .at_s = clock_wall_s(call->fetch->clock),
 	};
+	const struct said_by by = {
+	    .uid = call->ident.uid,
+	    .server = call->server->is_origin ? 0 : call->server->place + 1,
+	};
 	const char *why = call->err.text;
 
 	if (call->bare || call->kind->aside) /* of nobody in particular */
@@ -174,7 +188,7 @@ void call_note(const struct call *call, int status, int code)
 		why = response_verdict_of(status).why;
 	(void)snprintf(
 	    what.why, sizeof(what.why), "%.*s", (int)sizeof(what.why) - 1, why);
-	said_note(&call->fetch->said, call->ident.uid, call->path, &what);
+	said_note(&call->fetch->said, &by, call->path, &what);
 }
 
 void call_answer(struct call *call, int code)
@@ -186,7 +200,7 @@ void call_answer(struct call *call, int code)
 	case CALL_NEW:
 		break;
 	case CALL_QUEUED:
-		unqueue(call);
+		call_unqueue(call);
 		break;
 	case CALL_TOKEN:
 		call_forget_token(call);
@@ -205,106 +219,15 @@ void call_answer(struct call *call, int code)
 		fetch->tick_next = TAILQ_NEXT(call, all_link);
 	TAILQ_REMOVE(&fetch->calls, call, all_link);
 	fetch->call_count--;
-	if (call->attempts > 0 && !call->kind->aside)
-		origin_unasked(&fetch->origin);
+	if (call->waited != NULL)
+		server_unasked(call->waited);
 	if (code == 0)
 		call->err = (struct err)ERR_INIT;
 	call->err.code = code;
 	call->kind->answer(call, code, &call->err);
 	if (call->share != NULL)
-		share_leave(&fetch->shares, call->share);
+		share_leave(&call->server->shares, call->share);
 	call_free(call);
-}
-
-/* Whether the next attempt carries a token. */
-static bool needs_token(const struct call *call)
-{
-	return !call->bare && call->fetch->source.tls &&
-	    (call->target.size_bytes == 0 || call->target_may);
-}
-
-static int fill_url(
-    struct call *call, struct request *request, const struct request_plan *plan)
-{
-	int code;
-
-	if (call->target.size_bytes > 0)
-		return buf_append(
-		    &request->url, call->target.bytes, call->target.size_bytes);
-	code = source_url(
-	    &request->url, &call->fetch->source, call->path, call->slash);
-	if (code == 0 && plan->tried != NULL)
-		code = buf_printf(&request->url, "?tried=%s", plan->tried);
-	return code;
-}
-
-/* Everything the attempt needs is at hand. */
-static void send_request(struct call *call) REQUIRES(fetch_thread);
-
-static void send_request(struct call *call)
-{
-	struct fetch *fetch = call->fetch;
-	struct request *request = request_take(fetch);
-	struct request_plan plan = {.method = REQUEST_GET};
-	int code;
-
-	if (request == NULL)
-		goto no_memory;
-	code = call->kind->ask(call, &plan);
-	if (code != 0) {
-		request_give_back(request);
-		call_answer(call, code);
-		return;
-	}
-	if (needs_token(call)) {
-		request->authorization = call_authorization(call);
-		if (request->authorization == NULL)
-			goto no_memory;
-	}
-	request->call = call;
-	if (fill_url(call, request, &plan) < 0 ||
-	    request_fill(request, &plan) < 0 || loop_add(fetch, request) < 0)
-		goto no_memory;
-	call->request = request;
-	call->state = CALL_ACTIVE;
-	if (call->attempts++ == 0 && !call->kind->aside)
-		origin_asked(&fetch->origin, fetch->now_ms);
-	origin_began(&fetch->origin, call_rank(call));
-	call->share->active++;
-	return;
-
-no_memory:
-	if (request != NULL)
-		request_give_back(request);
-	(void)err_set(&call->err, -ENOMEM, "out of memory");
-	call_answer(call, -ENOMEM);
-}
-
-static struct call *next_call(const struct fetch *fetch) REQUIRES(fetch_thread);
-
-static struct call *next_call(const struct fetch *fetch)
-{
-	struct call *call = share_next(&fetch->shares, &fetch->origin);
-
-	/* The analyzer does not see that a call that is sent is taken out. */
-	if (call == NULL ||
-	    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not freed yet */
-	    !origin_may_start(&fetch->origin, call_rank(call), fetch->now_ms))
-		return NULL;
-	return call;
-}
-
-void call_dispatch(struct fetch *fetch)
-{
-	struct call *call;
-
-	while ((call = next_call(fetch)) != NULL) {
-		unqueue(call);
-		if (needs_token(call) && call->token == NULL)
-			call_want_token(call);
-		else
-			send_request(call);
-	}
 }
 
 static struct call *find_call(const struct fetch *fetch, uint64_t number)
@@ -324,7 +247,7 @@ static void adopt(struct call *call, uid_t uid) REQUIRES(fetch_thread);
 
 static void adopt(struct call *call, uid_t uid)
 {
-	struct shares *shares = &call->fetch->shares;
+	struct shares *shares = &call->server->shares;
 	struct share *before = call->share;
 	struct share *share;
 
@@ -338,7 +261,7 @@ static void adopt(struct call *call, uid_t uid)
 		return;
 	}
 	if (call->state == CALL_QUEUED) {
-		unqueue(call);
+		call_unqueue(call);
 		call->share = share;
 		call_queue(call, false);
 	} else {
@@ -357,11 +280,11 @@ void call_hurry(struct fetch *fetch, uint64_t number, uid_t uid)
 	if (call->demand)
 		return;
 	if (call->state == CALL_QUEUED) {
-		unqueue(call);
+		call_unqueue(call);
 		call->demand = true;
 		call_queue(call, false);
 	} else if (call->state == CALL_ACTIVE) {
-		origin_hurried(&fetch->origin, call_rank(call));
+		server_hurried(call->server, call_rank(call));
 	}
 	call->demand = true;
 }

@@ -14,7 +14,7 @@
  *   Whatever the state: deadline, cancel and stop answer it.
  *
  * What is asked and how an answer is read is a struct call_kind: range.c,
- * stat.c, list.c, quota.c.
+ * stat.c, list.c, quota.c. Whom it is asked is decided in call_choose.c.
  *
  * Threads: the fetch thread, but call_new() and call_post().
  */
@@ -28,6 +28,7 @@
 #include "base/sync.h"
 #include "fetch/mailbox.h"
 #include "fetch/retry.h"
+#include "fetch/server.h"
 #include "tokens/tokens.h"
 
 #include <stdbool.h>
@@ -80,6 +81,7 @@ struct call_kind {
 	enum tokens_right right; /* what its answer proves */
 	bool
 	    aside; /* how it goes says nothing of the server, nor of the path */
+	bool cached; /* a cache may answer it, and not the origin alone */
 	/** What to ask now. Non-zero: answer that; call->err says why. */
 	int (*ask)(struct call *call, struct request_plan *plan);
 	/** The headers have ended: is the body wanted? */
@@ -103,14 +105,16 @@ struct call {
 	TAILQ_ENTRY(call) queue_link;   /* in its share, while QUEUED */
 	TAILQ_ENTRY(call) confirm_link; /* while CONFIRMING */
 	struct fetch *fetch;
-	struct share *share; /* NULL before call_start() */
+	struct fetch_server
+	    *server;         /* that is asked; NULL before call_start() */
+	struct share *share; /* there; NULL before call_start() */
 	const struct call_kind *kind;
 	enum call_state state;
 	uint64_t number;
 	uint64_t deadline_ms;
 	bool demand;
-	bool is_long; /* many bytes */
-	bool bare;    /* it carries no token */
+	uint64_t bytes; /* that are wanted; 0: not told */
+	bool bare;      /* it carries no token */
 	struct ident ident;
 	const char *path; /* in the same allocation */
 
@@ -119,6 +123,14 @@ struct call {
 	uint64_t refused_id;
 	unsigned refusals;
 	bool proven; /* the store knows that this token opens this path */
+
+	uint32_t
+	    tried; /* servers (a bit each) that failed since the last wait */
+	unsigned only;  /* n: the nth server alone, once; 0: whichever */
+	bool at_origin; /* no cache is to be asked any more */
+	struct fetch_server *waited;  /* that has been asked; NULL: none yet */
+	struct fetch_server *refuser; /* a cache that refused... */
+	uint64_t refused_token;       /* ...this token */
 
 	struct request *request; /* while ACTIVE */
 	struct confirm *confirm; /* while CONFIRMING */
@@ -144,8 +156,8 @@ struct call_ask {
 	const char *path;          /* copied */
 	uint64_t deadline_ms;      /* 0: the longest */
 	bool demand;
-	bool is_long; /* many bytes */
-	bool bare;    /* without a token */
+	uint64_t bytes; /* that are wanted; 0: not told */
+	bool bare;      /* without a token */
 };
 
 /** A call, zeroed behind its common part; NULL when out of memory. Any
@@ -167,8 +179,18 @@ void call_answer(struct call *call, int code) REQUIRES(fetch_thread);
 void call_note(const struct call *call, int status, int code)
     REQUIRES(fetch_thread);
 
-/** Put it (back) into the queue; `first`: before those that wait. */
+/** Put it (back) into the queue of its server; `first`: before those that
+ *  wait. */
 void call_queue(struct call *call, bool first) REQUIRES(fetch_thread);
+
+/** Take it out. */
+void call_unqueue(struct call *call) REQUIRES(fetch_thread);
+
+/** Ask the path itself again, and not where a redirect led. */
+void call_forget_target(struct call *call);
+
+/** As what it counts at its server. */
+enum server_rank call_rank(const struct call *call);
 
 /** A verdict on its last attempt, or on what it was waiting for. */
 void call_judge(struct call *call, struct verdict verdict)
@@ -219,6 +241,29 @@ bool call_is_astray(const struct call *call);
 /** A verdict for an answer whose status is no success; fills call->err. */
 struct verdict call_verdict_of(
     struct call *call, const struct response *response);
+
+/* call_choose.c */
+
+/** Decide whom it asks next; it is in no state that belongs to a server. */
+void call_choose(struct call *call) REQUIRES(fetch_thread);
+
+/** Whether another server than its own could be asked now with some hope. */
+bool call_has_other(const struct call *call) REQUIRES(fetch_thread);
+
+/** Its server has failed it: note that, and let it ask another one.
+ *  @return false: there is none. */
+bool call_leave(struct call *call, enum retry_reason reason)
+    REQUIRES(fetch_thread);
+
+/** Pass a cache over for this path; the origin never is. */
+void call_shun(const struct call *call, struct fetch_server *server,
+    uint64_t for_ms, const char *why) REQUIRES(fetch_thread);
+
+/** Learn from the request that ends how fast the server is; `right`: its
+ *  answer was as it should be. */
+void call_measure(const struct call *call, bool right) REQUIRES(fetch_thread);
+
+/* call_verdict.c */
 
 /** A verdict with a sentence for call->err. */
 struct verdict call_done(struct call *call, int code, const char *why);

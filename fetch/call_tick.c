@@ -12,36 +12,44 @@
 #include <errno.h>
 #include <stdint.h>
 
+/* When there was a connection for the request; 0: there is none yet. */
+static uint64_t connected_ms(const struct request *request)
+{
+	curl_off_t took_us = 0;
+
+	(void)curl_easy_getinfo(
+	    request->easy, CURLINFO_PRETRANSFER_TIME_T, &took_us);
+	return took_us > 0 ? request->began_ms + (uint64_t)took_us / 1000 : 0;
+}
+
 /* A call whose time is over: why it has no answer. */
 static int overdue(struct call *call)
 {
-	struct fetch *fetch = call->fetch;
-	bool silent = call->state == CALL_ACTIVE;
-	curl_off_t connected_us = 0;
+	const struct fetch_server *server =
+	    call->server != NULL ? call->server : call->fetch->origin;
+	const char *name = server->source.origin;
 	int code = -ETIMEDOUT;
 
-	if (silent) {
-		(void)curl_easy_getinfo(call->request->easy,
-		    CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-		if (connected_us == 0)
+	if (call->state == CALL_ACTIVE) {
+		if (connected_ms(call->request) == 0)
 			return err_set(&call->err, -EHOSTUNREACH,
-			    "%s cannot be connected to", fetch->source.origin);
-		return err_set(&call->err, -ETIMEDOUT,
-		    "%s does not answer in time", fetch->source.origin);
+			    "%s cannot be connected to", name);
+		return err_set(
+		    &call->err, -ETIMEDOUT, "%s does not answer in time", name);
 	}
 	if (call->failed) {
 		code = retry_code(call->reason);
 		call->err.code = code;
 		return err_wrap(&call->err, "no answer in time");
 	}
-	if (fetch->origin.down)
+	if (server->down)
 		return err_set(&call->err, -EHOSTUNREACH,
-		    "%s cannot be connected to", fetch->source.origin);
-	return err_set(&call->err, code, "%s does not answer in time",
-	    fetch->source.origin);
+		    "%s cannot be connected to", name);
+	return err_set(&call->err, code, "%s does not answer in time", name);
 }
 
-static bool is_silent(const struct call *call)
+/* The last server: it is waited for as long as there is hope. */
+static bool is_given_up(const struct call *call)
 {
 	struct request *request = call->request;
 	uint64_t now_ms = call->fetch->now_ms;
@@ -60,6 +68,32 @@ static bool is_silent(const struct call *call)
 	return false;
 }
 
+/* While another server is good: how slow may this one be? */
+static bool is_outwaited(const struct call *call)
+{
+	struct request *request = call->request;
+	const struct fetch_server *server = call->server;
+	uint64_t now_ms = call->fetch->now_ms;
+	uint64_t since_ms = connected_ms(request);
+	uint64_t bytes = request->body_bytes - request->mark_bytes;
+	bool slow;
+
+	if (since_ms == 0)
+		return now_ms - request->began_ms >= CHOICE_CONNECT_MS;
+	if (since_ms < request->heard_ms)
+		since_ms = request->heard_ms;
+	if (now_ms >= since_ms + choice_patience_ms(&server->choice))
+		return true;
+	if (!request->response.ended ||
+	    now_ms - request->mark_ms < CHOICE_SLOW_WINDOW_MS)
+		return false;
+	slow = choice_is_slow(
+	    &server->choice, bytes, server->active, now_ms - request->mark_ms);
+	request->mark_ms = now_ms;
+	request->mark_bytes = request->body_bytes;
+	return slow;
+}
+
 /* A call was in vain. When nothing at all has come for long, nobody is there
  * as far as this machine can tell, although there may be a connection. */
 static void note_failure(const struct call *call, bool unreachable)
@@ -72,10 +106,26 @@ static void note_failure(const struct call *call, bool unreachable)
 
 	if (limit_ms > FETCH_SILENT_MS)
 		limit_ms = FETCH_SILENT_MS;
-	origin_failed(&fetch->origin, &call->err, unreachable);
+	server_failed(call->server, &call->err, unreachable);
 	if (unreachable ||
-	    origin_silent_ms(&fetch->origin, fetch->now_ms) >= limit_ms)
-		origin_lost(&fetch->origin, fetch->now_ms);
+	    server_silent_ms(call->server, fetch->now_ms) >= limit_ms)
+		server_lost(call->server, fetch->now_ms);
+}
+
+/* The request is given up, and the call asks again or elsewhere. */
+static void give_up(struct call *call, const char *why) REQUIRES(fetch_thread);
+
+static void give_up(struct call *call, const char *why)
+{
+	bool connected = connected_ms(call->request) != 0;
+	struct verdict verdict =
+	    call_again(call, connected ? RETRY_SILENT : RETRY_CONNECT, why);
+
+	call_note(call, 0, call->err.code);
+	note_failure(call, !connected);
+	call_measure(call, false);
+	call_drop_request(call);
+	call_judge(call, verdict);
 }
 
 /* One call at a tick. */
@@ -96,15 +146,14 @@ static void look_at(struct call *call)
 	} else if (call->state == CALL_DELAYED &&
 	    fetch->now_ms >= call->resume_ms) {
 		fetch->delayed_count--;
+		call->state = CALL_NEW;
+		call_choose(call);
 		call_queue(call, false);
-	} else if (call->state == CALL_ACTIVE && is_silent(call)) {
-		struct verdict verdict = call_again(
-		    call, RETRY_SILENT, "the server has gone silent");
-
-		call_note(call, 0, call->err.code);
-		note_failure(call, false);
-		call_drop_request(call);
-		call_judge(call, verdict);
+	} else if (call->state == CALL_ACTIVE && call_has_other(call)) {
+		if (is_outwaited(call))
+			give_up(call, "the server is too slow");
+	} else if (call->state == CALL_ACTIVE && is_given_up(call)) {
+		give_up(call, "the server has gone silent");
 	}
 }
 
@@ -137,9 +186,14 @@ uint64_t call_next_ms(const struct fetch *fetch)
 	uint64_t next_ms = UINT64_MAX;
 	const struct call *call;
 
-	if (fetch->origin.hold_until_ms > fetch->now_ms &&
-	    fetch->shares.queued > 0)
-		next_ms = fetch->origin.hold_until_ms;
+	for (unsigned i = 0; i < fetch->server_count; i++) {
+		const struct fetch_server *server = &fetch->servers[i];
+
+		if (server->shares.queued > 0 &&
+		    server->hold_until_ms > fetch->now_ms &&
+		    server->hold_until_ms < next_ms)
+			next_ms = server->hold_until_ms;
+	}
 	if (fetch->delayed_count == 0)
 		return next_ms;
 	TAILQ_FOREACH(call, &fetch->calls, all_link)

@@ -31,7 +31,7 @@ static bool may_share(const struct fetch *fetch, const struct call *first,
     const struct call *call)
 {
 	return strcmp(first->path, call->path) == 0 &&
-	    (!fetch->shares.apart || ident_same(&first->ident, &call->ident));
+	    (!fetch->shared || ident_same(&first->ident, &call->ident));
 }
 
 static struct confirm *find(const struct fetch *fetch, const struct call *call)

@@ -45,7 +45,7 @@ static bool is_of(
     const struct digest_call *digest, const struct response *response)
 {
 	const struct fetch_version *version = &digest->version;
-	bool times_differ = digest->call.fetch->profile.times_differ;
+	bool times_differ = digest->call.server->profile.times_differ;
 
 	if (response->length_known &&
 	    response->length_bytes != version->size_bytes)
@@ -60,13 +60,13 @@ static bool is_of(
 static struct verdict head(struct call *call, const struct response *response)
 {
 	struct digest_call *digest = digest_of(call);
-	struct fetch *fetch = call->fetch;
+	struct profile *profile = &call->server->profile;
 
 	if (response->status >= 300 && response->status < 400)
 		return call_verdict_of(call, response);
 	if (response->status != 200 || response->problem != NULL)
 		return call_done(call, -ENODATA, "no checksum");
-	profile_digest(&fetch->profile, &response->digest, fetch->now_ms);
+	profile_digest(profile, &response->digest, call->fetch->now_ms);
 	if (!response->digest.known)
 		return call_done(call, -ENODATA, "no checksum");
 	if (!is_of(digest, response))
@@ -116,7 +116,8 @@ void fetch_digest(struct fetch *fetch, const struct ident *ident,
     fetch_digest_fn answer, void *arg)
 {
 	struct call *call = call_new(fetch, &digest_kind,
-	    &(struct call_ask){.ident = ident, .path = path, .is_long = true});
+	    &(struct call_ask){
+	        .ident = ident, .path = path, .bytes = UINT64_MAX});
 
 	if (call == NULL) {
 		answer(arg, -ENOMEM, NULL);

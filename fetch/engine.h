@@ -15,10 +15,9 @@
 #include "fetch/fetch.h"
 #include "fetch/loop.h"
 #include "fetch/mailbox.h"
-#include "fetch/origin.h"
-#include "fetch/profile.h"
 #include "fetch/said.h"
-#include "fetch/share.h"
+#include "fetch/server.h"
+#include "fetch/shun.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -72,7 +71,6 @@ struct quota_memory {
 struct fetch {
 	const struct clock *clock;
 	struct tokens *tokens;
-	struct fetch_source source;
 	char *ca_file;
 	char *ca_dir;
 	char **redirect_hosts;
@@ -82,16 +80,21 @@ struct fetch {
 	struct mailbox *mailbox;
 	pthread_t thread;
 	_Atomic uint64_t last_number;
-	struct origin origin;
+	/* The caches in their order, and the origin behind them. Their number
+	 * and sources are set once. */
+	struct fetch_server *servers;
+	unsigned server_count;
+	struct fetch_server *origin; /* the last one */
+	bool shared;                 /* by many users */
+	bool immutable;              /* no file ever changes */
 	struct said said;
-	struct profile profile; /* but profile_validates() */
+	struct shun shun; /* what caches are passed over for */
 
 	pthread_t loop_thread; /* set by the thread itself */
 	struct loop loop;
 	uint64_t now_ms;        /* of the clock, when the loop woke */
 	struct call_list calls; /* all that are not answered */
 	unsigned call_count;
-	struct shares shares; /* of whom they are, and what is queued */
 	unsigned delayed_count;
 	struct call *tick_next; /* call_tick() goes on there */
 	struct confirm_list confirms;

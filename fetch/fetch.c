@@ -13,7 +13,6 @@
 #include "fetch/call.h"
 #include "fetch/engine.h"
 #include "fetch/request.h"
-#include "fetch/source.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -58,13 +57,36 @@ static int copy_config(struct fetch *fetch, const struct fetch_config *config)
 {
 	fetch->clock = config->clock;
 	fetch->tokens = config->tokens;
-	fetch->source = *config->source;
+	fetch->immutable = config->immutable;
 	fetch->timeout_ms = config->timeout_ms;
 	fetch->proxied = request_wants_proxy();
 	if (copy_text(&fetch->ca_file, config->ca_file) < 0 ||
 	    copy_text(&fetch->ca_dir, config->ca_dir) < 0)
 		return -ENOMEM;
 	return copy_hosts(fetch, config);
+}
+
+/* The caches in their order, and the origin behind them. */
+static int make_servers(struct fetch *fetch, const struct fetch_config *config)
+{
+	unsigned caches = config->server_count;
+
+	assert(caches < FETCH_SERVERS_MAX);
+	fetch->servers = calloc(caches + 1, sizeof(*fetch->servers));
+	if (fetch->servers == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i <= caches; i++) {
+		struct fetch_server *server = &fetch->servers[i];
+
+		server_init(server,
+		    i < caches ? &config->servers[i] : config->source,
+		    config->shared);
+		server->place = i;
+	}
+	fetch->server_count = caches + 1;
+	fetch->origin = &fetch->servers[caches];
+	fetch->origin->is_origin = true;
+	return 0;
 }
 
 static int start(struct fetch *fetch, struct err *err)
@@ -105,12 +127,10 @@ int fetch_new(
 		return err_set(err, -ENOMEM, "out of memory");
 	fetch->loop.epoll = -1;
 	TAILQ_INIT(&fetch->calls);
-	shares_init(&fetch->shares, config->shared);
+	fetch->shared = config->shared;
 	LIST_INIT(&fetch->confirms);
-	profile_init(&fetch->profile);
-	origin_init(&fetch->origin, fetch->source.origin);
 	said_init(&fetch->said);
-	if (copy_config(fetch, config) < 0)
+	if (make_servers(fetch, config) < 0 || copy_config(fetch, config) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	code = start(fetch, err);
 	if (code < 0)
@@ -135,7 +155,9 @@ void fetch_free(struct fetch *fetch)
 	fetch_stop(fetch);
 	loop_fini(fetch);
 	secret_put(fetch->bearer.header);
-	origin_fini(&fetch->origin);
+	for (unsigned i = 0; i < fetch->server_count; i++)
+		server_fini(&fetch->servers[i]);
+	free(fetch->servers);
 	said_fini(&fetch->said);
 	mailbox_put(fetch->mailbox);
 	for (unsigned i = 0; i < fetch->redirect_host_count; i++)
@@ -207,12 +229,12 @@ void fetch_cancel(struct fetch *fetch, uint64_t number)
 
 bool fetch_validates_bytes(struct fetch *fetch)
 {
-	return profile_validates(&fetch->profile);
+	return profile_validates(&fetch->origin->profile);
 }
 
 bool fetch_has_dav(struct fetch *fetch)
 {
-	return atomic_load(&fetch->profile.has_dav);
+	return atomic_load(&fetch->origin->profile.has_dav);
 }
 
 bool fetch_untrusted(struct fetch *fetch)
@@ -222,41 +244,82 @@ bool fetch_untrusted(struct fetch *fetch)
 
 bool fetch_skew_s(struct fetch *fetch, int64_t *skew_s)
 {
-	return origin_skew_s(&fetch->origin, skew_s);
+	return server_skew_s(fetch->origin, skew_s);
 }
 
 enum fetch_digests fetch_digests(
     struct fetch *fetch, enum fetch_algorithm *algorithm)
 {
 	return profile_digests(
-	    &fetch->profile, algorithm, clock_now_ms(fetch->clock));
+	    &fetch->origin->profile, algorithm, clock_now_ms(fetch->clock));
 }
 
 bool fetch_unreachable(struct fetch *fetch, struct fetch_reach *out)
 {
-	return origin_unreachable(&fetch->origin, out);
+	return server_unreachable(fetch->origin, out);
 }
 
 uint64_t fetch_silent_ms(struct fetch *fetch)
 {
-	return origin_silent_ms(&fetch->origin, clock_now_ms(fetch->clock));
+	uint64_t now_ms = clock_now_ms(fetch->clock);
+	uint64_t least_ms = UINT64_MAX;
+
+	/* Of those that somebody waits for. */
+	for (unsigned i = 0; i < fetch->server_count; i++) {
+		const struct fetch_server *server = &fetch->servers[i];
+		uint64_t silent_ms = server_silent_ms(server, now_ms);
+
+		if (server_is_asked(server) && silent_ms < least_ms)
+			least_ms = silent_ms;
+	}
+	return least_ms == UINT64_MAX ? 0 : least_ms;
 }
 
 bool fetch_said(
     struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out)
 {
-	return said_find(&fetch->said, uid, path, out);
+	return said_find(
+	    &fetch->said, &(struct said_by){.uid = uid}, path, out);
+}
+
+bool fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
+    const char *path, struct fetch_said *out, const char **name)
+{
+	*name = NULL;
+	if (nth == 0 || nth >= fetch->server_count)
+		return false;
+	*name = fetch->servers[nth - 1].source.origin;
+	return said_find(&fetch->said,
+	    &(struct said_by){.uid = uid, .server = nth}, path, out);
+}
+
+static struct server_frame frame_of(struct fetch *fetch)
+{
+	struct server_frame frame = {.now_ms = clock_now_ms(fetch->clock)};
+
+	for (unsigned i = 0; i < fetch->server_count; i++)
+		frame.received_bytes +=
+		    atomic_load(&fetch->servers[i].received_bytes);
+	return frame;
 }
 
 int fetch_describe(struct fetch *fetch, struct buf *out)
 {
-	(void)buf_append(out, "[", 1);
-	(void)origin_describe(&fetch->origin, out);
+	struct server_frame frame = frame_of(fetch);
+
+	for (unsigned i = 0; i < fetch->server_count; i++) {
+		(void)buf_append(out, i == 0 ? "[" : ",", 1);
+		(void)server_describe(&fetch->servers[i], &frame, out);
+	}
 	(void)buf_append(out, "]", 1);
 	return buf_code(out);
 }
 
 int fetch_describe_text(struct fetch *fetch, struct buf *out)
 {
-	return origin_describe_text(&fetch->origin, out);
+	struct server_frame frame = frame_of(fetch);
+
+	for (unsigned i = 0; i < fetch->server_count; i++)
+		(void)server_describe_text(&fetch->servers[i], &frame, out);
+	return buf_code(out);
 }

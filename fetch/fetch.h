@@ -39,6 +39,8 @@ enum {
 	FETCH_ETAG_BYTES = 128, /* longer ones are treated as none */
 	FETCH_URL_BYTES_MAX = 8192,
 	FETCH_SAID_BYTES = 160,
+	FETCH_SERVERS_MAX = 9, /* of a source: eight caches, and the origin */
+	FETCH_ONLY_ORIGIN = 1 << 16,
 };
 
 /** A source, taken apart: "https://host:port" and a normal path. */
@@ -62,12 +64,18 @@ NODISCARD int fetch_source_parse(struct fetch_source *out, const char *url,
 struct fetch_config {
 	const struct clock *clock;         /* borrowed */
 	struct tokens *tokens;             /* borrowed; outlives the fetch */
-	const struct fetch_source *source; /* copied */
-	const char *ca_file; /* trust roots; both NULL: the system's */
-	const char *ca_dir;  /* hashed; in addition to ca_file, if any */
+	const struct fetch_source *source; /* copied; the origin */
+	const struct fetch_source
+	    *servers;          /* copied; caches in front of it, the
+	                                       best first; see server= in the
+	                                       man page */
+	unsigned server_count; /* of them; < FETCH_SERVERS_MAX */
+	const char *ca_file;   /* trust roots; both NULL: the system's */
+	const char *ca_dir;    /* hashed; in addition to ca_file, if any */
 	const char *const *redirect_hosts; /* patterns: "*.pool.example.org" */
 	unsigned redirect_host_count;
 	uint32_t timeout_ms; /* longest a call may take; also the default */
+	bool immutable;      /* no file ever changes: bytes need no validator */
 	bool shared;         /* by many users, of whom none may take the
 				others' turn, or be told of their tokens */
 };
@@ -156,13 +164,19 @@ struct fetch_range {
 	uint64_t length_bytes; /* > 0; inside version->size_bytes */
 	uint64_t deadline_ms;  /* 0: now + timeout */
 	bool demand;           /* a reader waits; false: read-ahead */
-	bool digest; /* the checksum of the whole file is wanted as well: for
+	unsigned only; /* 0: the best server; n: the nth cache alone, once, to
+	                  see what it does; FETCH_ONLY_ORIGIN: no cache, for
+	                  what proves something */
+	bool digest;   /* the checksum of the whole file is wanted as well: for
 			ranges that are the whole file, which has to be read
 			anyway */
 };
 
 /**
- * Fetch a range into a sink.
+ * Fetch a range into a sink, from the best server there is.
+ *
+ * Where one fails, refuses or stalls, the range goes on at the next from the
+ * byte where it stopped; the origin is the last.
  *
  * Where the server gives no validator with the bytes, the origin is asked
  * for size and time again after the last byte, and done(0) comes only when
@@ -264,14 +278,19 @@ struct fetch_said {
 	char why[FETCH_SAID_BYTES]; /* what that means; may be cut */
 };
 
-/** What was last said of `path` (the server's) when this user asked: of some
- *  hundred paths. @return false: nothing is remembered. */
+/** What the origin last said of `path` (the server's) when this user asked: of
+ *  some hundred paths. @return false: nothing is remembered. */
 bool fetch_said(
     struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out);
 
+/** The same of the nth cache. @param name  where it is, borrowed for the life
+ *  of `fetch`; NULL: there is no nth. */
+bool fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
+    const char *path, struct fetch_said *out, const char **name);
+
 /** Append a JSON array of servers: "url", "role", "state", "latency_ms",
- *  "requests", "received_bytes", "last_error", "last_status",
- *  "clock_skew_s". */
+ *  "requests", "received_bytes", "share_percent", "rate_bytes_per_s",
+ *  "last_error", "last_status", "clock_skew_s". */
 int fetch_describe(struct fetch *fetch, struct buf *out);
 
 /** The same for a person. */

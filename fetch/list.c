@@ -63,7 +63,7 @@ static int plan_list(struct call *call, struct request_plan *plan)
 	struct list_call *list = list_of(call);
 
 	if (!list->by_page &&
-	    !profile_ask_dav(&call->fetch->profile, call->fetch->now_ms))
+	    !profile_ask_dav(&call->server->profile, call->fetch->now_ms))
 		list->by_page = true;
 	drop_parsers(list);
 	/* On its way through a redirector it has not begun anew. */
@@ -140,7 +140,7 @@ static struct verdict make_page(
 		return call_done(call, -EIO,
 		    "the server lists directories neither by PROPFIND nor by "
 		    "an index page");
-	if (index_parser_new(&list->page, format, &call->fetch->source,
+	if (index_parser_new(&list->page, format, &call->server->source,
 	        call->path, response->xrootd, &target) < 0)
 		return call_done(call, -ENOMEM, "out of memory");
 	return (struct verdict){.kind = VERDICT_TAKE};
@@ -197,7 +197,7 @@ static struct verdict head(struct call *call, const struct response *response)
 	if (response->status == 207)
 		return make_dav(list, response);
 	if (list->cluster.count == 0 &&
-	    stat_not_understood(&call->fetch->profile, response)) {
+	    stat_not_understood(&call->server->profile, response)) {
 		list->by_page = true;
 		list->fell_back = true;
 		return (struct verdict){.kind = VERDICT_STEP};
@@ -237,7 +237,7 @@ static struct verdict body(
 static struct verdict end(struct call *call, bool whole)
 {
 	struct list_call *list = list_of(call);
-	struct profile *profile = &call->fetch->profile;
+	struct profile *profile = &call->server->profile;
 	struct verdict verdict;
 	struct err err = ERR_INIT;
 

@@ -67,7 +67,7 @@ static int make_multi(struct fetch *fetch)
 	(void)curl_multi_setopt(
 	    multi, CURLMOPT_MAXCONNECTS, (long)LOOP_CONNECTIONS_KEPT);
 	(void)curl_multi_setopt(
-	    multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)ORIGIN_REQUESTS_MAX);
+	    multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)SERVER_REQUESTS_MAX);
 	(void)curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	return 0;
 }

@@ -61,7 +61,7 @@ static struct verdict head(struct call *call, const struct response *response)
 		return (struct verdict){.kind = VERDICT_TAKE};
 	}
 	/* No DAV: the server does not say, and that is an answer. */
-	if (stat_not_understood(&call->fetch->profile, response))
+	if (stat_not_understood(&call->server->profile, response))
 		return (struct verdict){.kind = VERDICT_DONE};
 	return call_verdict_of(call, response);
 }
@@ -163,7 +163,7 @@ static void deliver(struct post *post, struct fetch *fetch)
 	struct quota_memory *memory = &fetch->quota;
 
 	fetch_assert_thread(fetch);
-	if (fetch->shares.apart && memory->uid != call->ident.uid) {
+	if (fetch->shared && memory->uid != call->ident.uid) {
 		begin(call);
 	} else if (memory->asking != NULL) {
 		struct quota_call *first = quota_of(memory->asking);
@@ -182,7 +182,7 @@ void fetch_quota(struct fetch *fetch, const struct ident *ident,
     fetch_quota_fn answer, void *arg)
 {
 	struct call_ask what = {
-	    .ident = ident, .path = fetch->source.path, .demand = true};
+	    .ident = ident, .path = fetch->origin->source.path, .demand = true};
 	struct call *call = call_new(fetch, &quota_kind, &what);
 
 	if (call == NULL) {

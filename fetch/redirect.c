@@ -4,6 +4,7 @@
  */
 #include "fetch/redirect.h"
 
+#include "fetch/server.h"
 #include "fetch/source.h"
 
 #include <errno.h>
@@ -66,11 +67,15 @@ int redirect_look(struct redirect *out, struct buf *url,
 		    err, -ELOOP, "more than %d redirects", (int)REDIRECTS_MAX);
 	/* Its name is not told: the server chose it, and may have put the token
 	 * into it. */
-	if (rules->source->tls && !host.tls)
+	if (rules->tls && !host.tls)
 		return err_set(
 		    err, -EPROTONOSUPPORT, "a redirect that leaves https");
 	out->kind = REDIRECT_AWAY;
-	out->token_may_go = source_token_may_go(
-	    rules->source, rules->hosts, rules->host_count, &host);
+	out->token_may_go =
+	    source_token_may_go(NULL, rules->hosts, rules->host_count, &host);
+	for (unsigned i = 0; i < rules->server_count; i++)
+		out->token_may_go = out->token_may_go ||
+		    source_token_may_go(
+		        &rules->servers[i].source, NULL, 0, &host);
 	return 0;
 }

@@ -21,11 +21,15 @@
 
 #include <stdbool.h>
 
+struct fetch_server;
+
 enum { REDIRECTS_MAX = 5 };
 
 struct redirect_rules {
-	const struct fetch_source *source;
-	const char *const *hosts; /* patterns that may be given the token */
+	const struct fetch_server *servers; /* which all may be given it */
+	unsigned server_count;
+	bool tls;                 /* https must not be left */
+	const char *const *hosts; /* patterns, and so may they */
 	unsigned host_count;
 };
 

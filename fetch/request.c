@@ -38,7 +38,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	fetch_assert_thread(fetch);
 	request->heard_ms = fetch->now_ms;
 	request->window_bytes += size_bytes;
-	origin_heard(&fetch->origin, fetch->now_ms);
+	server_heard(request->call->server, fetch->now_ms);
 	if (response_line(&request->response, line, size_bytes,
 	        (int64_t)clock_wall_s(fetch->clock)) < 0) {
 		request->verdict = call_again(request->call, RETRY_BAD,
@@ -46,6 +46,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 		return 0;
 	}
 	if (request->response.ended && request->verdict.kind == VERDICT_NONE) {
+		request->mark_ms = fetch->now_ms;
 		call_head(request);
 		/* A long body that nobody wants is not worth reading. */
 		if (request->verdict.kind != VERDICT_TAKE &&
@@ -67,9 +68,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	request->heard_ms = fetch->now_ms;
 	request->window_bytes += size_bytes;
 	request->body_bytes += size_bytes;
-	atomic_fetch_add_explicit(
-	    &fetch->origin.received_bytes, size_bytes, memory_order_relaxed);
-	origin_heard(&fetch->origin, fetch->now_ms);
+	atomic_fetch_add_explicit(&request->call->server->received_bytes,
+	    size_bytes, memory_order_relaxed);
+	server_heard(request->call->server, fetch->now_ms);
 	stats_add(STATS_fetch_received_bytes, (int64_t)size_bytes);
 	return call_body(request, bytes, size_bytes) ? size_bytes : 0;
 }
@@ -135,7 +136,7 @@ static void set_constants(struct request *request, CURL *easy)
 	 * libcurl would wait for the resolver. */
 	(void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
-	    fetch->source.tls ? "https" : "http,https");
+	    fetch->origin->source.tls ? "https" : "http,https");
 	(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	(void)curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
 	(void)curl_easy_setopt(
@@ -198,6 +199,8 @@ struct request *request_take(struct fetch *fetch)
 	request->heard_ms = fetch->now_ms;
 	request->window_ms = fetch->now_ms;
 	request->window_bytes = 0;
+	request->mark_ms = fetch->now_ms;
+	request->mark_bytes = 0;
 	return request;
 }
 

@@ -68,6 +68,8 @@ struct request {
 	uint64_t heard_ms;  /* last byte */
 	uint64_t window_ms; /* since when `window_bytes` are counted */
 	uint64_t window_bytes;
+	uint64_t mark_ms; /* a shorter such window, of the body alone */
+	uint64_t mark_bytes;
 	uint64_t body_bytes;
 	char range[64];
 	char if_match[FETCH_ETAG_BYTES + 16];

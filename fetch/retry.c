@@ -19,6 +19,7 @@ int retry_code(enum retry_reason reason)
 	case RETRY_BUSY:
 	case RETRY_SERVER:
 	case RETRY_BAD:
+	case RETRY_ELSEWHERE:
 	case RETRY_REASON_COUNT:
 		break;
 	}
@@ -57,6 +58,7 @@ static bool worth_it(const struct retry_facts *facts)
 	case RETRY_LOST:
 	case RETRY_SILENT:
 	case RETRY_BUSY:
+	case RETRY_ELSEWHERE:
 	case RETRY_REASON_COUNT:
 		break;
 	}

@@ -24,6 +24,7 @@ enum retry_reason {
 	RETRY_BUSY,      /* 429, 502, 503, 504 */
 	RETRY_SERVER,    /* another 5xx */
 	RETRY_BAD,       /* an answer that breaks the rules */
+	RETRY_ELSEWHERE, /* a cache has not what the origin has */
 	RETRY_REASON_COUNT
 };
 

@@ -2,6 +2,8 @@
 /* fetch/said.c - see said.h. */
 #include "fetch/said.h"
 
+#include "fetch/hash.h"
+
 #include <stdint.h>
 
 static void enter(struct said *said) ACQUIRES(fetch_queue_lock);
@@ -27,17 +29,11 @@ void said_fini(struct said *said)
 	(void)pthread_mutex_destroy(&said->mutex);
 }
 
-/* FNV-1a. Users are compared apart: who makes two paths look the same is
- * misled about their own. */
-static uint64_t hash_of(uid_t uid, const char *path)
+/* Users are compared apart: who makes two paths look the same is misled about
+ * their own. */
+static uint64_t hash_of(const struct said_by *by, const char *path)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ uid;
-
-	for (const char *p = path; *p != '\0'; p++)
-		hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-	/* Its bits are not equally good: mix them (MurmurHash3's end). */
-	hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
-	return (hash ^ hash >> 33) | 1;
+	return hash_path((uint64_t)by->server << 32 | by->uid, path);
 }
 
 static struct said_place *place_of(struct said *said, uint64_t hash)
@@ -47,27 +43,28 @@ static struct said_place *place_of(struct said *said, uint64_t hash)
 	return &said->places[(hash >> 32) % SAID_PLACES];
 }
 
-void said_note(struct said *said, uid_t uid, const char *path,
+void said_note(struct said *said, const struct said_by *by, const char *path,
     const struct fetch_said *what)
 {
-	uint64_t hash = hash_of(uid, path);
+	uint64_t hash = hash_of(by, path);
 
 	enter(said);
 	*place_of(said, hash) =
-	    (struct said_place){.hash = hash, .uid = uid, .what = *what};
+	    (struct said_place){.hash = hash, .by = *by, .what = *what};
 	leave(said);
 }
 
-bool said_find(
-    struct said *said, uid_t uid, const char *path, struct fetch_said *out)
+bool said_find(struct said *said, const struct said_by *by, const char *path,
+    struct fetch_said *out)
 {
-	uint64_t hash = hash_of(uid, path);
+	uint64_t hash = hash_of(by, path);
 	const struct said_place *place;
 	bool found;
 
 	enter(said);
 	place = place_of(said, hash);
-	found = place->hash == hash && place->uid == uid;
+	found = place->hash == hash && place->by.uid == by->uid &&
+	    place->by.server == by->server;
 	if (found)
 		*out = place->what;
 	leave(said);

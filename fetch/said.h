@@ -16,11 +16,17 @@
 
 #include <pthread.h>
 
-enum { SAID_PLACES = 512 };
+enum { SAID_PLACES = 1024 };
+
+/** By whom something was said, and to whom. */
+struct said_by {
+	uid_t uid;
+	unsigned server; /* 0: the origin; n: the nth cache */
+};
 
 struct said_place {
-	uint64_t hash; /* of user and path; 0: free */
-	uid_t uid;
+	uint64_t hash; /* of these and the path; 0: free */
+	struct said_by by;
 	struct fetch_said what;
 };
 
@@ -33,11 +39,11 @@ void said_init(struct said *said);
 void said_fini(struct said *said);
 
 /** Remember. */
-void said_note(struct said *said, uid_t uid, const char *path,
+void said_note(struct said *said, const struct said_by *by, const char *path,
     const struct fetch_said *what);
 
 /** As fetch_said(). */
-bool said_find(
-    struct said *said, uid_t uid, const char *path, struct fetch_said *out);
+bool said_find(struct said *said, const struct said_by *by, const char *path,
+    struct fetch_said *out);
 
 #endif

@@ -3,7 +3,7 @@
 #include "fetch/share.h"
 
 #include "fetch/call.h"
-#include "fetch/origin.h"
+#include "fetch/server.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -73,15 +73,15 @@ void share_remove(struct shares *shares, struct call *call)
 }
 
 static bool may_start(const struct shares *shares, const struct share *share,
-    const struct origin *origin)
+    const struct fetch_server *server)
 {
 	return !shares->apart ||
 	    share->active <
-	    SHARE_TIMES * (ORIGIN_REQUESTS_MAX - origin->active);
+	    SHARE_TIMES * (SERVER_REQUESTS_MAX - server->active);
 }
 
 static struct call *pick(
-    const struct shares *shares, const struct origin *origin, bool demand)
+    const struct shares *shares, const struct fetch_server *server, bool demand)
 {
 	const struct share *share;
 	const struct share *best = NULL;
@@ -92,7 +92,7 @@ static struct call *pick(
 		struct call *first = demand ? TAILQ_FIRST(&share->demand)
 		                            : TAILQ_FIRST(&share->ahead);
 
-		if (first == NULL || !may_start(shares, share, origin) ||
+		if (first == NULL || !may_start(shares, share, server) ||
 		    (best != NULL && share->active >= best->active))
 			continue;
 		best = share;
@@ -102,9 +102,9 @@ static struct call *pick(
 }
 
 struct call *share_next(
-    const struct shares *shares, const struct origin *origin)
+    const struct shares *shares, const struct fetch_server *server)
 {
-	struct call *call = pick(shares, origin, true);
+	struct call *call = pick(shares, server, true);
 
-	return call != NULL ? call : pick(shares, origin, false);
+	return call != NULL ? call : pick(shares, server, false);
 }

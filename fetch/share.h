@@ -22,7 +22,7 @@
 #include <sys/types.h>
 
 struct call;
-struct origin;
+struct fetch_server;
 
 TAILQ_HEAD(call_list, call);
 
@@ -68,6 +68,6 @@ void share_remove(struct shares *shares, struct call *call)
 
 /** The call whose turn it is, which stays queued; NULL: there is none. */
 struct call *share_next(const struct shares *shares,
-    const struct origin *origin) REQUIRES(fetch_thread);
+    const struct fetch_server *server) REQUIRES(fetch_thread);
 
 #endif

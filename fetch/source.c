@@ -187,7 +187,7 @@ bool source_token_may_go(const struct fetch_source *source,
 
 	if (!host->tls)
 		return false;
-	if (source_host_of(&own, source->origin) == 0 &&
+	if (source != NULL && source_host_of(&own, source->origin) == 0 &&
 	    source_host_equal(&own, host))
 		return true;
 	for (unsigned i = 0; i < pattern_count; i++) {

@@ -73,7 +73,7 @@ bool source_pattern_matches(
     const char *pattern, const struct source_host *host);
 
 /** Whether a redirect may take a token to `host`: https, and the source's
- *  own host or one of the patterns. */
+ *  own host or one of the patterns; `source` may be NULL. */
 bool source_token_may_go(const struct fetch_source *source,
     const char *const *patterns, unsigned pattern_count,
     const struct source_host *host);

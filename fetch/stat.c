@@ -58,7 +58,7 @@ static int plan_stat(struct call *call, struct request_plan *plan)
 	struct stat_call *stat = stat_of(call);
 
 	if (!stat->by_head &&
-	    !profile_ask_dav(&call->fetch->profile, call->fetch->now_ms))
+	    !profile_ask_dav(&call->server->profile, call->fetch->now_ms))
 		stat->by_head = true;
 	dav_parser_free(STEAL(stat->parser));
 	stat->seen = false;
@@ -122,7 +122,7 @@ static struct verdict take_head(
 		    sizeof(stat->stat.version.etag));
 	}
 	if (stat->fell_back)
-		profile_dav_fails(&call->fetch->profile, call->fetch->now_ms);
+		profile_dav_fails(&call->server->profile, call->fetch->now_ms);
 	return (struct verdict){.kind = VERDICT_DONE};
 }
 
@@ -144,7 +144,7 @@ static struct verdict head(struct call *call, const struct response *response)
 	}
 	if (response->status == 207)
 		return make_parser(stat, response);
-	if (stat_not_understood(&call->fetch->profile, response)) {
+	if (stat_not_understood(&call->server->profile, response)) {
 		stat->by_head = true;
 		stat->fell_back = true;
 		return (struct verdict){.kind = VERDICT_STEP};
@@ -189,7 +189,7 @@ static struct verdict end(struct call *call, bool whole)
 	if (!stat->seen)
 		return call_again(call, RETRY_BAD,
 		    "attributes of something else than was asked for");
-	profile_dav_works(&call->fetch->profile);
+	profile_dav_works(&call->server->profile);
 	if (stat->stat.kind == FETCH_FILE && !stat->stat.exact) {
 		/* No size or nonsense: the file itself knows it. */
 		stat->by_head = true;

@@ -32,7 +32,7 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
 # Where `status --json` and `explain --json` are written, and the functions
 # that are given a name there.
 JSON_FILES = {"STATUS": ("cli/describe.c", "cli/refusals.c",
-                         "tokens/describe.c", "fetch/origin.c",
+                         "tokens/describe.c", "fetch/server_describe.c",
                          "cache/cache.c", "cache/budget_show.c",
                          "cache/store/store.c"),
               "EXPLAIN": ("cli/reasons_tell.c", "cli/explain.c"),

@@ -38,6 +38,8 @@ int __wrap_tokens_describe_used_text(struct tokens *tokens,
     struct buf *out);
 bool __wrap_fetch_said(
     struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out);
+bool __wrap_fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
+    const char *path, struct fetch_said *out, const char **name);
 void __wrap_cache_known(struct cache *cache, const struct ident *ident,
     const char *path, cache_known_fn answer, void *arg);
 int __wrap_fetch_describe(struct fetch *fetch, struct buf *out);
@@ -167,6 +169,19 @@ bool __wrap_fetch_said(
 	if (fake.said_path == NULL || strcmp(path, fake.said_path) != 0)
 		return false;
 	*out = fake.said;
+	return true;
+}
+
+bool __wrap_fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
+    const char *path, struct fetch_said *out, const char **name)
+{
+	(void)fetch;
+	(void)uid;
+	(void)path;
+	*name = nth <= 2 ? "https://cache.example.org" : NULL;
+	if (nth != 2 || fake.cache_said.at_s == 0)
+		return false;
+	*out = fake.cache_said;
 	return true;
 }
 

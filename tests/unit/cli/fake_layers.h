@@ -39,7 +39,8 @@ struct fake {
 
 	const char *said_path; /* of which fetch_said() knows something */
 	struct fetch_said said;
-	uid_t said_uid; /* who was asked for last */
+	struct fetch_said cache_said; /* by the second cache; at_s 0: none */
+	uid_t said_uid;               /* who was asked for last */
 
 	cache_known_fn knows; /* who waits in cache_known() */
 	void *knows_arg;

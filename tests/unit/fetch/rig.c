@@ -27,6 +27,7 @@ void rig_init(struct rig *rig, const struct rig_config *config)
 	    .source_path = "/",
 	    .uid = geteuid(),
 	};
+	struct fetch_source servers[FETCH_SERVERS_MAX];
 	struct fetch_config fetch_config;
 	struct err err = ERR_INIT;
 
@@ -37,10 +38,17 @@ void rig_init(struct rig *rig, const struct rig_config *config)
 	assert_int_equal(
 	    fetch_source_parse(&rig->source, config->url, true, &err), 0);
 	assert_int_equal(tokens_new(&rig->tokens, &token_config, &err), 0);
+	for (unsigned i = 0; i < config->server_count; i++)
+		assert_int_equal(fetch_source_parse(&servers[i],
+		                     config->servers[i], true, &err),
+		    0);
 	fetch_config = (struct fetch_config){
 	    .clock = clock_system(),
 	    .tokens = rig->tokens,
 	    .source = &rig->source,
+	    .servers = servers,
+	    .server_count = config->server_count,
+	    .immutable = config->immutable,
 	    .ca_file = config->ca_file,
 	    .redirect_hosts = config->redirect_hosts,
 	    .redirect_host_count = config->redirect_host_count,

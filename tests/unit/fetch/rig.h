@@ -29,7 +29,10 @@ struct rig_config {
 	const char *token_file; /* NULL: $BEARER_TOKEN */
 	const char *const *redirect_hosts;
 	unsigned redirect_host_count;
+	const char *const *servers; /* URLs of caches */
+	unsigned server_count;
 	uint32_t timeout_ms; /* 0: 60 s */
+	bool immutable;
 	bool shared;
 };
 

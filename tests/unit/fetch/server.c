@@ -164,6 +164,14 @@ void server_be_silent(struct server_peer *peer)
 	}
 }
 
+bool server_pause(struct server_peer *peer, int wait_ms)
+{
+	struct pollfd waiting = {.fd = peer->fd, .events = POLLRDHUP};
+
+	return poll(&waiting, 1, wait_ms) == 0 &&
+	    !atomic_load(&peer->server->ending);
+}
+
 const char *server_header(const struct server_request *request,
     const char *name, char *out, size_t size_bytes)
 {

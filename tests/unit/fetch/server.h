@@ -71,6 +71,9 @@ void server_send(
 /** Be silent until the client closes or the server ends. */
 void server_be_silent(struct server_peer *peer);
 
+/** Wait. @return false: the client has gone, or the server ends. */
+bool server_pause(struct server_peer *peer, int wait_ms);
+
 /** The value of a header, copied to `out` (its size); "" when absent. */
 const char *server_header(const struct server_request *request,
     const char *name, char *out, size_t size_bytes);

@@ -4,7 +4,7 @@
  * read-ahead, a server is not flooded, and one that asks for peace gets it.
  */
 #include "base/ident.h"
-#include "fetch/origin.h"
+#include "fetch/server.h"
 #include "fetch/share.h"
 
 #include <errno.h>
@@ -143,7 +143,7 @@ static void wait_until(struct run *run, bool (*done)(const struct script *))
 
 static bool ahead_is_full(const struct script *script)
 {
-	return script->inside >= ORIGIN_AHEAD_MAX;
+	return script->inside >= SERVER_AHEAD_MAX;
 }
 
 static bool demand_came(const struct script *script)
@@ -153,7 +153,7 @@ static bool demand_came(const struct script *script)
 
 static bool all_is_full(const struct script *script)
 {
-	return script->inside >= ORIGIN_REQUESTS_MAX;
+	return script->inside >= SERVER_REQUESTS_MAX;
 }
 
 static void a_reader_that_waits_goes_before_read_ahead(void **state)
@@ -181,7 +181,7 @@ static void a_reader_that_waits_goes_before_read_ahead(void **state)
 	}
 	run_end(&run);
 	assert_in_range(
-	    run.script.inside_max, ORIGIN_AHEAD_MAX, ORIGIN_AHEAD_MAX + 1);
+	    run.script.inside_max, SERVER_AHEAD_MAX, SERVER_AHEAD_MAX + 1);
 }
 
 static void read_ahead_that_is_waited_for_goes_first(void **state)
@@ -215,7 +215,7 @@ static void read_ahead_that_is_waited_for_goes_first(void **state)
 		answer_fini(&answers[i]);
 	}
 	run_end(&run);
-	assert_int_equal(run.script.inside_max, ORIGIN_REQUESTS_MAX);
+	assert_int_equal(run.script.inside_max, SERVER_REQUESTS_MAX);
 }
 
 static bool most_is_full(const struct script *script)
@@ -355,7 +355,7 @@ static void a_server_is_asked_for_so_much_at_once(void **state)
 		answer_fini(&answers[i]);
 	}
 	run_end(&run);
-	assert_int_equal(run.script.inside_max, ORIGIN_REQUESTS_MAX);
+	assert_int_equal(run.script.inside_max, SERVER_REQUESTS_MAX);
 }
 
 static void a_server_that_asks_for_peace_gets_it(void **state)
@@ -407,66 +407,68 @@ static void silence_is_counted_while_somebody_waits(void **state)
 	run_end(&run);
 }
 
+static const struct fetch_source example = {.origin = "https://example.org"};
+
 static void holding_is_bounded(void **state)
 {
-	struct origin origin;
+	struct fetch_server server;
 
 	(void)state;
-	origin_init(&origin, "https://example.org");
-	assert_true(origin_may_start(&origin, ORIGIN_DEMAND, 1000));
-	origin_hold(&origin, 1000, UINT32_MAX);
-	assert_false(origin_may_start(&origin, ORIGIN_DEMAND, 1000));
-	assert_false(origin_may_start(
-	    &origin, ORIGIN_DEMAND, 1000 + ORIGIN_HOLD_MAX_MS - 1));
-	assert_true(origin_may_start(
-	    &origin, ORIGIN_DEMAND, 1000 + ORIGIN_HOLD_MAX_MS));
-	origin_fini(&origin);
+	server_init(&server, &example, false);
+	assert_true(server_may_start(&server, SERVER_DEMAND, 1000));
+	server_hold(&server, 1000, UINT32_MAX);
+	assert_false(server_may_start(&server, SERVER_DEMAND, 1000));
+	assert_false(server_may_start(
+	    &server, SERVER_DEMAND, 1000 + SERVER_HOLD_MAX_MS - 1));
+	assert_true(server_may_start(
+	    &server, SERVER_DEMAND, 1000 + SERVER_HOLD_MAX_MS));
+	server_fini(&server);
 }
 
 static void read_ahead_leaves_room(void **state)
 {
-	struct origin origin;
+	struct fetch_server server;
 
 	(void)state;
-	origin_init(&origin, "https://example.org");
-	for (unsigned i = 0; i < ORIGIN_AHEAD_MAX; i++) {
-		assert_true(origin_may_start(&origin, ORIGIN_AHEAD, 0));
-		origin_began(&origin, ORIGIN_AHEAD);
+	server_init(&server, &example, false);
+	for (unsigned i = 0; i < SERVER_AHEAD_MAX; i++) {
+		assert_true(server_may_start(&server, SERVER_AHEAD, 0));
+		server_began(&server, SERVER_AHEAD);
 	}
-	assert_false(origin_may_start(&origin, ORIGIN_AHEAD, 0));
-	for (unsigned i = ORIGIN_AHEAD_MAX; i < ORIGIN_REQUESTS_MAX; i++) {
-		assert_true(origin_may_start(&origin, ORIGIN_DEMAND, 0));
-		origin_began(&origin, ORIGIN_DEMAND);
+	assert_false(server_may_start(&server, SERVER_AHEAD, 0));
+	for (unsigned i = SERVER_AHEAD_MAX; i < SERVER_REQUESTS_MAX; i++) {
+		assert_true(server_may_start(&server, SERVER_DEMAND, 0));
+		server_began(&server, SERVER_DEMAND);
 	}
-	assert_false(origin_may_start(&origin, ORIGIN_DEMAND, 0));
-	origin_ended(&origin, ORIGIN_DEMAND);
-	assert_true(origin_may_start(&origin, ORIGIN_DEMAND, 0));
-	assert_false(origin_may_start(&origin, ORIGIN_AHEAD, 0));
-	origin_fini(&origin);
+	assert_false(server_may_start(&server, SERVER_DEMAND, 0));
+	server_ended(&server, SERVER_DEMAND);
+	assert_true(server_may_start(&server, SERVER_DEMAND, 0));
+	assert_false(server_may_start(&server, SERVER_AHEAD, 0));
+	server_fini(&server);
 }
 
 static void long_read_ahead_leaves_more_room(void **state)
 {
-	struct origin origin;
+	struct fetch_server server;
 
 	(void)state;
-	origin_init(&origin, "https://example.org");
-	for (unsigned i = 0; i < ORIGIN_AHEAD_LONG_MAX; i++) {
-		assert_true(origin_may_start(&origin, ORIGIN_AHEAD_LONG, 0));
-		origin_began(&origin, ORIGIN_AHEAD_LONG);
+	server_init(&server, &example, false);
+	for (unsigned i = 0; i < SERVER_AHEAD_LONG_MAX; i++) {
+		assert_true(server_may_start(&server, SERVER_AHEAD_LONG, 0));
+		server_began(&server, SERVER_AHEAD_LONG);
 	}
-	assert_false(origin_may_start(&origin, ORIGIN_AHEAD_LONG, 0));
+	assert_false(server_may_start(&server, SERVER_AHEAD_LONG, 0));
 	/* What is short may use the rest of what is ahead. */
-	for (unsigned i = ORIGIN_AHEAD_LONG_MAX; i < ORIGIN_AHEAD_MAX; i++) {
-		assert_true(origin_may_start(&origin, ORIGIN_AHEAD, 0));
-		origin_began(&origin, ORIGIN_AHEAD);
+	for (unsigned i = SERVER_AHEAD_LONG_MAX; i < SERVER_AHEAD_MAX; i++) {
+		assert_true(server_may_start(&server, SERVER_AHEAD, 0));
+		server_began(&server, SERVER_AHEAD);
 	}
-	assert_false(origin_may_start(&origin, ORIGIN_AHEAD, 0));
+	assert_false(server_may_start(&server, SERVER_AHEAD, 0));
 	/* One that a reader has come to wait for leaves its place. */
-	origin_hurried(&origin, ORIGIN_AHEAD_LONG);
-	assert_true(origin_may_start(&origin, ORIGIN_AHEAD_LONG, 0));
-	origin_ended(&origin, ORIGIN_DEMAND);
-	origin_fini(&origin);
+	server_hurried(&server, SERVER_AHEAD_LONG);
+	assert_true(server_may_start(&server, SERVER_AHEAD_LONG, 0));
+	server_ended(&server, SERVER_DEMAND);
+	server_fini(&server);
 }
 
 int main(void)

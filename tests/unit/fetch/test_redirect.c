@@ -2,6 +2,7 @@
 /* Where a redirect may lead, and whether the token may come along. */
 #include "base/attr.h"
 #include "fetch/redirect.h"
+#include "fetch/server.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -12,18 +13,27 @@
 
 #include <cmocka.h>
 
-static struct fetch_source source;
+/* A cache in front of the origin. */
+static struct fetch_server servers[2];
 static const char *const hosts[] = {"*.pool.example.org"};
-static const struct redirect_rules rules = {
-    .source = &source, .hosts = hosts, .host_count = 1};
+static const struct redirect_rules rules = {.servers = servers,
+    .server_count = 2,
+    .tls = true,
+    .hosts = hosts,
+    .host_count = 1};
 
 static int parse_source(void **state)
 {
 	struct err err;
+	int code;
 
 	(void)state;
-	return fetch_source_parse(
-	    &source, "https://door.example.org/data", false, &err);
+	code = fetch_source_parse(
+	    &servers[0].source, "https://cache.example.com:8443", false, &err);
+	if (code == 0)
+		code = fetch_source_parse(&servers[1].source,
+		    "https://door.example.org/data", false, &err);
+	return code;
 }
 
 struct look {
@@ -63,6 +73,8 @@ static void the_token_follows_only_to_the_origin_and_the_patterns(void **state)
 	    {"/x", true},
 	    {"https://door.example.org:443/x", true},
 	    {"https://door.example.org:8443/x", false},
+	    {"https://cache.example.com:8443/x", true},
+	    {"https://cache.example.com/x", false},
 	    {"https://a.pool.example.org/x", true},
 	    {"https://a.pool.example.org:2880/x", true},
 	    {"https://pool.example.org/x", false},

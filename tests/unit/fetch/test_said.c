@@ -33,19 +33,28 @@ static void each_user_has_their_own(void **state)
 
 	(void)state;
 	said_init(&memory);
-	assert_false(said_find(&memory, ADA, "/a", &said));
-	said_note(&memory, ADA, "/a", &no);
-	assert_true(said_find(&memory, ADA, "/a", &said));
+	assert_false(
+	    said_find(&memory, &(struct said_by){.uid = ADA}, "/a", &said));
+	said_note(&memory, &(struct said_by){.uid = ADA}, "/a", &no);
+	assert_true(
+	    said_find(&memory, &(struct said_by){.uid = ADA}, "/a", &said));
 	assert_int_equal(said.status, 403);
 	assert_int_equal(said.at_s, 17);
-	assert_false(said_find(&memory, BOB, "/a", &said));
+	assert_false(
+	    said_find(&memory, &(struct said_by){.uid = BOB}, "/a", &said));
 	/* Two that are made to fall together. */
-	said_note(&memory, 1, "/a", &no);
-	assert_false(said_find(&memory, 0, ".a", &said));
-	assert_false(said_find(&memory, ADA, "/b", &said));
-	assert_false(said_find(&memory, ADA, "/", &said));
-	said_note(&memory, ADA, "/a", &none);
-	assert_true(said_find(&memory, ADA, "/a", &said));
+	said_note(&memory, &(struct said_by){.uid = 1}, "/a", &no);
+	assert_false(
+	    said_find(&memory, &(struct said_by){.uid = 0}, ".a", &said));
+	assert_false(
+	    said_find(&memory, &(struct said_by){.uid = ADA}, "/b", &said));
+	assert_false(
+	    said_find(&memory, &(struct said_by){.uid = ADA}, "/", &said));
+	assert_false(said_find(
+	    &memory, &(struct said_by){.uid = ADA, .server = 1}, "/a", &said));
+	said_note(&memory, &(struct said_by){.uid = ADA}, "/a", &none);
+	assert_true(
+	    said_find(&memory, &(struct said_by){.uid = ADA}, "/a", &said));
 	assert_int_equal(said.status, 404);
 	said_fini(&memory);
 }
@@ -63,12 +72,14 @@ static void it_is_bounded(void **state)
 		const struct fetch_said what = {.status = i};
 
 		(void)snprintf(path, sizeof(path), "/dir/file%d", i);
-		said_note(&memory, ADA, path, &what);
-		assert_true(said_find(&memory, ADA, path, &said));
+		said_note(&memory, &(struct said_by){.uid = ADA}, path, &what);
+		assert_true(said_find(
+		    &memory, &(struct said_by){.uid = ADA}, path, &said));
 	}
 	for (int i = 0; i < 20 * SAID_PLACES; i++) {
 		(void)snprintf(path, sizeof(path), "/dir/file%d", i);
-		if (!said_find(&memory, ADA, path, &said))
+		if (!said_find(
+		        &memory, &(struct said_by){.uid = ADA}, path, &said))
 			continue;
 		found++;
 		assert_int_equal(said.status, i);

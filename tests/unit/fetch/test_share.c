@@ -2,7 +2,7 @@
 /* fetch/share.h: whose call is sent next. */
 #include "base/attr.h"
 #include "fetch/call.h"
-#include "fetch/origin.h"
+#include "fetch/server.h"
 #include "fetch/share.h"
 
 #include <setjmp.h>
@@ -15,7 +15,8 @@
 enum { ADA = 1001, BOB = 1002, EVE = 1003, CALLS_MAX = 64 };
 
 static struct shares shares;
-static struct origin origin;
+static struct fetch_server server;
+static const struct fetch_source example = {.origin = "https://example.org"};
 static struct call calls[CALLS_MAX];
 static unsigned count;
 
@@ -24,7 +25,7 @@ static unsigned count;
 static void begin(bool apart) UNCHECKED
 {
 	shares_init(&shares, apart);
-	origin_init(&origin, "https://example.org");
+	server_init(&server, &example, false);
 	count = 0;
 }
 
@@ -42,21 +43,21 @@ static struct call *queue(uid_t uid, bool demand) UNCHECKED
 /* Send the next one; NULL: none may be sent. */
 static struct call *send_next(void) UNCHECKED
 {
-	struct call *call = share_next(&shares, &origin);
+	struct call *call = share_next(&shares, &server);
 
 	if (call == NULL ||
-	    !origin_may_start(
-	        &origin, call->demand ? ORIGIN_DEMAND : ORIGIN_AHEAD, 0))
+	    !server_may_start(
+	        &server, call->demand ? SERVER_DEMAND : SERVER_AHEAD, 0))
 		return NULL;
 	share_remove(&shares, call);
-	origin_began(&origin, call->demand ? ORIGIN_DEMAND : ORIGIN_AHEAD);
+	server_began(&server, call->demand ? SERVER_DEMAND : SERVER_AHEAD);
 	call->share->active++;
 	return call;
 }
 
 static void answer(struct call *call) UNCHECKED
 {
-	origin_ended(&origin, call->demand ? ORIGIN_DEMAND : ORIGIN_AHEAD);
+	server_ended(&server, call->demand ? SERVER_DEMAND : SERVER_AHEAD);
 	call->share->active--;
 	share_leave(&shares, call->share);
 }
@@ -65,7 +66,7 @@ static void end(void) UNCHECKED
 {
 	assert_int_equal(shares.queued, 0);
 	assert_true(TAILQ_EMPTY(&shares.all));
-	origin_fini(&origin);
+	server_fini(&server);
 }
 
 /* Send all that is queued, each answered at once. */
@@ -80,18 +81,18 @@ static void finish(void)
 
 static void one_user_has_all_in_order(void **state)
 {
-	struct call *sent[ORIGIN_REQUESTS_MAX];
+	struct call *sent[SERVER_REQUESTS_MAX];
 
 	(void)state;
 	begin(false);
 	for (unsigned i = 0; i < 20; i++)
 		(void)queue(i % 2 ? ADA : BOB, true);
-	for (unsigned i = 0; i < ORIGIN_REQUESTS_MAX; i++) {
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++) {
 		sent[i] = send_next();
 		assert_ptr_equal(sent[i], &calls[i]);
 	}
 	assert_null(send_next());
-	for (unsigned i = 0; i < ORIGIN_REQUESTS_MAX; i++)
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
 		answer(sent[i]);
 	finish();
 }

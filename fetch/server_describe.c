@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fetch/server_describe.c - what `status` shows of a server, see server.h. */
+#include "fetch/server.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What the lock guards, copied out. */
+struct shown {
+	const char *state;
+	int status;
+	char error[ERR_TEXT_BYTES];
+	unsigned percent; /* of all bytes */
+};
+
+static void look(struct fetch_server *server, const struct server_frame *frame,
+    struct shown *out)
+{
+	uint64_t bytes = atomic_load(&server->received_bytes);
+
+	out->percent = frame->received_bytes == 0
+	    ? 0
+	    : (unsigned)(bytes * 100 / frame->received_bytes);
+	server_enter(server);
+	out->status = server->last_status;
+	memcpy(out->error, server->last_error, sizeof(out->error));
+	if (server->shown_down)
+		out->state = "down";
+	else if (frame->now_ms < atomic_load(&server->rests_until_ms))
+		out->state = "resting";
+	else
+		out->state = out->status == 0 ? "unknown" : "up";
+	server_leave(server);
+}
+
+static const char *role_of(const struct fetch_server *server)
+{
+	return server->is_origin ? "origin" : "cache";
+}
+
+int server_describe(struct fetch_server *server,
+    const struct server_frame *frame, struct buf *out)
+{
+	uint64_t latency_us = atomic_load(&server->latency_us);
+	struct shown shown;
+	int64_t skew_s;
+
+	look(server, frame, &shown);
+	(void)buf_printf(out, "{\"url\":");
+	(void)buf_json(out, server->source.origin);
+	(void)buf_printf(out,
+	    ",\"role\":\"%s\",\"state\":\"%s\",\"latency_ms\":%" PRIu64
+	    ".%03" PRIu64 ",\"requests\":%" PRIu64
+	    ",\"received_bytes\":%" PRIu64 ",\"share_percent\":%u,"
+	    "\"rate_bytes_per_s\":%" PRIu64 ",\"last_status\":%d,"
+	    "\"last_error\":",
+	    role_of(server), shown.state, latency_us / 1000, latency_us % 1000,
+	    atomic_load(&server->requests),
+	    atomic_load(&server->received_bytes), shown.percent,
+	    atomic_load(&server->rate_bytes_per_s), shown.status);
+	(void)buf_json(out, shown.error[0] == '\0' ? NULL : shown.error);
+	if (server_skew_s(server, &skew_s))
+		(void)buf_printf(out, ",\"clock_skew_s\":%" PRId64 "}", skew_s);
+	else
+		(void)buf_printf(out, ",\"clock_skew_s\":null}");
+	return buf_code(out);
+}
+
+int server_describe_text(struct fetch_server *server,
+    const struct server_frame *frame, struct buf *out)
+{
+	uint64_t latency_us = atomic_load(&server->latency_us);
+	struct shown shown;
+
+	look(server, frame, &shown);
+	(void)buf_printf(out,
+	    "server: %s (%s) %s, %" PRIu64 ".%01" PRIu64
+	    " ms to the first byte, %" PRIu64 " requests, %" PRIu64
+	    " bytes (%u %%)\n",
+	    server->source.origin, role_of(server), shown.state,
+	    latency_us / 1000, latency_us % 1000 / 100,
+	    atomic_load(&server->requests),
+	    atomic_load(&server->received_bytes), shown.percent);
+	if (shown.error[0] != '\0')
+		(void)buf_printf(
+		    out, "server: last problem: %s\n", shown.error);
+	return buf_code(out);
+}
