@@ -271,6 +271,19 @@ static void a_deep_path_is_looked_at_in_part(void **state)
 	assert_int_equal(count, REASONS_DEPTH_MAX + 2);
 }
 
+/* Those that were not asked are left out. */
+static void caches_that_were_tried_are_found(void **state)
+{
+	(void)state;
+	reasons_find(&facts, &mount, &owner);
+	assert_int_equal(facts.tried_count, 0);
+	fake.cache_said = (struct fetch_said){.status = 404, .at_s = 17};
+	reasons_find(&facts, &mount, &owner);
+	assert_int_equal(facts.tried_count, 1);
+	assert_string_equal(facts.tried[0].url, "https://cache.example.org");
+	assert_int_equal(facts.tried[0].said.status, 404);
+}
+
 /* A guest's questions are their own; those on a mount of one user that
  * user's. */
 static void whose_questions_are_looked_at(void **state)
@@ -294,6 +307,9 @@ static void both_forms_tell_it(void **state)
 	    "\"look\":{\"ask\":false,\"outside\":true,\"errno\":null,\"text\":null}",
 	    "\"said\":{\"at\":\"2023-11-14T22:13:15Z\",\"redirected\":false,"
 	    "\"status\":403,\"text\":\"its reason\"}",
+	    "\"caches\":[{\"at\":\"2023-11-14T22:13:10Z\",\"redirected\":false,"
+	    "\"status\":null,\"text\":\"its reason\","
+	    "\"url\":\"https://c.example\"}]",
 	    "\"cache\":{\"kind\":\"file\",\"size_bytes\":1000,"
 	    "\"cached_percent\":40,\"freshness\":\"fresh\",\"problem\":null}",
 	    "\"stopped_at\":null", "\"refusals\":[]", "\"ok\":false",
@@ -311,6 +327,11 @@ static void both_forms_tell_it(void **state)
 	facts.known.facts.cached_percent = 40;
 	(void)strcpy(facts.known.facts.freshness, "fresh");
 	said(403, 0, 5);
+	facts.tried_count = 1;
+	facts.tried[0].url = "https://c.example";
+	facts.tried[0].said = facts.said;
+	facts.tried[0].said.status = 0;
+	facts.tried[0].said.at_s -= 5;
 	buf_init(&out, 1 << 20);
 	reasons_json(&facts, &mount, &owner, &out);
 	assert_true(json_is_valid(buf_text(&out)));
@@ -329,6 +350,7 @@ static void both_forms_tell_it(void **state)
 	    "read: refused, EACCES: no EACCES; get one\nlook: the token's scope "
 	    "leaves it out, and no server has refused it so far\n"
 	    "scope needed: read:/b\nserver: 5 s ago HTTP 403, its reason\n"
+	    "server: https://c.example: 10 s ago no answer, its reason\n"
 	    "cache: a file of 1000 bytes, 40 % of it here, fresh\n"
 	    "verdict: EACCES: no EACCES; get one\n");
 	assert_false(fake.asked_all);
@@ -401,6 +423,7 @@ int main(void)
 	    CASE(the_way_is_looked_at),
 	    CASE(a_deep_path_is_looked_at_in_part),
 	    CASE(whose_questions_are_looked_at),
+	    CASE(caches_that_were_tried_are_found),
 	    CASE(both_forms_tell_it),
 	    CASE(both_forms_tell_what_is_not_known),
 	};
