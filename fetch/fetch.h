@@ -167,9 +167,8 @@ struct fetch_range {
 	unsigned only; /* 0: the best server; n: the nth cache alone, once, to
 	                  see what it does; FETCH_ONLY_ORIGIN: no cache, for
 	                  what proves something */
-	bool digest;   /* the checksum of the whole file is wanted as well: for
-			ranges that are the whole file, which has to be read
-			anyway */
+	bool digest; /* the checksum is wanted as well: for ranges that are the
+			whole file, which has to be read anyway */
 };
 
 /**

@@ -94,6 +94,15 @@ enum fetch_digests profile_digests(const struct profile *profile,
 	    : FETCH_DIGESTS_UNKNOWN;
 }
 
+bool profile_ask_digest(const struct profile *profile, uint64_t now_ms)
+{
+	enum fetch_algorithm algorithm;
+
+	return !profile->xrootd &&
+	    profile_digests(profile, &algorithm, now_ms) ==
+	    FETCH_DIGESTS_UNKNOWN;
+}
+
 int profile_name_ok(const struct profile *profile, const char *path)
 {
 	if (profile->xrootd && strchr(path, '?') != NULL)

@@ -80,8 +80,12 @@ void profile_data(struct profile *profile, bool validated);
 /** Whether data comes with validators, as far as is known. Any thread. */
 bool profile_validates(const struct profile *profile);
 
-/** A checksum was told (of a file, asked for or not), or none although it
- *  was asked for. */
+/** Whether to ask for a checksum by the way, with a range, because it is not
+ *  known whether this host tells any. XRootD is not asked that way: it would
+ *  read the whole file before it gave the first byte. */
+bool profile_ask_digest(const struct profile *profile, uint64_t now_ms);
+
+/** A checksum that was asked for was told, or none. */
 void profile_digest(struct profile *profile, const struct fetch_digest *digest,
     uint64_t now_ms);
 

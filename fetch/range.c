@@ -36,7 +36,14 @@ static int plan_range(struct call *call, struct request_plan *plan)
 	plan->first_bytes = range->offset_bytes + range->done_bytes;
 	plan->last_bytes = range->offset_bytes + range->length_bytes - 1;
 	plan->if_match = range->if_match;
-	plan->digest = range->digest && call->server->is_origin;
+	/* The origin's, as the version: a cache tells what it has. Who may read
+	 * may perhaps not have sums made. */
+	range->asks = call->server->is_origin && !range->without &&
+	    call->refusals == 0 &&
+	    (range->digest ||
+	        profile_ask_digest(
+	            &call->server->profile, call->fetch->now_ms));
+	plan->digest = range->asks;
 	return 0;
 }
 

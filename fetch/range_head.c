@@ -20,18 +20,31 @@
 #include <errno.h>
 #include <string.h>
 
+/* Is this answer the whole file? */
+static bool is_whole(const struct range_call *range)
+{
+	return range->offset_bytes == 0 && range->began_bytes == 0 &&
+	    range->length_bytes == range->version.size_bytes;
+}
+
+/* What was not asked for is not believed: on a kept connection XRootD 5.5
+ * repeats the checksum of an earlier file. That of a part may be one of the
+ * part. Only the origin is asked (range.c). */
 static void take_digest(
     struct range_call *range, const struct response *response)
 {
-	struct fetch *fetch = range->call.fetch;
+	static const struct fetch_digest none;
+	const struct call *call = &range->call;
+	struct profile *profile = &call->server->profile;
 
-	/* The origin's, as the version: a cache tells what it has. */
-	if (!range->call.server->is_origin)
+	if (range->refused && call->server->is_origin)
+		profile_digest(profile, &none, call->fetch->now_ms);
+	range->refused = false;
+	if (!range->asks)
 		return;
-	if (range->digest || response->digest.known)
-		profile_digest(
-		    &fetch->origin->profile, &response->digest, fetch->now_ms);
-	if (response->digest.known && range->sink.digest != NULL)
+	profile_digest(profile, &response->digest, call->fetch->now_ms);
+	if (range->digest && response->digest.known && is_whole(range) &&
+	    range->sink.digest != NULL)
 		range->sink.digest(range->sink.arg, &response->digest);
 }
 
@@ -150,6 +163,11 @@ static struct verdict cache_head(
 	return call_again(call, RETRY_BAD, err.text);
 }
 
+static bool is_refusal(int status)
+{
+	return response_verdict_of(status).means == RESPONSE_REFUSED;
+}
+
 static struct verdict origin_head(
     struct call *call, const struct response *response)
 {
@@ -157,10 +175,14 @@ static struct verdict origin_head(
 	struct err err;
 
 	/* Perhaps it was the checksum that it could not give (XRootD: 500, of
-	 * a file that is not there). */
-	if (range->digest && response->status >= 400) {
-		range->digest = false;
-		return (struct verdict){.kind = VERDICT_STEP};
+	 * a file that is not there). One that is asked for by the way, to
+	 * learn whether there are any, is left out when it is tried again. A
+	 * refusal is of the token first. */
+	if (range->asks && response->status >= 400) {
+		range->without = true;
+		range->refused = range->digest && !is_refusal(response->status);
+		if (range->refused)
+			return (struct verdict){.kind = VERDICT_STEP};
 	}
 	if (response->status == 416)
 		return doubt(range, false);

@@ -28,7 +28,10 @@ struct range_call {
 	uint64_t length_bytes;
 	uint64_t done_bytes;
 	uint64_t began_bytes; /* done when this attempt began */
-	bool digest;          /* a checksum is asked for as well */
+	bool digest;          /* a checksum is wanted as well */
+	bool asks;            /* this attempt asks for one */
+	bool without;         /* no attempt does any more... */
+	bool refused;         /* ...for it was refused with one */
 	bool unproven;        /* bytes came that nothing tells the version of */
 	bool doubt;        /* the confirming is of an answer that was dropped */
 	bool time_differs; /* ...for its Last-Modified alone */

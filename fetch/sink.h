@@ -26,8 +26,8 @@ struct fetch_sink {
 	 */
 	int (*begin)(void *arg, const char *etag);
 
-	/** Behind begin(): the answer tells a checksum of the whole file; NULL:
-	 *  not wanted. */
+	/** Behind begin(): the answer tells the checksum that was asked for, of
+	 *  the whole file, which is this very range; NULL: not wanted. */
 	void (*digest)(void *arg, const struct fetch_digest *digest);
 
 	/** The next bytes of the range, in order, without a gap. */

@@ -26,7 +26,7 @@ enum { SIZE = 10, MTIME_S = 1700000000 };
 
 struct script {
 	const char *head;   /* status and more of the answer to HEAD */
-	const char *digest; /* a header line of GET; "": none */
+	const char *digest; /* header lines of GET; "": none */
 	int refuses; /* GET that wants one: this status; 0: it does not */
 	unsigned size_bytes; /* that HEAD tells */
 	atomic_uint heads;
@@ -228,15 +228,17 @@ static void one_of_another_version_is_none(void **state)
 	}
 }
 
-static void range(struct run *run, bool wanted, const char *expected)
+static void part(struct run *run, bool wanted, uint64_t at, uint64_t size,
+    const char *expected)
 {
 	struct answer answer;
 
-	answer_init(&answer, 0, SIZE);
+	answer_init(&answer, at, size);
 	(void)rig_range(&run->rig,
 	    &(struct fetch_range){.path = "/f",
 	        .version = &version,
-	        .length_bytes = SIZE,
+	        .offset_bytes = at,
+	        .length_bytes = size,
 	        .demand = true,
 	        .digest = wanted},
 	    &answer);
@@ -244,6 +246,11 @@ static void range(struct run *run, bool wanted, const char *expected)
 	assert_true(answer_is_right(&answer));
 	assert_string_equal(answer.digest, expected);
 	answer_fini(&answer);
+}
+
+static void range(struct run *run, bool wanted, const char *expected)
+{
+	part(run, wanted, 0, SIZE, expected);
 }
 
 static void a_range_brings_it_along(void **state)
@@ -256,10 +263,73 @@ static void a_range_brings_it_along(void **state)
 	range(&run, true, "adler32:084b021f");
 	assert_int_equal(run.script.wanted, 1);
 	assert_int_equal(state_of(&run), FETCH_DIGESTS_TOLD);
-	/* Told without being asked for. */
 	run.script.digest = "Repr-Digest: md5=:/jqlmZf0VkgHNrWfcrb9sw==:\r\n";
-	range(&run, false, "md5:fe3aa59997f456480736b59f72b6fdb3");
+	range(&run, true, "md5:fe3aa59997f456480736b59f72b6fdb3");
+	run_end(&run);
+}
+
+/* XRootD 5.5 repeats that of an earlier file. */
+static void one_that_was_not_asked_for_is_not_believed(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, "200 OK\r\n");
+	run.script.digest = "Server: XrootD/v5.5.3\r\n"
+	                    "Digest: adler32=084b021f\r\n";
+	/* What sends that header is asked for nothing by the way. */
+	part(&run, false, 0, 1, "");
 	assert_int_equal(run.script.wanted, 1);
+	run.script.wanted = 0;
+	range(&run, false, "");
+	assert_int_equal(run.script.wanted, 0);
+	run_end(&run);
+}
+
+static void an_unknown_host_is_asked_by_the_way(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, "200 OK\r\n");
+	part(&run, false, 2, 3, "");
+	assert_int_equal(state_of(&run), FETCH_DIGESTS_NONE);
+	range(&run, false, "");
+	assert_int_equal(run.script.wanted, 1);
+	assert_int_equal(run.script.heads, 0);
+	run_end(&run);
+	run_begin(&run, "200 OK\r\n");
+	run.script.digest = "Digest: adler32=084b021f\r\n";
+	/* It may be that of the part. */
+	part(&run, true, 0, 3, "");
+	assert_int_equal(state_of(&run), FETCH_DIGESTS_TOLD);
+	range(&run, false, "");
+	assert_int_equal(run.script.wanted, 1);
+	run_end(&run);
+}
+
+static void an_unknown_host_that_is_busy_is_not_pressed(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, "200 OK\r\n");
+	run.script.refuses = 404;
+	{
+		struct answer answer;
+
+		answer_init(&answer, 0, SIZE);
+		(void)rig_range(&run.rig,
+		    &(struct fetch_range){.path = "/f",
+		        .version = &version,
+		        .length_bytes = SIZE,
+		        .demand = true},
+		    &answer);
+		assert_int_equal(answer_wait(&answer), -ENOENT);
+		answer_fini(&answer);
+	}
+	assert_int_equal(run.script.gets, 1);
+	assert_int_equal(state_of(&run), FETCH_DIGESTS_UNKNOWN);
 	run_end(&run);
 }
 
@@ -276,6 +346,10 @@ static void bytes_come_although_a_checksum_does_not(void **state)
 		range(&run, true, "");
 		assert_int_equal(run.script.gets, 2);
 		assert_int_equal(run.script.wanted, 1);
+		/* A refusal may be of the token. */
+		assert_int_equal(state_of(&run),
+		    statuses[i] == 403 ? FETCH_DIGESTS_UNKNOWN
+		                       : FETCH_DIGESTS_NONE);
 		run_end(&run);
 	}
 }
@@ -305,6 +379,9 @@ int main(void)
 	    cmocka_unit_test(none_is_an_answer),
 	    cmocka_unit_test(one_of_another_version_is_none),
 	    cmocka_unit_test(a_range_brings_it_along),
+	    cmocka_unit_test(one_that_was_not_asked_for_is_not_believed),
+	    cmocka_unit_test(an_unknown_host_is_asked_by_the_way),
+	    cmocka_unit_test(an_unknown_host_that_is_busy_is_not_pressed),
 	    cmocka_unit_test(bytes_come_although_a_checksum_does_not),
 	    cmocka_unit_test(a_host_that_told_some_is_believed_for_a_while),
 	};
