@@ -26,6 +26,10 @@ COUNTER(cache_dropped_writes, counter,
     "blocks not kept: writer behind or disk full")
 COUNTER(cache_corrupt_blocks, counter,
     "blocks that did not verify and were dropped")
+COUNTER(cache_checksums_equal, counter,
+    "files whose bytes are what the server's checksum says")
+COUNTER(cache_checksums_differed, counter,
+    "files whose bytes were not, and were dropped")
 COUNTER(cache_evicted_packs, counter, "packs evicted from the cache directory")
 COUNTER(cache_evicted_bytes, counter, "bytes evicted from the cache directory")
 COUNTER(cache_carried_bytes, counter,

@@ -21,11 +21,12 @@ extern struct capability cache_lock; /* 1: cache/: objects, blocks, reads */
 extern struct capability walk_lock;  /* 2: cache/walk*: who goes through what */
 extern struct capability meta_lock;  /* 3: cache/meta.c: listings, attributes */
 extern struct capability listing_lock; /* 4: cache/listing_room.c */
-extern struct capability store_lock;   /* 5: cache/store*: packs and tables */
-extern struct capability fetch_queue_lock; /* 6: fetch/: calls on their way */
-extern struct capability tokens_lock;      /* 7: tokens/store/store.c */
-extern struct capability trust_lock;       /* 8: tokens/verify/: keys */
-extern struct capability hoard_lock;       /* 9: tokens/store/hoard.c */
+extern struct capability suspect_lock; /* 5: cache/suspect.c */
+extern struct capability store_lock;   /* 6: cache/store*: packs and tables */
+extern struct capability fetch_queue_lock; /* 7: fetch/: calls on their way */
+extern struct capability tokens_lock;      /* 8: tokens/store/store.c */
+extern struct capability trust_lock;       /* 9: tokens/verify/: keys */
+extern struct capability hoard_lock;       /* 10: tokens/store/hoard.c */
 
 /* Not locks: held by the one thread that may do it. */
 extern struct capability fuse_thread;  /* inodes, waits: fs/ */

@@ -206,6 +206,8 @@ void object_fetch_ahead(struct object *object, const struct ident *ident,
 	    .ident = ident,
 	    .todo = todo,
 	    .blocks_max = READ_BLOCKS_MAX,
+	    /* No guess where nobody may have a part without the rest. */
+	    .by_name = checksum_wants_whole(object),
 	};
 
 	if (object->stale || cache->stopping)

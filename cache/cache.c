@@ -75,6 +75,8 @@ static int start(struct cache *cache, struct err *err)
 	code = disk_start(cache);
 	if (code == 0)
 		code = writer_start(cache);
+	if (code == 0)
+		code = checksums_start(cache);
 	if (code < 0)
 		return err_set(
 		    err, code, "threads of the cache: %s", err_message(code));
@@ -95,7 +97,9 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	(void)pthread_mutex_init(&cache->mutex, NULL);
 	access_init(&cache->access);
 	walks_init(&cache->walks);
-	listing_room_init(&cache->listing_room, config->shared,
+	suspects_init(&cache->suspects);
+	listing_room_init(&cache->listing_room, &cache->suspects,
+	    config->shared,
 	    limits->listing_bytes != 0 ? limits->listing_bytes
 	                               : LISTING_ROOM_BYTES);
 	objects_init(&cache->objects);
@@ -136,6 +140,7 @@ void cache_stop(struct cache *cache)
 	prefetches_stop(cache, &todo);
 	cache_leave(cache, &todo);
 	access_stop(cache);
+	checksums_stop(cache);
 	disk_stop(cache);
 	writer_stop(cache);
 }
@@ -156,6 +161,7 @@ void cache_free(struct cache *cache)
 	walks_fini(&cache->walks);
 	meta_fini(&cache->meta);
 	listing_room_fini(&cache->listing_room);
+	suspects_fini(&cache->suspects);
 	offline_free(cache->offline);
 	reads_fini(&cache->reads);
 	pool_fini(&cache->pool);
@@ -174,6 +180,7 @@ void cache_tick(struct cache *cache)
 
 	access_tick(cache, now_ms);
 	offline_tick(cache, now_ms);
+	suspects_tick(&cache->suspects, now_ms);
 	todo_init(&todo);
 	cache_enter(cache);
 	rates_tick(&cache->rates, now_ms);

@@ -216,7 +216,8 @@ struct cache_facts {
 	char etag[128];     /* "" when unknown */
 	char server[512];   /* that the bytes came from last; the origin */
 	char freshness[64]; /* "fresh", "stale 120 s", "offline 3600 s" */
-	char checksum[128]; /* "" when none is known */
+	char checksum[144]; /* the server's, which the bytes have; "": it is
+				not known, or not compared yet */
 	int cached_percent; /* of the current version, on disk */
 };
 

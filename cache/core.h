@@ -16,6 +16,7 @@
 #include "cache/access.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
+#include "cache/checksum.h"
 #include "cache/disk.h"
 #include "cache/fill.h"
 #include "cache/list.h"
@@ -27,6 +28,7 @@
 #include "cache/prefetch.h"
 #include "cache/rates.h"
 #include "cache/read.h"
+#include "cache/suspect.h"
 #include "cache/walk.h"
 #include "cache/writer.h"
 
@@ -64,9 +66,11 @@ struct cache {
 	struct disk disk GUARDED_BY(cache_lock);
 	struct writer writer GUARDED_BY(cache_lock);
 	struct prefetches prefetches GUARDED_BY(cache_lock);
+	struct checksums checksums GUARDED_BY(cache_lock);
 
 	struct access access;
 	struct walks walks;
+	struct suspects suspects;
 	struct listing_room listing_room;
 	struct meta meta;
 	struct offline *offline; /* NULL: not allowed */

@@ -83,6 +83,7 @@ void facts_answer(struct cache *cache, const char *path,
 	    .path = path,
 	    .version = &attr->version,
 	    .number = attr->number,
+	    .plain_number = attr->plain_number,
 	    .lasting = attr->lasting,
 	    .shared = true,
 	};
@@ -115,6 +116,7 @@ void facts_answer(struct cache *cache, const char *path,
 	cache_enter(cache);
 	if (facts->facts.etag[0] == '\0')
 		object_pin(cache, &key, facts->facts.etag);
+	object_checksum(cache, &key, facts->facts.checksum);
 	stopping = cache->stopping;
 	if (!stopping)
 		disk_push(cache, &facts->job, true);

@@ -31,6 +31,8 @@ static int sink_begin(void *arg, const char *etag)
 	/* The first answer with an ETag pins all that follow. */
 	if (object->pin[0] == '\0' && etag_bytes <= sizeof(object->pin))
 		(void)memcpy(object->pin, etag, etag_bytes);
+	if (run->sum != NULL)
+		early = false;
 	/* One without is confirmed at the end of its range, or not. */
 	if (object->pin[0] != '\0' && etag[0] == '\0')
 		early = false;
@@ -39,6 +41,22 @@ static int sink_begin(void *arg, const char *etag)
 	run->early = early;
 	cache_exit(cache);
 	return changed ? -ESTALE : 0;
+}
+
+/* The checksum of the whole file, which this range is: nobody gets a byte
+ * before all have been compared. */
+static void sink_digest(void *arg, const struct fetch_digest *digest)
+{
+	struct run *run = arg;
+	struct cache *cache = run->cache;
+
+	if (!run->rides || run->next_bytes > 0 || run->sum != NULL)
+		return;
+	run->told = *digest;
+	run->sum = fetch_sum_new(digest->algorithm);
+	cache_enter(cache);
+	run->early = run->early && run->sum == NULL;
+	cache_exit(cache);
 }
 
 /* Copy the part of a piece that falls into block i, and sum the pages that
@@ -121,6 +139,8 @@ static void sink_write(
 		at += part;
 		left -= part;
 	}
+	if (run->sum != NULL)
+		fetch_sum_add(run->sum, bytes, size_bytes);
 	stats_add(STATS_cache_fetched_bytes, (int64_t)size_bytes);
 	todo_init(&todo);
 	cache_enter(cache);
@@ -161,6 +181,10 @@ static void sink_done(void *arg, int code, const struct err *err)
 	bool changed = false;
 
 	(void)err; /* fetch has logged it */
+	if (code == 0 && run->rides && !checksum_brought(run)) {
+		run->differs = true;
+		code = -EIO;
+	}
 	/* fetch/sink.h: every byte has come. */
 	assert(code != 0 || run->next_bytes == run->until_bytes);
 	todo_init(&todo);
@@ -199,6 +223,9 @@ static int register_run(
 		return object->stale ? -ESTALE : -ECANCELED;
 	if (!run_pay(run, todo))
 		return -ECANCELED;
+	run->rides = checksum_rides(run);
+	if (!run->rides && checksum_wants_whole(object))
+		return -EIO;
 	last = run->first + run->count - 1;
 	for (unsigned i = 0; i < run->count; i++) {
 		if (run->blocks[i] == NULL)
@@ -226,6 +253,7 @@ void run_issue(struct run *run)
 	struct cache *cache = run->cache;
 	struct fetch_sink sink = {
 	    .begin = sink_begin,
+	    .digest = sink_digest,
 	    .write = sink_write,
 	    .done = sink_done,
 	    .arg = run,
@@ -254,6 +282,7 @@ void run_issue(struct run *run)
 	range.offset_bytes = run->next_bytes;
 	range.length_bytes = run->until_bytes - run->next_bytes;
 	range.demand = !run->polite;
+	range.digest = run->rides;
 	range.deadline_ms = run->started_ms + cache->config.timeout_ms -
 	    cache->config.timeout_ms / DEADLINE_SHARE;
 	cache_exit(cache);

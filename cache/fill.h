@@ -23,6 +23,7 @@
 #include "cache/disk.h"
 #include "cache/list.h"
 #include "cache/stream.h"
+#include "fetch/digest.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -76,6 +77,10 @@ struct run {
 	uint64_t until_bytes; /* end of the range */
 	uint64_t started_ms;
 	uint64_t begun_ms; /* its first answer; 0: none yet */
+	bool rides;        /* the checksum was asked for with it */
+	bool differs;      /* and it is not that of the bytes */
+	struct fetch_digest told;
+	struct fetch_sum *sum; /* as they come; NULL: none was told */
 
 	struct block *blocks[]; /* one reference each; NULL: bytes that nobody
 				   wants, or finished */

@@ -86,7 +86,7 @@ void listing_attr(
 	if (entry->etag != LISTING_NO_ETAG)
 		(void)snprintf(stat.version.etag, sizeof(stat.version.etag),
 		    "%s", listing->text + entry->etag);
-	meta_attr_of(out, &stat, listing->seed,
+	meta_attr_of(out, &stat, listing->seed, listing->within->suspects,
 	    &(struct meta_look){.asked_ms = listing->times.asked_ms,
 	        .wall_s = listing->times.wall_s});
 	out->fresh_until_ms = stat.kind == FETCH_FILE

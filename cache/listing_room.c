@@ -18,10 +18,11 @@ static UNCHECKED void leave(struct listing_room *room)
 	(void)pthread_mutex_unlock(&room->mutex);
 }
 
-UNCHECKED void listing_room_init(
-    struct listing_room *room, bool apart, size_t limit_bytes)
+UNCHECKED void listing_room_init(struct listing_room *room,
+    struct suspects *suspects, bool apart, size_t limit_bytes)
 {
 	(void)pthread_mutex_init(&room->mutex, NULL);
+	room->suspects = suspects;
 	room->apart = apart;
 	room->limit_bytes = limit_bytes;
 	room->used_bytes = 0;

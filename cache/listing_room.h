@@ -33,14 +33,15 @@ struct listing_user {
 
 struct listing_room {
 	pthread_mutex_t mutex;
-	bool apart; /* many users */
+	struct suspects *suspects; /* for whoever numbers versions */
+	bool apart;                /* many users */
 	size_t limit_bytes;
 	size_t used_bytes GUARDED_BY(listing_lock);
 	struct list users GUARDED_BY(listing_lock);
 };
 
-void listing_room_init(
-    struct listing_room *room, bool apart, size_t limit_bytes);
+void listing_room_init(struct listing_room *room, struct suspects *suspects,
+    bool apart, size_t limit_bytes);
 
 /** When all listings have gone. */
 void listing_room_fini(struct listing_room *room);

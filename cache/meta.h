@@ -27,6 +27,7 @@
 struct cache;
 struct cache_listing;
 struct meta_entry;
+struct suspects;
 
 enum {
 	META_BYTES = 64 * 1024 * 1024,
@@ -51,8 +52,9 @@ struct meta_attr {
 	bool exact;   /* false: only the kind is sure */
 	bool lasting; /* its validator tells this version from any other */
 	struct fetch_version version;
-	bool made_up;    /* a directory above a token's reach */
-	uint64_t number; /* cache_attr.version */
+	bool made_up;          /* a directory above a token's reach */
+	uint64_t number;       /* cache_attr.version */
+	uint64_t plain_number; /* before suspects_number() */
 	uint64_t fresh_until_ms;
 	uint64_t asked_s; /* wall clock; 0: just now */
 };
@@ -65,7 +67,7 @@ struct meta_look {
 
 /** Attributes out of a server's answer. */
 void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
-    uint64_t seed, const struct meta_look *look);
+    uint64_t seed, struct suspects *suspects, const struct meta_look *look);
 
 /** The part of them that cache.h shows. */
 void meta_attr_show(const struct meta_attr *attr, struct cache_attr *out);

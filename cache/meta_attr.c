@@ -10,7 +10,7 @@
 #include <xxhash.h>
 
 void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
-    uint64_t seed, const struct meta_look *look)
+    uint64_t seed, struct suspects *suspects, const struct meta_look *look)
 {
 	const struct fetch_version *version = &stat->version;
 	struct {
@@ -41,6 +41,8 @@ void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
 	out->number = XXH3_64bits_withSeed(&key, sizeof(key), seed);
 	if (out->number < 2)
 		out->number += 2;
+	out->plain_number = out->number;
+	out->number = suspects_number(suspects, out->number);
 }
 
 void meta_attr_show(const struct meta_attr *attr, struct cache_attr *out)

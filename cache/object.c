@@ -125,7 +125,10 @@ static void open_store(struct disk_job *job, bool stopping)
 	if (!stopping)
 		object->open_code =
 		    store_object_open(cache->store, &identity, &object->store);
-	if (object->open_code == 0 && store_object_blocks(object->store) == 0)
+	if (object->open_code == 0)
+		object->checksum.disk_count =
+		    store_object_blocks(object->store);
+	if (object->open_code == 0 && object->checksum.disk_count == 0)
 		begin_kept(object);
 	todo_init(&todo);
 	cache_enter(cache);
@@ -172,15 +175,18 @@ static struct object *make(struct cache *cache, const struct object_key *key)
 	object->cache = cache;
 	object->version = *key->version;
 	object->number = key->number;
+	object->plain_number = key->plain_number;
 	object->lasting = key->lasting;
 	(void)memcpy(object->pin, key->version->etag, sizeof(object->pin));
 	object->disk = OBJECT_DISK_NONE;
 	object->open_job.run = open_store;
 	list_init(&object->open_job.place);
 	list_init(&object->idle);
+	list_init(&object->forget);
 	list_init(&object->blocks);
 	list_init(&object->parked);
 	list_init(&object->runs);
+	checksum_init(&object->checksum);
 	return object;
 }
 
@@ -198,6 +204,8 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 		return NULL;
 	objects->count++;
 	object->refs = 1;
+	object->checksum.failed = suspects_count(&cache->suspects, key->path,
+	                              key->version) >= SUSPECT_BAD;
 	if (key->shared) {
 		object->bucket_next = *bucket_of(objects, key->number);
 		*bucket_of(objects, key->number) = object;
@@ -292,8 +300,24 @@ bool object_make_stale(struct object *object)
 	return true;
 }
 
+void object_hide(struct object *object)
+{
+	unhash(&object->cache->objects, object);
+}
+
+void object_checksum(struct cache *cache, const struct object_key *key,
+    char out[FETCH_DIGEST_TEXT_BYTES])
+{
+	const struct object *object = find(&cache->objects, key);
+
+	out[0] = '\0';
+	if (object != NULL && object->checksum.state == CHECKSUM_RIGHT)
+		fetch_digest_text(out, &object->checksum.told);
+}
+
 void object_free(struct object *object)
 {
+	checksum_fini(&object->checksum);
 	if (object->store != NULL)
 		store_object_close(object->store);
 	free(object->kept);

@@ -19,6 +19,7 @@
 #include "base/sync.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
+#include "cache/checksum.h"
 #include "cache/disk.h"
 #include "cache/list.h"
 #include "cache/stream.h"
@@ -50,9 +51,10 @@ enum object_disk {
 struct object_key {
 	const char *path; /* the mount's */
 	const struct fetch_version *version;
-	uint64_t number; /* cache_attr.version */
-	bool lasting;    /* its validator may be trusted: goes to the disk */
-	bool shared;     /* other opens may use it */
+	uint64_t number;       /* cache_attr.version */
+	uint64_t plain_number; /* the same of one that was never wrong */
+	bool lasting; /* its validator may be trusted: goes to the disk */
+	bool shared;  /* other opens may use it */
 };
 
 struct object {
@@ -61,13 +63,15 @@ struct object {
 	char *server_path;
 	struct fetch_version version;
 	uint64_t number;
+	uint64_t plain_number;
 	bool lasting;
 
 	struct object *bucket_next;
 	bool hashed;
 	unsigned refs;
 	unsigned opens;
-	struct list idle; /* in objects.idle, when refs is 0 */
+	struct list idle;   /* in objects.idle, when refs is 0 */
+	struct list forget; /* in writer.forgets */
 	bool stale;
 	char pin[FETCH_ETAG_BYTES]; /* ETag that bytes must carry; "": none */
 
@@ -82,6 +86,7 @@ struct object {
 	uint64_t ahead_blocks;
 	struct ident ahead_ident;
 
+	struct checksum checksum;
 	struct streams streams;
 	struct budget_file budget;
 	struct list blocks; /* of struct block */
@@ -133,6 +138,13 @@ void object_put(struct object *object, struct todo *todo) REQUIRES(cache_lock);
 
 /** The server has another version now. @return whether that is news. */
 bool object_make_stale(struct object *object) REQUIRES(cache_lock);
+
+/** Nobody who opens it finds it any more; who has it open keeps it. */
+void object_hide(struct object *object) REQUIRES(cache_lock);
+
+/** The checksum of a version that its bytes have; "" when none is known. */
+void object_checksum(struct cache *cache, const struct object_key *key,
+    char out[FETCH_DIGEST_TEXT_BYTES]) REQUIRES(cache_lock);
 
 /** Forget those without users, at the end. */
 void objects_drop_idle(struct cache *cache, struct todo *todo)

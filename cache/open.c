@@ -21,6 +21,7 @@ static void open_file(struct cache *cache, const struct ident *ident,
 	    .path = path,
 	    .version = &attr->version,
 	    .number = attr->number,
+	    .plain_number = attr->plain_number,
 	    .lasting = attr->lasting,
 	    /* Without any validator another open may mean other bytes. */
 	    .shared =
@@ -147,8 +148,10 @@ void cache_close(struct cache_file *file)
 
 	todo_init(&todo);
 	cache_enter(cache);
-	if (--object->opens == 0)
+	if (--object->opens == 0) {
 		count = runs_abandon(object, numbers, ABANDON_MAX);
+		checksum_closed(object);
+	}
 	object_put(object, &todo);
 	cache_leave(cache, &todo);
 	for (unsigned i = 0; i < count; i++)

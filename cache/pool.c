@@ -222,6 +222,23 @@ void pool_put(struct pool *pool, struct block *block)
 	}
 }
 
+void pool_disown(struct pool *pool, struct list *blocks)
+{
+	struct list *item = blocks->next;
+
+	while (item != blocks) {
+		struct block *block =
+		    CONTAINER_OF(item, struct block, of_object);
+
+		item = item->next;
+		pool_unhash(pool, block);
+		if (block->refs > 0)
+			continue;
+		make_free(pool, block);
+		stats_add(STATS_cache_pool_blocks, -1);
+	}
+}
+
 void pool_forget(struct pool *pool, struct list *blocks)
 {
 	while (!list_is_empty(blocks)) {

@@ -116,6 +116,10 @@ void pool_put(struct pool *pool, struct block *block) REQUIRES(cache_lock);
 /** Nobody shall find it any more; its users keep it. */
 void pool_unhash(struct pool *pool, struct block *block) REQUIRES(cache_lock);
 
+/** Nobody shall find these blocks of an object any more; those that are used
+ *  or on their way stay with who has them. */
+void pool_disown(struct pool *pool, struct list *blocks) REQUIRES(cache_lock);
+
 /** An object goes: its blocks have no users any more. */
 void pool_forget(struct pool *pool, struct list *blocks) REQUIRES(cache_lock);
 

@@ -189,7 +189,8 @@ static void stat_answered(
 
 	(void)err; /* fetch has logged it */
 	if (code == 0) {
-		meta_attr_of(&attr, stat, cache->seed, &question->look);
+		meta_attr_of(&attr, stat, cache->seed, &cache->suspects,
+		    &question->look);
 	} else if (access_is_refused(code) && !cache->config.shared &&
 	    reach_any(cache, &question->ident, question->server_path)) {
 		made_up = true;

@@ -202,19 +202,26 @@ void read_go_on(struct cache *cache, struct read *read, struct todo *todo)
 	    .ident = &read->ident,
 	    .todo = todo,
 	    .blocks_max = range_blocks_max(cache, read),
-	    .by_name = read->polite,
+	    .by_name = read->polite || checksum_wants_whole(object),
 	};
 	int code;
 
-	if (object->stale || cache->stopping) {
-		code = object->stale ? -ESTALE : -ECANCELED;
+	if (object->stale || cache->stopping || checksum_fails(object)) {
+		code = cache->stopping ? -ECANCELED : -EIO;
+		if (object->stale)
+			code = -ESTALE;
 		read_finish(cache, read, code, todo);
 		return;
 	}
 	object_ask_disk(object, todo);
 	if (object->disk == OBJECT_DISK_OPENING) {
 		read_wait_in(cache, read, READ_PARKED, &object->parked);
-	} else if ((code = try_pages(cache, read, &builder)) != 0) {
+		return;
+	}
+	if (checksum_wants_whole(object))
+		object_fetch_ahead(
+		    object, &read->ident, CHECKSUM_RIDES_BLOCKS, todo);
+	if ((code = try_pages(cache, read, &builder)) != 0) {
 		wait_or_finish(cache, read, code < 0 ? code : 0, todo);
 	} else if (hold_blocks(cache, read, made)) {
 		code = ask_for_blocks(read, made, &builder);

@@ -190,6 +190,8 @@ void run_block_ready(struct run *run, unsigned i, struct todo *todo)
 	block->arrived_bytes = block->size_bytes;
 	block->state = BLOCK_READY;
 	reads_block_came(cache, block, todo);
+	if (block->fetched)
+		checksum_landed(run, block);
 	if (block->fetched && run->object->disk == OBJECT_DISK_OPEN)
 		writer_add(cache, block);
 	if (!block->fetched)
@@ -200,8 +202,8 @@ void run_block_ready(struct run *run, unsigned i, struct todo *todo)
 void run_fail_blocks(struct run *run, int code, struct todo *todo)
 {
 	struct cache *cache = run->cache;
-	bool again =
-	    run->polite || run->stage == RUN_PAGES || code == -ECANCELED;
+	bool again = run->polite || run->stage == RUN_PAGES || run->differs ||
+	    code == -ECANCELED;
 
 	/* All before any reader is told: one that asks again must not find
 	 * another block of this run. */
@@ -256,6 +258,7 @@ void run_free(struct run *run, struct todo *todo)
 	struct object *object = run->object;
 
 	assert(list_is_empty(&run->place));
+	fetch_sum_free(run->sum);
 	free(run);
 	object_put(object, todo);
 }

@@ -71,6 +71,7 @@ static void ask_file(
 	    .path = ask->path,
 	    .version = &ask->attr.version,
 	    .number = ask->attr.number,
+	    .plain_number = ask->attr.plain_number,
 	    .lasting = ask->attr.lasting,
 	    .shared = true,
 	};

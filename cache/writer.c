@@ -61,12 +61,63 @@ static unsigned take(struct cache *cache, struct block *batch[])
 	return count;
 }
 
-static void keep(struct cache *cache, struct block *batch[], unsigned count)
+void writer_forget(struct cache *cache, struct object *object)
+{
+	struct writer *writer = &cache->writer;
+
+	object_get(object);
+	list_push(&writer->forgets, &object->forget);
+	(void)pthread_cond_signal(&writer->wake);
+}
+
+/* Versions whose bytes are wrong. */
+static void forget(struct cache *cache) REQUIRES(cache_lock);
+static void forget(struct cache *cache)
+{
+	struct list *item;
+
+	while ((item = list_pop(&cache->writer.forgets)) != NULL) {
+		struct object *object =
+		    CONTAINER_OF(item, struct object, forget);
+		struct todo todo;
+
+		todo_init(&todo);
+		cache_exit(cache);
+		store_object_forget(object->store);
+		cache_enter(cache);
+		checksum_dropped(object);
+		object_put(object, &todo);
+		cache_leave(cache, &todo);
+		cache_enter(cache);
+	}
+}
+
+/* Those that may be written first. @return their number. */
+static unsigned weed(struct block *batch[], unsigned count)
+    REQUIRES(cache_lock);
+static unsigned weed(struct block *batch[], unsigned count)
+{
+	unsigned good = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct block *block = batch[i];
+
+		if (block->object->disk != OBJECT_DISK_OPEN)
+			continue;
+		batch[i] = batch[good];
+		batch[good++] = block;
+	}
+	return good;
+}
+
+/* Write the first `good` of a batch, and let go of all. */
+static void keep(
+    struct cache *cache, struct block *batch[], unsigned good, unsigned count)
 {
 	struct store_block blocks[WRITER_BATCH];
 	struct todo todo;
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < good; i++)
 		blocks[i] = (struct store_block){
 		    .object = batch[i]->object->store,
 		    .index = batch[i]->index,
@@ -76,13 +127,15 @@ static void keep(struct cache *cache, struct block *batch[], unsigned count)
 		    .wanted = batch[i]->wanted,
 		};
 	/* The store counts what it kept and logs what it could not. */
-	(void)store_keep(cache->store, blocks, count);
+	if (good > 0)
+		(void)store_keep(cache->store, blocks, good);
 	todo_init(&todo);
 	cache_enter(cache);
 	for (unsigned i = 0; i < count; i++) {
 		struct object *object = batch[i]->object;
 
-		object_note_kept(object, batch[i]->index);
+		if (i < good)
+			object_note_kept(object, batch[i]->index);
 		pool_put(&cache->pool, batch[i]);
 		object_put(object, &todo);
 	}
@@ -102,16 +155,19 @@ static void *writer_main(void *arg)
 		struct block *batch[WRITER_BATCH];
 		bool stopping = writer->stopping;
 		unsigned count;
+		unsigned good;
 
+		forget(cache);
 		if (writer->count == 0 && !stopping)
 			wait_ms(cache, WRITER_TEND_MS);
 		if (writer->count > 0 && writer->count < WRITER_BATCH &&
 		    !stopping)
 			wait_ms(cache, WRITER_GATHER_MS);
 		count = take(cache, batch);
+		good = weed(batch, count);
 		cache_exit(cache);
 		if (count > 0)
-			keep(cache, batch, count);
+			keep(cache, batch, good, count);
 		else if (stopping)
 			return NULL;
 		if (cache_now_ms(cache) >= tend_ms) {
@@ -128,6 +184,7 @@ int writer_start(struct cache *cache)
 	int code;
 
 	thread_cond_init(&writer->wake);
+	list_init(&writer->forgets);
 	if (cache->store == NULL)
 		return 0;
 	writer->queue =

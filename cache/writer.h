@@ -14,6 +14,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
+#include "cache/list.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 
 struct block;
 struct cache;
+struct object;
 
 enum {
 	WRITER_BLOCKS = 512,   /* 32 MiB */
@@ -37,8 +39,9 @@ struct writer {
 	struct block **queue; /* a ring of limits.writer_blocks */
 	unsigned first;
 	unsigned count;
-	uint64_t added; /* blocks that were ever queued */
-	uint64_t done;  /* of these, kept or found not to be */
+	uint64_t added;      /* blocks that were ever queued */
+	uint64_t done;       /* of these, kept or found not to be */
+	struct list forgets; /* of struct object, with a reference each */
 };
 
 /** Start the thread when there is a store. @retval -EAGAIN, -ENOMEM */
@@ -46,6 +49,11 @@ NODISCARD int writer_start(struct cache *cache);
 
 /** Keep a READY block of an object with a store; may drop it. */
 void writer_add(struct cache *cache, struct block *block) REQUIRES(cache_lock);
+
+/** Have the disk forget an object, whose `disk` is NONE by now: of what is
+ *  queued of it nothing is written. Then checksum_dropped(). */
+void writer_forget(struct cache *cache, struct object *object)
+    REQUIRES(cache_lock);
 
 /** Write what is queued and end the thread. */
 void writer_stop(struct cache *cache);

@@ -21,6 +21,7 @@ void fake_reset(void)
 	fake.validates = true;
 	fake.quota.available_bytes = -1;
 	fake.quota.used_bytes = -1;
+	fake.digests = FETCH_DIGESTS_NONE;
 	(void)pthread_mutex_unlock(&mutex);
 }
 
@@ -30,6 +31,26 @@ unsigned fake_ranges(void)
 
 	(void)pthread_mutex_lock(&mutex);
 	count = fake.range_count;
+	(void)pthread_mutex_unlock(&mutex);
+	return count;
+}
+
+unsigned fake_digests(void)
+{
+	unsigned count;
+
+	(void)pthread_mutex_lock(&mutex);
+	count = fake.digest_count;
+	(void)pthread_mutex_unlock(&mutex);
+	return count;
+}
+
+unsigned fake_stats(void)
+{
+	unsigned count;
+
+	(void)pthread_mutex_lock(&mutex);
+	count = fake.stat_count;
 	(void)pthread_mutex_unlock(&mutex);
 	return count;
 }
@@ -110,6 +131,30 @@ void fake_answer_bare(unsigned i, int code)
 	fake.bare[i].answer(fake.bare[i].arg, code, NULL, &err);
 }
 
+void fake_answer_digest(unsigned i, int code, const struct fetch_digest *digest)
+{
+	assert(!fake.digest[i].done);
+	fake.digest[i].done = true;
+	fake.digest[i].answer(fake.digest[i].arg, code, digest);
+}
+
+struct fetch_digest fake_sum(
+    enum fetch_algorithm algorithm, uint64_t content, uint64_t size_bytes)
+{
+	struct fetch_sum *sum = fetch_sum_new(algorithm);
+	struct fetch_digest digest;
+
+	assert(sum != NULL);
+	for (uint64_t at = 0; at < size_bytes; at++) {
+		unsigned char byte = fake_byte(content, at);
+
+		fetch_sum_add(sum, &byte, 1);
+	}
+	fetch_sum_end(sum, &digest);
+	fetch_sum_free(sum);
+	return digest;
+}
+
 struct fetch_stat fake_file(
     uint64_t size_bytes, int64_t mtime_s, const char *etag)
 {
@@ -135,6 +180,9 @@ void fake_stop(void)
 	for (unsigned i = 0; i < fake.stat_count; i++)
 		if (!fake.stat[i].done)
 			fake_answer_stat(i, -ECANCELED, NULL);
+	for (unsigned i = 0; i < fake.digest_count; i++)
+		if (!fake.digest[i].done)
+			fake_answer_digest(i, -ECANCELED, NULL);
 	for (unsigned i = 0; i < fake.bare_count; i++)
 		if (!fake.bare[i].done)
 			fake_answer_bare(i, -ECANCELED);
@@ -160,13 +208,15 @@ void fetch_stat(struct fetch *fetch, const struct ident *ident,
     const char *path, uint64_t deadline_ms, fetch_stat_fn answer, void *arg)
 {
 	struct fake_stat *stat;
+	unsigned number;
 	bool stopped;
 
 	(void)fetch;
 	(void)deadline_ms;
 	(void)pthread_mutex_lock(&mutex);
 	assert(fake.stat_count < FAKE_LISTS_MAX);
-	stat = &fake.stat[fake.stat_count++];
+	number = fake.stat_count++;
+	stat = &fake.stat[number];
 	(void)snprintf(stat->path, sizeof(stat->path), "%s", path);
 	stat->ident = *ident;
 	stat->answer = answer;
@@ -174,7 +224,7 @@ void fetch_stat(struct fetch *fetch, const struct ident *ident,
 	stopped = fake.stopped;
 	(void)pthread_mutex_unlock(&mutex);
 	if (stopped)
-		fake_answer_stat(fake.stat_count - 1, -ECANCELED, NULL);
+		fake_answer_stat(number, -ECANCELED, NULL);
 }
 
 void fetch_stat_bare(struct fetch *fetch, const char *path,
@@ -191,6 +241,41 @@ void fetch_stat_bare(struct fetch *fetch, const char *path,
 	bare->arg = arg;
 	if (fake.stopped)
 		fake_answer_bare(fake.bare_count - 1, -ECANCELED);
+}
+
+enum fetch_digests fetch_digests(
+    struct fetch *fetch, enum fetch_algorithm *algorithm)
+{
+	enum fetch_digests digests = (enum fetch_digests)fake.digests;
+
+	(void)fetch;
+	if (digests == FETCH_DIGESTS_TOLD)
+		*algorithm = (enum fetch_algorithm)fake.algorithm;
+	return digests;
+}
+
+void fetch_digest(struct fetch *fetch, const struct ident *ident,
+    const char *path, const struct fetch_version *version,
+    fetch_digest_fn answer, void *arg)
+{
+	struct fake_digest *digest;
+	unsigned number;
+	bool stopped;
+
+	(void)fetch;
+	(void)ident;
+	(void)version;
+	(void)pthread_mutex_lock(&mutex);
+	assert(fake.digest_count < 64);
+	number = fake.digest_count++;
+	digest = &fake.digest[number];
+	(void)snprintf(digest->path, sizeof(digest->path), "%s", path);
+	digest->answer = answer;
+	digest->arg = arg;
+	stopped = fake.stopped;
+	(void)pthread_mutex_unlock(&mutex);
+	if (stopped)
+		fake_answer_digest(number, -ECANCELED, NULL);
 }
 
 bool fetch_unreachable(struct fetch *fetch, struct fetch_reach *out)
@@ -252,6 +337,7 @@ uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *wanted,
 	range->length_bytes = wanted->length_bytes;
 	range->version = *wanted->version;
 	range->demand = wanted->demand;
+	range->digest = wanted->digest;
 	range->sink = *sink;
 	if (wanted->pin_etag != NULL)
 		(void)snprintf(

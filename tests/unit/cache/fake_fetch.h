@@ -33,6 +33,7 @@ struct fake_range {
 	bool done;
 	bool cancelled;
 	bool hurried;
+	bool digest; /* its checksum is wanted as well */
 	struct fetch_sink sink;
 	uint64_t sent_bytes;
 };
@@ -41,6 +42,14 @@ struct fake_stat {
 	struct ident ident;
 	char path[256];
 	fetch_stat_fn answer;
+	void *arg;
+	bool done;
+};
+
+/* A question for a checksum. */
+struct fake_digest {
+	char path[256];
+	fetch_digest_fn answer;
 	void *arg;
 	bool done;
 };
@@ -71,6 +80,10 @@ struct fake {
 	unsigned list_count;
 	struct fake_bare bare[64];
 	unsigned bare_count;
+	struct fake_digest digest[64];
+	unsigned digest_count;
+	_Atomic unsigned digests; /* what fetch_digests() says */
+	_Atomic unsigned algorithm;
 	unsigned quota_count;
 	bool lost; /* the server cannot be reached, since and until: */
 	struct fetch_reach reach;
@@ -108,6 +121,18 @@ void fake_finish_all(const char *etag);
 void fake_answer_stat(unsigned i, int code, const struct fetch_stat *stat);
 
 void fake_answer_bare(unsigned i, int code);
+
+/** Answer a question for a checksum; NULL: -ENODATA, or the code. */
+void fake_answer_digest(
+    unsigned i, int code, const struct fetch_digest *digest);
+
+/** Questions for one so far, and for attributes, under the lock. */
+unsigned fake_digests(void);
+unsigned fake_stats(void);
+
+/** The checksum of such a file. */
+struct fetch_digest fake_sum(
+    enum fetch_algorithm algorithm, uint64_t content, uint64_t size_bytes);
 
 /** A stat of a file. */
 struct fetch_stat fake_file(
