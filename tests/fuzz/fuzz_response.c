@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "fetch/redirect.h"
 #include "fetch/response.h"
+#include "fetch/server.h"
 #include "fetch/source.h"
 
 #include <stdint.h>
@@ -50,11 +51,18 @@ static void judge(const struct response *response, const char *etag)
 static void follow(const char *location)
 {
 	static const char *const hosts[] = {"*.pool.example.org"};
-	struct fetch_source source = {.origin = "https://door.example.org",
-	    .host = "door.example.org",
-	    .path = "/",
-	    .tls = true};
-	struct redirect_rules rules = {&source, hosts, 1};
+	struct fetch_server door = {
+	    .source = {.origin = "https://door.example.org",
+	        .host = "door.example.org",
+	        .path = "/",
+	        .tls = true},
+	    .is_origin = true,
+	};
+	struct redirect_rules rules = {.servers = &door,
+	    .server_count = 1,
+	    .tls = true,
+	    .hosts = hosts,
+	    .host_count = 1};
 	struct redirect_seen seen = {
 	    "https://door.example.org/d/f", location, 0};
 	struct redirect redirect;
