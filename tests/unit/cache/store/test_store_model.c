@@ -364,6 +364,7 @@ static void walk(const struct scale *scale, unsigned steps)
 {
 	struct model *model = calloc(1, sizeof(*model));
 	uint64_t seed = number_from("BEARERFS_SEED", (uint64_t)time(NULL));
+	uint64_t corrupt = stats_get(STATS_cache_corrupt_blocks);
 
 	assert_non_null(model);
 	print_message("BEARERFS_SEED=%llu\n", (unsigned long long)seed);
@@ -381,6 +382,11 @@ static void walk(const struct scale *scale, unsigned steps)
 	    (unsigned long long)model->evicted,
 	    (unsigned long long)stats_get(STATS_cache_shared_bytes));
 	assert_true(model->hits > 0 && model->misses > 0);
+	/* Nothing was damaged, so nothing may be taken for damaged. Colliding
+	 * versions write into each other's maps. */
+	if (key_bits == 128)
+		assert_int_equal(
+		    stats_get(STATS_cache_corrupt_blocks), corrupt);
 	for (unsigned i = 0; i < model->scale->versions; i++) {
 		close_version(&model->versions[i], 0);
 		close_version(&model->versions[i], 1);
@@ -419,6 +425,19 @@ static void colliding_blocks_are_never_taken_for_equal(void **state)
 	address_bits = 128;
 }
 
+/* Where one of them has moved it is told from the others by its birth. */
+static void colliding_blocks_that_move_are_told_apart(void **state)
+{
+	uint64_t carried = stats_get(STATS_cache_carried_bytes);
+
+	(void)state;
+	key_bits = 128;
+	address_bits = 5;
+	walk(&large_scale, STEPS / 10);
+	address_bits = 128;
+	assert_true(stats_get(STATS_cache_carried_bytes) > carried);
+}
+
 static void colliding_versions_are_never_taken_for_each_other(void **state)
 {
 	(void)state;
@@ -434,6 +453,7 @@ int main(void)
 	    cmocka_unit_test(a_store_is_what_the_model_says),
 	    cmocka_unit_test(a_store_with_classes_is_what_the_model_says),
 	    cmocka_unit_test(colliding_blocks_are_never_taken_for_equal),
+	    cmocka_unit_test(colliding_blocks_that_move_are_told_apart),
 	    cmocka_unit_test(colliding_versions_are_never_taken_for_each_other),
 	};
 
