@@ -14,10 +14,11 @@ from bed import content, mount
 from bed.procs import slow
 
 SIZE = 24 << 20
+LONG = os.environ.get("BED_LONG") == "1"
 
 
 class Cache(bed.Case):
-    deadline = 300
+    deadline = 3600 if LONG else 300
 
     def setUp(self):
         self.nginx = self.bed.nginx
@@ -179,6 +180,91 @@ class Cache(bed.Case):
             self.check(m, names)
         self.assertGreater(m.counters()["cache_corrupt_blocks"], 0)
 
+    def kinds(self):
+        """The files of the directory by what they hold."""
+        found = {}
+        for folder, _, files in os.walk(self.store):
+            for file in sorted(files):
+                path = os.path.join(folder, file)
+                kind = next((k for k in ("packs", "maps")
+                             if f"/{k}" in folder), file.split("-")[0])
+                found.setdefault(kind, []).append(path)
+        return found
+
+    def read_all(self, m, names):
+        """As check(), without a process for each file."""
+        for name in names:
+            with open(m.at(name), "rb", buffering=0) as file:
+                got = file.readall()
+            self.assertTrue(got == content.stream(name, 0, len(got)), name)
+            self.assertEqual(
+                len(got), os.path.getsize(f"{self.bed.data}/exp/{name}"))
+
+    DECOY = "cached/decoy.bin"
+
+    def forget_files(self, m, names):
+        """What is read next comes from the directory's disk: neither the
+        kernel nor the mount, whose buffers the decoy takes, has it."""
+        content.forget_pages(m.at(name) for name in [*names, self.DECOY])
+        content.forget_pages(path for paths in self.kinds().values()
+                             for path in paths)
+        self.read_all(m, [self.DECOY])
+
+    def harm_live(self, m, names, how, kind):
+        """Damage all files of a kind under a mount that has them open: right
+        bytes at once, and soon all of it is read from the directory again,
+        which is told of no more."""
+        draw = random.Random(f"{how} {kind}")
+        self.forget_files(m, names)
+        for path in self.kinds().get(kind, ()):
+            try:
+                HARMS[how](path, draw)
+            except FileNotFoundError:
+                continue  # of a generation that goes
+        content.forget_pages(path for paths in self.kinds().values()
+                             for path in paths)
+        self.read_all(m, names)
+        blocks = sum(-(-os.path.getsize(f"{self.bed.data}/exp/{name}") //
+                       65536) for name in names)
+        told = 0
+
+        def mended():
+            nonlocal told
+            self.forget_files(m, names)
+            before = m.counters()
+            told = before["cache_corrupt_blocks"]
+            mark = self.nginx.mark()
+            self.read_all(m, names)
+            hits = m.counters()["cache_disk_hits"]
+            return self.body_bytes(mark) == 0 and \
+                hits - before["cache_disk_hits"] >= blocks
+        bed.wait_for(mended, f"{how} of {kind} to be mended", 60, every=0.5)
+        self.assertEqual(m.counters()["cache_corrupt_blocks"], told)
+
+    def test_that_all_damage_under_a_live_mount_is_mended(self):
+        """Each kind of file and each way to damage one; all pairs of them in
+        the long run."""
+        names = self.fill(count=2, size=1 << 20, small=6)
+        self.bed.put(self.DECOY, 6 << 20)
+        for _ in range(2):  # at the end of the second use is noted
+            m = self.start(cache_size="64M")  # packs of 1 MiB
+            self.read_all(m, [*names, self.DECOY])
+            m.stop()
+            content.forget_pages(self.kinds()["packs"])
+        m = self.start(cache_size="64M")
+        kinds = ("packs", "maps", "blocks", "objects", "format", "next",
+                 "uses", "counts")
+        self.assertEqual(set(self.kinds()), set(kinds))
+        hows = list(HARMS)
+        for turn, kind in enumerate(kinds):
+            for how in hows if LONG else [hows[turn % len(hows)]]:
+                with self.subTest(kind=kind, how=how):
+                    self.harm_live(m, names, how, kind)
+        self.assertGreater(m.counters()["cache_corrupt_blocks"], 0)
+        # Others use the directory as well.
+        m.stop()
+        self.check(self.start(cache_size="64M"), names)
+
     def test_that_a_removed_directory_harms_no_reader(self):
         names = self.fill()
         m = self.start()
@@ -290,8 +376,21 @@ def directory(path, _):
     os.mkdir(path)
 
 
+def swap(path, _):
+    """With the next one beside it, or the same again for an only one."""
+    folder = os.path.dirname(path)
+    others = sorted(name for name in os.listdir(folder)
+                    if os.path.isfile(os.path.join(folder, name)))
+    at = others.index(os.path.basename(path))
+    other = os.path.join(folder, others[(at + 1) % len(others)])
+    if other != path:
+        os.rename(path, path + ".x")
+        os.rename(other, path)
+        os.rename(path + ".x", other)
+
+
 HARMS = {"flip": flip, "cut": cut, "empty": empty, "noise": noise,
-         "zeros": zeros, "directory": directory}
+         "zeros": zeros, "directory": directory, "swap": swap}
 
 if __name__ == "__main__":
     bed.main(deadline=1500)

@@ -42,3 +42,21 @@ def touch(path, age=86400):
     within its time stamp's second, and is not kept past its open."""
     when = time.time() - age
     os.utime(path, (when, when))
+
+
+def forget_pages(paths):
+    """Let the kernel forget what it has of these files: the next read asks
+    the disk, or the mount. Not as /proc/sys/vm/drop_caches, which is for the
+    whole machine and waits for all that others write."""
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue  # gone, or nothing that could be read
+        try:
+            os.fdatasync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        except OSError:
+            pass  # a directory has no pages
+        finally:
+            os.close(fd)
