@@ -110,7 +110,7 @@ class Faults:
 
 
 class Torture(bed.Case):
-    deadline = 600
+    deadline = 2400 if LONG else 600
 
     def setUp(self):
         self.nginx = self.bed.nginx
@@ -371,15 +371,13 @@ class Torture(bed.Case):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             for _ in range(3)]
 
-    def begin(self, **more):
-        """A mount that may be killed before it has begun."""
-        m = self.make_mount(
-            self.nginx.url, self.bed.token("read:/"), timeout="20s",
-            cache_dir=self.store, cache_size="20M", **more)
+    @staticmethod
+    def begin(m):
+        """It may be killed before it has begun."""
         try:
-            return m.start()
+            m.start()
         except Failed:
-            return m
+            pass
 
     def killed(self, rounds, kill, **more):
         """Two mounts on one directory that is a third of what is read; one
@@ -388,8 +386,12 @@ class Torture(bed.Case):
         names = self.mixed() + self.mixed("second")
         staying = self.start(cache_size="20M")
         stay_readers = []
+        # One again and again: at their ends all are searched for tokens.
+        m = self.make_mount(
+            self.nginx.url, self.bed.token("read:/"), timeout="20s",
+            cache_dir=self.store, cache_size="20M", **more)
         for turn in range(rounds):
-            m = self.begin(**more)
+            self.begin(m)
             readers = self.load(m, names, draw)
             if turn % 4 == 0:
                 for reader in stay_readers:
@@ -433,20 +435,24 @@ class Torture(bed.Case):
     def test_that_kills_at_each_step_leave_right_bytes(self):
         """In front of, or within, its nth change of the directory."""
         faults = Faults(self.dir, self.store)
-        step = [0]
+        step, died = 0, 0
 
         def kill(m, draw):
-            step[0] += 1
+            nonlocal step, died
+            step += 1
             # It dies by itself; a mount that has less to do is killed.
             try:
                 bed.wait_for(lambda: not m.running(), "it to die", 4)
+                died += 1
             except Failed:
                 pass
             m.crash()
-            nth = step[0] if step[0] < 20 else draw.randrange(20, 400)
-            faults.set(KILL_WITHIN if step[0] % 2 else KILL_BEFORE, nth=nth)
+            nth = step if step < 20 else draw.randrange(20, 400)
+            faults.set(KILL_WITHIN if step % 2 else KILL_BEFORE, nth=nth)
         faults.set(KILL_BEFORE, nth=30)
         self.killed(120 if LONG else 30, kill, env=faults.env)
+        # Or nothing was tried.
+        self.assertGreater(died, step // 2)
 
     def test_that_a_stopped_evictor_stops_no_one(self):
         """SIGSTOP, as a suspended laptop or a debugger does."""
@@ -486,4 +492,4 @@ class Torture(bed.Case):
 
 
 if __name__ == "__main__":
-    bed.main(deadline=3000)
+    bed.main(deadline=9000 if LONG else 3000)
