@@ -28,6 +28,18 @@ def as_bytes(value):
     return (value or "").encode()
 
 
+def made_up(url, is_directory, size):
+    """A response of a PROPFIND for what is not there."""
+    kind = "<D:resourcetype><D:collection/></D:resourcetype>" \
+        if is_directory else "<D:resourcetype/>" \
+        f"<D:getcontentlength>{size}</D:getcontentlength>" \
+        '<D:getetag>"1"</D:getetag>'
+    return f"<D:response><D:href>{url}{'/' * is_directory}</D:href>" \
+        f"<D:propstat><D:prop>{kind}<D:getlastmodified>" \
+        "Sun, 06 Nov 1994 08:49:37 GMT</D:getlastmodified></D:prop>" \
+        "<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+
+
 class Handler(Honest):
     state = None
 
@@ -225,6 +237,21 @@ class Handler(Honest):
         piece *= max(1, PIECE // max(1, len(piece)))
         while piece:
             self.push(piece)
+
+    def lie_forest(self, dirs, files, size=42):
+        """A directory of directories of files, none of which is on a disk."""
+        url = self.path.rstrip("/")
+        parts = url.partition("/forest")[2].split("/")[1:]
+        if len(parts) > 2 or self.command != "PROPFIND":
+            self.send(Plan(404))
+            return
+        rows = [made_up(url, len(parts) < 2, size)]
+        if self.headers.get("Depth") == "1" and len(parts) < 2:
+            rows += [made_up(f"{url}/{'f' if parts else 'd'}{n}", not parts,
+                             size) for n in range(files if parts else dirs)]
+        self.send(Plan(207, {"Content-Type": "application/xml"}, (
+            '<D:multistatus xmlns:D="DAV:">' + "".join(rows) +
+            "</D:multistatus>").encode()))
 
     def lie_raw(self, data=""):
         self.drop()

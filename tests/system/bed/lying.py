@@ -45,6 +45,8 @@ LIES = {
     "endless_headers": "header lines without an end",
     "long_header": "size: one header line of so many bytes",
     "endless_body": "status, headers, head, repeat: a body without an end",
+    "forest": "dirs, files, size: below .../forest so many directories of so "
+              "many files, made up",
     "raw": "data: these bytes, then close",
 }
 
