@@ -393,4 +393,4 @@ HARMS = {"flip": flip, "cut": cut, "empty": empty, "noise": noise,
          "zeros": zeros, "directory": directory, "swap": swap}
 
 if __name__ == "__main__":
-    bed.main(deadline=1500)
+    bed.main(deadline=3000)

@@ -19,7 +19,7 @@ MEMORY = 256 * MIB
 class Rounds(bed.Case):
     """A mount that stays, and one a round on the same cache directory."""
     deadline = 3600 if LONG else 240
-    ROUNDS = 1000 if LONG else 24
+    ROUNDS = 1000 if LONG else 20
     KEPT = 6  # of the names that come with each round
     CACHE = 12 * MIB  # less than a round and those before have
 

@@ -185,6 +185,52 @@ static void the_bound_holds_while_ten_times_as_much_is_kept(void **state)
 	assert_int_equal(load_file(bed, 319), FILE_BLOCKS);
 }
 
+static void add_bytes(void *arg, const char *path)
+{
+	struct stat stat_;
+
+	assert_int_equal(stat(path, &stat_), 0);
+	*(uint64_t *)arg += (uint64_t)stat_.st_blocks * 512;
+}
+
+/* What is shown to people is what happened on the disk. */
+static void what_was_kept_and_what_went_is_counted_once(void **state)
+{
+	enum { FILES = 20 };
+	struct bed *bed = *state;
+	uint64_t kept = stats_get(STATS_cache_kept_blocks);
+	uint64_t shared_bytes = stats_get(STATS_cache_shared_bytes);
+	uint64_t gone = stats_get(STATS_cache_evicted_packs);
+	uint64_t gone_bytes = stats_get(STATS_cache_evicted_bytes);
+	struct store_object *same = file_of(bed, FILES);
+	uint64_t before_bytes = 0;
+	uint64_t after_bytes = 0;
+	unsigned packs;
+
+	for (unsigned i = 0; i < FILES; i++)
+		assert_int_equal(keep_file(bed, i), FILE_BLOCKS);
+	assert_int_equal(stats_get(STATS_cache_kept_blocks) - kept,
+	    (uint64_t)FILES * FILE_BLOCKS);
+	assert_int_equal(stats_get(STATS_cache_shared_bytes), shared_bytes);
+	/* The bytes of another one. */
+	assert_int_equal(
+	    bed_keep(bed->store, same, FILE_BYTES, 0, 0, FILE_BLOCKS),
+	    FILE_BLOCKS);
+	store_object_close(same);
+	assert_int_equal(
+	    stats_get(STATS_cache_shared_bytes) - shared_bytes, FILE_BYTES);
+
+	packs = count_of(bed, "/packs/");
+	each_of(bed, "/packs/", add_bytes, &before_bytes);
+	bed_evict(bed->store, (uint64_t)3 * MIB);
+	each_of(bed, "/packs/", add_bytes, &after_bytes);
+	assert_true(after_bytes < before_bytes);
+	assert_int_equal(stats_get(STATS_cache_evicted_packs) - gone,
+	    packs - count_of(bed, "/packs/"));
+	assert_int_equal(stats_get(STATS_cache_evicted_bytes) - gone_bytes,
+	    before_bytes - after_bytes);
+}
+
 static void the_bound_holds_for_any_tiny_size(void **state)
 {
 	(void)state;
@@ -694,6 +740,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(the_bound_holds_while_ten_times_as_much_is_kept),
+	    TEST(what_was_kept_and_what_went_is_counted_once),
 	    cmocka_unit_test(the_bound_holds_for_any_tiny_size),
 	    TEST(two_writers_hold_one_bound),
 	    TEST(what_was_used_last_stays),
