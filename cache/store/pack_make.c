@@ -88,17 +88,42 @@ static void take_pack(struct appender *appender, struct generation *generation,
 		    O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Open the counter, or make it; something else of its name is taken out of
+ * the way, or no pack would ever be made again. Below the lock. */
+static int open_next(const struct generation *generation)
+{
+	int dir_fd = generation->dir_fd;
+	int code = 0;
+
+	for (unsigned try = 0; try < 2; try++) {
+		struct stat stat;
+		int fd = openat(dir_fd, "next",
+		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		    0600);
+
+		if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode))
+			return fd;
+		code = fd < 0 ? -errno : -ENXIO;
+		if (fd >= 0)
+			(void)close(fd);
+		if (code != -EISDIR && code != -ELOOP && code != -ENXIO)
+			return code;
+		if (unlinkat(dir_fd, "next", 0) < 0)
+			(void)unlinkat(dir_fd, "next", AT_REMOVEDIR);
+	}
+	return code;
+}
+
 /* Make and lock a new pack. The number is noted first: one that is lost is
  * no harm, one that is used twice would be. */
 static int make_pack(struct appender *appender, struct generation *generation,
     const struct usage *usage)
 {
 	char name[PACK_NAME_BYTES];
-	int next_fd = openat(generation->dir_fd, "next",
-	    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	int next_fd = open_next(generation);
 
 	if (next_fd < 0)
-		return -errno;
+		return next_fd;
 
 	uint64_t number = read_next(next_fd, usage);
 	int code = number > FORMAT_PACK_NUMBER_MAX

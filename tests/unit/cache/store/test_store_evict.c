@@ -231,6 +231,46 @@ static void what_was_kept_and_what_went_is_counted_once(void **state)
 	    before_bytes - after_bytes);
 }
 
+static void make_directory(void *arg, const char *path)
+{
+	(void)arg;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void make_fifo(void *arg, const char *path)
+{
+	(void)arg;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void make_link(void *arg, const char *path)
+{
+	(void)arg;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
+}
+
+/* Packs are made again, whatever has taken the counter's name. */
+static void what_stands_in_the_way_of_the_counter_goes(void **state)
+{
+	void (*const ways[])(void *arg, const char *path) = {
+	    make_directory, make_fifo, make_link};
+	struct bed *bed = *state;
+	unsigned file = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(keep_file(bed, file++), FILE_BLOCKS);
+		each_of(bed, "/next", ways[i], NULL);
+		/* More than the pack that is being written takes. */
+		for (unsigned k = 0; k < 4; k++)
+			assert_int_equal(keep_file(bed, file++), FILE_BLOCKS);
+	}
+	for (unsigned k = 0; k < file; k++)
+		assert_int_equal(load_file(bed, k), FILE_BLOCKS);
+}
+
 static void the_bound_holds_for_any_tiny_size(void **state)
 {
 	(void)state;
@@ -741,6 +781,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(the_bound_holds_while_ten_times_as_much_is_kept),
 	    TEST(what_was_kept_and_what_went_is_counted_once),
+	    TEST(what_stands_in_the_way_of_the_counter_goes),
 	    cmocka_unit_test(the_bound_holds_for_any_tiny_size),
 	    TEST(two_writers_hold_one_bound),
 	    TEST(what_was_used_last_stays),
