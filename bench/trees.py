@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of many small files: opening, listing, walking. See
 scenarios.py."""
-import contextlib
 import hashlib
 import statistics
 import subprocess
 import time
 
 from bed.issuer import AUDIENCE
-from watch import Watch, cold_start, curl_once, kept_awake
+from watch import Watch, cold_start, curl_once
 
 FIND = ["-type", "f", "-printf", "%s\\n"]
 # Of a listing, whatever its form: at least the name, twice.
@@ -161,21 +160,17 @@ def small(rig, contender):
                         "/s", got["bytes"], got["bytes"])
     else:
         rig.reader("files", count=rig.files, **options)
-    for how, cores in ((", cores asleep", contextlib.nullcontext),
-                       ("", kept_awake)):
-        with cores(), Watch(rig, contender) as watch:
-            got = rig.reader("files", count=rig.files, **options)
-        # The listings may be asked for again, the files may not.
-        yield watch.row("small files warm, 1" + how,
-                        got["ops"] / got["seconds"], "/s", got["bytes"],
-                        warm_bytes=got["bytes"] // 4)
+    with Watch(rig, contender) as watch:
+        got = rig.reader("files", count=rig.files, **options)
+    # The listings may be asked for again, the files may not.
+    yield watch.row("small files warm, 1", got["ops"] / got["seconds"], "/s",
+                    got["bytes"], warm_bytes=got["bytes"] // 4)
 
 
 def opens(rig, contender):
     """open(2) and close(2) of a cached file: on a mount of one user, and on
     one that all users share, where the kernel keeps no name and the caller is
-    found out and judged each time. Both verify the token. With the cores
-    kept awake, and as they are."""
+    found out and judged each time. Both verify the token."""
     if contender.name != "bearerfs":
         return
     path = contender.at("opened")
@@ -189,17 +184,12 @@ def opens(rig, contender):
         contender.options.update(more)
         cold_start(rig, contender)
         rig.reader("opens", path=path, count=100)  # it is known, and cached
-        for how, cores in ((", cores asleep", contextlib.nullcontext),
-                           ("", kept_awake)):
-            with cores():
-                times = [rig.reader("opens", path=path, count=5000)
-                         for _ in range(5)]
-            best[kind + how] = min(
-                got["seconds"] / got["ops"] for got in times) * 1e6
+        times = [rig.reader("opens", path=path, count=5000)
+                 for _ in range(5)]
+        best[kind] = min(got["seconds"] / got["ops"] for got in times) * 1e6
+        yield {"row": f"open cached, {kind}", "unit": "us",
+               "value": best[kind]}
         for name in more:
             contender.options.pop(name)
-    for name, value in best.items():
-        yield {"row": f"open cached, {name}", "unit": "us", "value": value}
-    for how in ("", ", cores asleep"):
-        yield {"row": "open cached, shared costs" + how, "unit": "us",
-               "value": best["shared" + how] - best["private" + how]}
+    yield {"row": "open cached, shared costs", "unit": "us",
+           "value": best["shared"] - best["private"]}

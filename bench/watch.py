@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a measurement stands on: a mount that is cold, or warm, and the proof
 that it was; and what the measurement costs."""
-import contextlib
 import os
 import subprocess
 import time
@@ -56,26 +55,6 @@ class Watch:
             row["cpu_s_per_gb"] = round(self.cpu / wanted_bytes * 1e9, 3)
             row["amplification"] = round(sent / wanted_bytes, 3)
         return row
-
-
-def idle_class():
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
-@contextlib.contextmanager
-def kept_awake():
-    """No core sleeps meanwhile: each has work that gives way to all other. A
-    virtual core that slept takes 40 to 100 us to come back, twice in each
-    request to a mount: that measures the hypervisor."""
-    spinners = [subprocess.Popen(["sh", "-c", "while :; do :; done"],
-                                 preexec_fn=idle_class)
-                for _ in os.sched_getaffinity(0)]
-    try:
-        yield
-    finally:
-        for spinner in spinners:
-            spinner.kill()
-            spinner.wait()
 
 
 def megabytes(result):

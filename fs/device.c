@@ -87,25 +87,6 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* poll(2), in which the first microseconds may be spent awake. */
-static int poll_patiently(struct fs *fs, struct pollfd *waiting, nfds_t count,
-    int wait_ms) REQUIRES(fuse_thread)
-{
-	uint64_t since_us = now_us();
-	uint64_t look_us = patience_us(&fs->patience);
-	int found = 0;
-
-	if (look_us > 0) {
-		do
-			found = poll(waiting, count, 0);
-		while (found == 0 && now_us() - since_us < look_us);
-	}
-	if (found == 0)
-		found = poll(waiting, count, wait_ms);
-	patience_waited(&fs->patience, now_us() - since_us);
-	return found;
-}
-
 int device_wait(struct fs *fs)
 {
 	struct pollfd waiting[] = {
@@ -114,13 +95,21 @@ int device_wait(struct fs *fs)
 	};
 	int wait_ms = fs->read_count > 0 ? FILES_TEND_MS : -1;
 
-	if (poll_patiently(fs, waiting, ARRAY_COUNT(waiting), wait_ms) < 0)
+	/* To read again tells as much as poll(2), and brings the request. */
+	if (patience_looks(&fs->patience, now_us()) && !mail_rings(&fs->mail))
+		return 0;
+	if (poll(waiting, ARRAY_COUNT(waiting), wait_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (waiting[0].revents & POLLNVAL)
 		return -EBADF;
 	if (waiting[1].revents & POLLIN)
 		mail_answer_ring(&fs->mail);
 	return 0;
+}
+
+void device_served(struct fs *fs)
+{
+	patience_ends(&fs->patience, fs->patience.since_us != 0 ? now_us() : 0);
 }
 
 void device_raise_read_ahead(const struct fs *fs)

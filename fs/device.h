@@ -19,8 +19,12 @@
 /** Take `fd` into use: reads do not wait. */
 NODISCARD int device_use(struct fs *fs, int fd, struct err *err);
 
-/** Wait for a request or for returned mail. @retval -EBADF the end. */
+/** There is no request: wait for one or for returned mail, or look again at
+ *  once. @retval -EBADF the end. */
 NODISCARD int device_wait(struct fs *fs) REQUIRES(fuse_thread);
+
+/** A request has come. */
+void device_served(struct fs *fs) REQUIRES(fuse_thread);
 
 /** After the answer to INIT, in which the kernel sets its own value (128
  *  KiB). Only root may; others live with that. */

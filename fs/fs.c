@@ -254,6 +254,7 @@ static int serve(struct fs *fs) REQUIRES(fuse_thread)
 		if (code == 0)
 			return 0; /* unmounted */
 		if (code > 0) {
+			device_served(fs);
 			stats_add(STATS_fs_requests, 1);
 			fuse_session_process_buf(fs->session, &fs->request);
 			if (fs->has_init && !atomic_load(&fs->ready)) {

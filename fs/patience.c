@@ -7,17 +7,23 @@ void patience_init(struct patience *patience, unsigned processors)
 	*patience = (struct patience){.processors = processors};
 }
 
-uint64_t patience_us(const struct patience *patience)
+bool patience_looks(struct patience *patience, uint64_t now_us)
 {
-	return patience->processors > 1 && patience->quick >= PATIENCE_QUICK_MIN
-	    ? PATIENCE_US_MAX
-	    : 0;
+	if (patience->since_us == 0)
+		patience->since_us = now_us;
+	return patience->processors > 1 &&
+	    patience->quick >= PATIENCE_QUICK_MIN &&
+	    now_us - patience->since_us < PATIENCE_US_MAX;
 }
 
-void patience_waited(struct patience *patience, uint64_t waited_us)
+void patience_ends(struct patience *patience, uint64_t now_us)
 {
-	if (waited_us > PATIENCE_US_MAX)
+	if (patience->since_us == 0 ||
+	    now_us - patience->since_us <= PATIENCE_US_MAX) {
+		if (patience->quick < PATIENCE_QUICK_MIN)
+			patience->quick++;
+	} else {
 		patience->quick = 0;
-	else if (patience->quick < PATIENCE_QUICK_MIN)
-		patience->quick++;
+	}
+	patience->since_us = 0;
 }

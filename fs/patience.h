@@ -17,6 +17,7 @@
 #ifndef FS_PATIENCE_H
 #define FS_PATIENCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -30,16 +31,18 @@ enum {
 struct patience {
 	unsigned processors; /* that this process may run on */
 	unsigned quick;      /* gaps in a row, up to PATIENCE_QUICK_MIN */
+	uint64_t since_us;   /* when this gap began; 0: there is none */
 };
 
 /** Begin without patience; `processors`: with one there is never any, whoever
  *  is waited for could not run. */
 void patience_init(struct patience *patience, unsigned processors);
 
-/** How long to look before sleeping, in microseconds. 0: not at all. */
-uint64_t patience_us(const struct patience *patience);
+/** No request is there, at this time (monotonic, not 0): whether to look
+ *  again rather than sleep. */
+bool patience_looks(struct patience *patience, uint64_t now_us);
 
-/** The wait is over: it took so long, looking and sleeping together. */
-void patience_waited(struct patience *patience, uint64_t waited_us);
+/** One has come. */
+void patience_ends(struct patience *patience, uint64_t now_us);
 
 #endif

@@ -82,6 +82,11 @@ void mail_ring(struct fs_mail *mail)
 	errno = saved;
 }
 
+bool mail_rings(const struct fs_mail *mail)
+{
+	return atomic_load(&mail->ringing);
+}
+
 void mail_answer_ring(struct fs_mail *mail)
 {
 	uint64_t count;

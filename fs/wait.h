@@ -70,6 +70,9 @@ void mail_drain(struct fs_mail *mail) REQUIRES(fuse_thread);
 /** Wake the FUSE thread. Safe in a signal handler and from any thread. */
 void mail_ring(struct fs_mail *mail);
 
+/** Whether wake_fd is readable, or soon will be. */
+bool mail_rings(const struct fs_mail *mail);
+
 /** wake_fd is readable. */
 void mail_answer_ring(struct fs_mail *mail) REQUIRES(fuse_thread);
 

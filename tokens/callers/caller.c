@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -17,6 +18,11 @@ enum {
 	STAT_FIELD_ENV_START = 50,
 	TEXT_BYTES_MAX = 4096,
 	KNOWN_COUNT = 1024, /* threads; a power of two */
+	STATS_KEPT = 16,    /* descriptors; a power of two */
+	/* The requests of one open come closer together than this, and no
+	 * program can replace itself by another one in so short a time, let
+	 * alone end and leave its number to a new one. */
+	STAT_FRESH_US = 40,
 };
 
 /* Of which process a thread is. As long as it lives it stays there, so the
@@ -102,46 +108,107 @@ int caller_stat_parse(
 	return at != NULL ? 0 : -EIO;
 }
 
-/* One small file of a thread's, NUL-terminated; its size, or -errno. */
-static ssize_t read_proc(char text[TEXT_BYTES_MAX], pid_t tid, const char *name)
+static int open_proc(pid_t tid, const char *name)
 {
 	char path[64];
-	ssize_t n;
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT || errno == EPERM || errno == EACCES
-		    ? -ESRCH
-		    : -errno;
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT || errno == EPERM || errno == EACCES ? -ESRCH
+	                                                            : -errno;
+}
+
+/* One small file, as it is now, NUL-terminated; its size, or -errno. */
+static ssize_t read_proc(char text[TEXT_BYTES_MAX], int fd)
+{
+	ssize_t n;
+
 	do
-		n = read(fd, text, TEXT_BYTES_MAX - 1);
+		n = pread(fd, text, TEXT_BYTES_MAX - 1, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		n = -errno;
-	(void)close(fd);
-	if (n >= 0)
-		text[n] = '\0';
+		return -errno;
+	text[n] = '\0';
 	return n;
+}
+
+/* The stat file of a thread that asked lately stays open: it is read for each
+ * request, and opening and closing it costs more than that. Such a descriptor
+ * is of the thread, not of its number: when the thread has ended a read gives
+ * ESRCH, whoever has the number then. */
+static struct kept_stat {
+	pid_t tid; /* 0: unused */
+	int fd;
+	uint64_t read_us; /* when `stat` was read */
+	struct caller_stat stat;
+} kept_stats[STATS_KEPT];
+static pthread_mutex_t stats_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int keep_stat(struct kept_stat *kept, pid_t tid)
+{
+	int fd = open_proc(tid, "stat");
+
+	if (kept->tid != 0)
+		(void)close(kept->fd);
+	*kept = (struct kept_stat){.tid = fd >= 0 ? tid : 0, .fd = fd};
+	return fd >= 0 ? 0 : fd;
+}
+
+static int read_kept(struct kept_stat *kept, uint64_t at_us)
+{
+	char text[TEXT_BYTES_MAX];
+	ssize_t n = read_proc(text, kept->fd);
+	int code =
+	    n < 0 ? (int)n : caller_stat_parse(&kept->stat, text, (size_t)n);
+
+	kept->read_us = code == 0 ? at_us : 0;
+	return code;
 }
 
 static int read_stat(struct caller_stat *out, pid_t tid)
 {
-	char text[TEXT_BYTES_MAX];
-	ssize_t n = read_proc(text, tid, "stat");
+	struct kept_stat *kept = &kept_stats[(unsigned)tid % STATS_KEPT];
+	uint64_t at_us = now_us();
+	int code = 0;
 
-	return n < 0 ? (int)n : caller_stat_parse(out, text, (size_t)n);
+	(void)pthread_mutex_lock(&stats_lock);
+	if (kept->tid != tid ||
+	    (at_us - kept->read_us >= STAT_FRESH_US &&
+	        read_kept(kept, at_us) < 0)) {
+		code = keep_stat(kept, tid);
+		if (code == 0)
+			code = read_kept(kept, at_us);
+	}
+	if (code == 0)
+		*out = kept->stat;
+	(void)pthread_mutex_unlock(&stats_lock);
+	return code;
 }
 
 static int read_tgid(pid_t *out, pid_t tid)
 {
 	static const char label[] = "\nTgid:\t";
 	char text[TEXT_BYTES_MAX];
-	ssize_t n = read_proc(text, tid, "status");
 	const char *at;
 	uint64_t value;
+	ssize_t n;
+	int fd = open_proc(tid, "status");
 
+	if (fd < 0)
+		return fd;
+	n = read_proc(text, fd);
+	(void)close(fd);
 	if (n < 0)
 		return (int)n;
 	/* The name, on the first line, has its line breaks escaped. */

@@ -13,6 +13,7 @@
  *
  * Not told apart: two threads of one number that began within one clock tick
  * (10 ms); all numbers of the system would have to be used up in between.
+ * And what a thread was up to 40 us ago counts as now: an exec takes longer.
  *
  * Threads: every function may be called from any thread.
  * Sources: proc(5), fields 22 and 50 of /proc/PID/stat.

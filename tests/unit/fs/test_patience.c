@@ -13,11 +13,22 @@
 
 #include <cmocka.h>
 
+/* A gap of so long. @return whether its begin was looked through. */
+static bool wait_for(struct patience *patience, uint64_t gap_us)
+{
+	bool looks = patience_looks(patience, 1000);
+
+	/* And no longer than that. */
+	assert_false(patience_looks(patience, 1000 + PATIENCE_US_MAX));
+	patience_ends(patience, 1000 + gap_us);
+	return looks;
+}
+
 static void wait_often(
-    struct patience *patience, unsigned count, uint64_t waited_us)
+    struct patience *patience, unsigned count, uint64_t gap_us)
 {
 	for (unsigned i = 0; i < count; i++)
-		patience_waited(patience, waited_us);
+		(void)wait_for(patience, gap_us);
 }
 
 static void it_comes_with_quick_requests_in_a_row(void **state)
@@ -26,13 +37,12 @@ static void it_comes_with_quick_requests_in_a_row(void **state)
 
 	(void)state;
 	patience_init(&patience, 2);
-	for (unsigned i = 0; i < PATIENCE_QUICK_MIN; i++) {
-		assert_int_equal(patience_us(&patience), 0);
-		patience_waited(&patience, PATIENCE_US_MAX);
-	}
-	assert_int_equal(patience_us(&patience), PATIENCE_US_MAX);
-	wait_often(&patience, 1000, 0);
-	assert_int_equal(patience_us(&patience), PATIENCE_US_MAX);
+	for (unsigned i = 0; i < PATIENCE_QUICK_MIN; i++)
+		assert_false(wait_for(&patience, PATIENCE_US_MAX));
+	for (unsigned i = 0; i < 1000; i++)
+		assert_true(wait_for(&patience, 0));
+	assert_true(patience_looks(&patience, 1000));
+	assert_true(patience_looks(&patience, 1000 + PATIENCE_US_MAX - 1));
 }
 
 static void one_slow_gap_ends_it(void **state)
@@ -42,12 +52,10 @@ static void one_slow_gap_ends_it(void **state)
 	(void)state;
 	patience_init(&patience, 2);
 	wait_often(&patience, 1000, 1);
-	patience_waited(&patience, PATIENCE_US_MAX + 1);
-	assert_int_equal(patience_us(&patience), 0);
-	wait_often(&patience, PATIENCE_QUICK_MIN - 1, 1);
-	assert_int_equal(patience_us(&patience), 0);
-	patience_waited(&patience, 1);
-	assert_int_equal(patience_us(&patience), PATIENCE_US_MAX);
+	assert_true(wait_for(&patience, PATIENCE_US_MAX + 1));
+	for (unsigned i = 0; i < PATIENCE_QUICK_MIN; i++)
+		assert_false(wait_for(&patience, 1));
+	assert_true(wait_for(&patience, 1));
 }
 
 /* Large blocks: two quick requests, then a long wait for the bytes. */
@@ -58,10 +66,21 @@ static void a_reader_of_large_blocks_never_meets_it(void **state)
 	(void)state;
 	patience_init(&patience, 8);
 	for (unsigned i = 0; i < 1000; i++) {
-		wait_often(&patience, 2, 20);
-		assert_int_equal(patience_us(&patience), 0);
-		patience_waited(&patience, 700);
+		assert_false(wait_for(&patience, 20));
+		assert_false(wait_for(&patience, 20));
+		assert_false(wait_for(&patience, 700));
 	}
+}
+
+static void requests_without_a_gap_are_quick(void **state)
+{
+	struct patience patience;
+
+	(void)state;
+	patience_init(&patience, 2);
+	for (unsigned i = 0; i < PATIENCE_QUICK_MIN; i++)
+		patience_ends(&patience, 5000);
+	assert_true(wait_for(&patience, 1));
 }
 
 static void one_processor_has_none(void **state)
@@ -72,7 +91,7 @@ static void one_processor_has_none(void **state)
 	for (unsigned processors = 0; processors < 2; processors++) {
 		patience_init(&patience, processors);
 		wait_often(&patience, 1000, 1);
-		assert_int_equal(patience_us(&patience), 0);
+		assert_false(wait_for(&patience, 1));
 	}
 }
 
@@ -82,6 +101,7 @@ int main(void)
 	    cmocka_unit_test(it_comes_with_quick_requests_in_a_row),
 	    cmocka_unit_test(one_slow_gap_ends_it),
 	    cmocka_unit_test(a_reader_of_large_blocks_never_meets_it),
+	    cmocka_unit_test(requests_without_a_gap_are_quick),
 	    cmocka_unit_test(one_processor_has_none),
 	};
 
