@@ -27,6 +27,7 @@
 #include "cli/control.h"
 #include "cli/daemon.h"
 #include "cli/describe.h"
+#include "cli/door.h"
 #include "cli/mounts.h"
 #include "cli/options.h"
 #include "cli/own_tokens.h"
@@ -54,93 +55,10 @@ struct mount {
 	struct fetch *fetch;
 	struct cache *cache;
 	struct fs *fs;
+	struct door door; /* of the cache */
 	struct control *control;
 	struct describe describe;
 };
-
-static enum tokens_right right_of(enum cache_want want)
-{
-	switch (want) {
-	case CACHE_BYTES:
-		return TOKENS_READ;
-	case CACHE_LIST:
-		return TOKENS_LIST;
-	case CACHE_LOOK:
-	default:
-		return TOKENS_LOOK;
-	}
-}
-
-/* The door of the cache: its questions, answered by tokens. */
-
-static int may_have(void *arg, const struct ident *ident, const char *path,
-    enum cache_want want, bool *ask)
-{
-	const struct mount *mount = arg;
-
-	return tokens_door(mount->tokens, ident, path, right_of(want), ask);
-}
-
-/* The same with a token that has ended, while no server can be reached. */
-static int might_have(void *arg, const struct ident *ident, const char *path,
-    enum cache_want want, bool *ask)
-{
-	const struct mount *mount = arg;
-
-	return tokens_door_ended(mount->tokens, ident, path, right_of(want),
-	    mount->plan->grace_s, ask);
-}
-
-struct await {
-	void (*answer)(void *arg, int code);
-	void *arg;
-};
-
-static void await_token(
-    void *arg, int code, struct token *token, const struct err *err)
-{
-	struct await *await = arg;
-
-	(void)err;
-	token_put(token);
-	await->answer(await->arg, code);
-	free(await);
-}
-
-static void await_read(void *arg, const struct ident *ident, const char *path,
-    uint64_t deadline_ms, void (*answer)(void *answer_arg, int code),
-    void *answer_arg)
-{
-	const struct mount *mount = arg;
-	const struct tokens_query query = {.ident = ident,
-	    .path = path,
-	    .right = TOKENS_READ,
-	    .deadline_ms = deadline_ms};
-	struct await *await = malloc(sizeof(*await));
-
-	if (await == NULL) {
-		answer(answer_arg, -ENOMEM);
-		return;
-	}
-	*await = (struct await){.answer = answer, .arg = answer_arg};
-	tokens_want(mount->tokens, &query, await_token, await);
-}
-
-static unsigned reach(void *arg, const struct ident *ident, const char *path,
-    void (*name)(void *name_arg, const char *name), void *name_arg)
-{
-	const struct mount *mount = arg;
-
-	return tokens_reach(mount->tokens, ident, path, name, name_arg);
-}
-
-static void refused(void *arg, const struct ident *ident, const char *path,
-    enum cache_want want, int code)
-{
-	const struct mount *mount = arg;
-
-	tokens_refused(mount->tokens, ident, path, right_of(want), code);
-}
 
 static void identify(void *arg, struct ident *ident)
 {
@@ -217,14 +135,16 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .immutable = options->immutable,
 	    .shared = options->allow_other,
 	    .offline = plan->offline,
-	    .may = may_have,
-	    .ended = might_have,
-	    .await = await_read,
-	    .reach = reach,
-	    .refused = refused,
-	    .arg = mount,
+	    .may = door_may,
+	    .ended = door_ended,
+	    .await = door_await,
+	    .reach = door_reach,
+	    .refused = door_refused,
+	    .arg = &mount->door,
 	};
 
+	mount->door =
+	    (struct door){.tokens = mount->tokens, .grace_s = plan->grace_s};
 	return cache_new(&mount->cache, &config, err);
 }
 
