@@ -6,35 +6,13 @@
 #include "base/path.h"
 #include "cache/core.h"
 #include "cache/listing.h"
+#include "cache/question_impl.h"
 #include "fetch/fetch.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One question in flight. */
-struct question {
-	struct list place; /* meta.questions */
-	struct cache *cache;
-	struct ident ident; /* whose token asks */
-	bool list;
-	struct list askers;
-	unsigned refs; /* whoever sends it, and the answer; under meta_lock */
-
-	/* Of one that is asked ahead. */
-	bool ahead;
-	atomic_bool wanted;   /* somebody has come to wait for it */
-	uint64_t number;      /* for fetch_hurry(); 0 until known */
-	uint32_t entries_max; /* more of them are not worth it */
-	bool given_up;
-	bool lend;
-
-	struct meta_look look;
-	struct cache_listing *listing; /* being filled */
-	char server_path[PATH_BYTES_MAX];
-	char path[];
-};
 
 static bool may_join(const struct question *question, const struct asker *asker)
 {
@@ -60,7 +38,7 @@ static struct question *find_question(
 	return NULL;
 }
 
-static void question_put(struct question *question)
+void question_put(struct question *question)
 {
 	struct meta *meta = &question->cache->meta;
 	bool last;
@@ -87,207 +65,6 @@ static bool is_asked(const struct meta *meta, const struct question *question)
 			return true;
 	}
 	return false;
-}
-
-/* It is answered: nobody joins it any more. */
-static void end_question(struct question *question, struct list *askers)
-{
-	struct meta *meta = &question->cache->meta;
-
-	list_init(askers);
-	meta_enter(meta);
-	list_remove(&question->place);
-	list_move_all(askers, &question->askers);
-	meta_leave(meta);
-}
-
-static struct asker *next_asker(struct list *askers)
-{
-	struct list *item = list_pop(askers);
-
-	return item == NULL ? NULL : CONTAINER_OF(item, struct asker, place);
-}
-
-/* Whether the answer to a question may be given to one who joined it: it is
- * the answer to their own token, or the door is open to them by itself. Else
- * they are sent on. */
-static bool is_for(
-    const struct question *question, struct asker *asker, int code)
-{
-	struct cache *cache = question->cache;
-
-	if (access_same(cache, &question->ident, &asker->ident))
-		return true;
-	if (!access_is_of_token(code) &&
-	    access_door(cache, &asker->ident, question->server_path,
-	        ask_want(asker->to.kind), NULL) == 0)
-		return true;
-	ask_again(asker);
-	return false;
-}
-
-/* One whose own token a server has refused: shown what their scopes lead to.
- */
-static bool answer_reach(
-    const struct question *question, const struct asker *asker, int code)
-{
-	return question->cache->config.shared && access_is_refused(code) &&
-	    reach_answer(question->cache, &asker->ident, asker->path,
-	        question->server_path, &asker->to);
-}
-
-/* Answer one who wants to know of attributes. */
-static void give_attr(const struct question *question, struct asker *asker,
-    int code, const struct meta_attr *attr)
-{
-	if (code < 0 && !answer_reach(question, asker, code)) {
-		ask_refuse(asker, code, attr);
-		return;
-	}
-	if (code == 0)
-		ask_answer_attr(question->cache, &asker->ident, asker->path,
-		    &asker->to, attr);
-	free(asker);
-}
-
-/* Servers may say "not there" in place of "not for you": to whom the door is
- * not open by itself that says nothing to anybody else. */
-static bool is_absent_for_all(const struct question *question)
-{
-	const struct cache *cache = question->cache;
-
-	return !cache->config.shared ||
-	    access_door(cache, &question->ident, question->server_path,
-	        CACHE_LOOK, NULL) == 0;
-}
-
-/* Answer all that joined. @return whether one of them has looked a file up. */
-static bool give_all(struct question *question, struct list *askers, int code,
-    const struct meta_attr *attr)
-{
-	bool found = false;
-	struct asker *asker;
-
-	while ((asker = next_asker(askers)) != NULL) {
-		found = found ||
-		    (code == 0 && attr->kind == CACHE_FILE &&
-		        asker->to.kind == ASK_LOOKUP);
-		if (is_for(question, asker, code))
-			give_attr(question, asker, code, attr);
-	}
-	return found;
-}
-
-static void stat_answered(
-    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
-{
-	struct question *question = arg;
-	struct cache *cache = question->cache;
-	struct meta_attr attr = {0};
-	bool made_up = false;
-	struct list askers;
-
-	(void)err; /* fetch has logged it */
-	if (code == 0) {
-		meta_attr_of(&attr, stat, cache->seed, &cache->suspects,
-		    &question->look);
-	} else if (access_is_refused(code) && !cache->config.shared &&
-	    reach_any(cache, &question->ident, question->server_path)) {
-		made_up = true;
-		code = 0;
-		attr = reach_attr();
-	}
-	if (code == 0 || (code == -ENOENT && is_absent_for_all(question))) {
-		meta_store(cache, question->path, code == 0 ? &attr : NULL,
-		    made_up, &question->look);
-		attr.fresh_until_ms = meta_fresh_until(
-		    cache, code == 0 ? &attr : NULL, question->look.asked_ms);
-	}
-	end_question(question, &askers);
-	if (give_all(question, &askers, code, &attr))
-		walk_finds(cache, &question->ident, question->path);
-	question_put(question);
-}
-
-static int list_entry(
-    void *arg, const char *name, const struct fetch_stat *stat)
-{
-	struct question *question = arg;
-
-	if (question->ahead && !atomic_load(&question->wanted) &&
-	    cache_listing_count(question->listing) >= question->entries_max) {
-		question->given_up = true;
-		return -EFBIG;
-	}
-	return listing_add(question->listing, name, stat);
-}
-
-static void list_restart(void *arg)
-{
-	struct question *question = arg;
-
-	listing_clear(question->listing);
-}
-
-/* Complete, or made up of the token's scopes, or a refusal. */
-static int seal(struct question *question, int code)
-{
-	struct cache *cache = question->cache;
-	struct listing_times times = ask_listing_times(cache, &question->look);
-	bool made_up = false;
-
-	if (access_is_refused(code) && !cache->config.shared) {
-		struct cache_listing *listing = reach_listing(
-		    cache, &question->ident, question->server_path);
-
-		if (listing == NULL)
-			return code;
-		cache_listing_put(question->listing);
-		question->listing = listing;
-		made_up = true;
-		code = 0;
-	}
-	if (code == 0)
-		code = listing_seal(question->listing, &times);
-	if (code == 0 && question->lend)
-		listing_lend(
-		    question->listing, question->look.asked_ms + META_LENT_MS);
-	if (code == 0)
-		meta_store_listing(
-		    cache, question->path, question->listing, made_up);
-	return code;
-}
-
-static void list_done(void *arg, int code, const struct err *err)
-{
-	struct question *question = arg;
-	struct list askers;
-	struct asker *asker;
-
-	(void)err; /* fetch has logged it */
-	code = seal(question, code);
-	end_question(question, &askers);
-	while ((asker = next_asker(&askers)) != NULL) {
-		if (question->given_up) {
-			ask_again(asker); /* who came too late */
-			continue;
-		}
-		if (!is_for(question, asker, code))
-			continue;
-		if (code < 0 && !answer_reach(question, asker, code)) {
-			ask_refuse(asker, code, NULL);
-			continue;
-		}
-		if (code == 0) {
-			listing_show(question->listing);
-			asker->to.answer.list(
-			    asker->to.arg, 0, listing_get(question->listing));
-		}
-		free(asker);
-	}
-	if (code == 0 && (!question->ahead || atomic_load(&question->wanted)))
-		walk_enters(question->cache, &question->ident, question->path);
-	question_put(question);
 }
 
 static struct question *question_new(
@@ -330,14 +107,14 @@ static void send_question(struct question *question)
 		number = fetch_list(fetch, &question->ident,
 		    question->server_path, !question->ahead,
 		    &(struct fetch_lister){
-		        .entry = list_entry,
-		        .restart = list_restart,
-		        .done = list_done,
+		        .entry = question_list_entry,
+		        .restart = question_list_restart,
+		        .done = question_list_done,
 		        .arg = question,
 		    });
 	else
 		fetch_stat(fetch, &question->ident, question->server_path, 0,
-		    stat_answered, question);
+		    question_stat_answered, question);
 	meta_enter(&cache->meta);
 	question->number = number;
 	meta_leave(&cache->meta);
@@ -461,6 +238,6 @@ void questions_serve(struct cache *cache)
 	meta_enter(&cache->meta);
 	take_askers(&cache->meta, &askers);
 	meta_leave(&cache->meta);
-	while ((asker = next_asker(&askers)) != NULL)
+	while ((asker = question_next_asker(&askers)) != NULL)
 		ask_offline(asker);
 }
