@@ -242,6 +242,19 @@ static void who_is_not_known_is_told_why(void **state)
 	assert_int_equal(tokens_reach(tokens, &nobody, "/exp", NULL, NULL), 0);
 }
 
+/* The same, and once more when the machine was too slow for a look, as under
+ * a sanitizer in a crowd of processes. */
+static struct got want_of_a_crowd(const struct ident *ident)
+{
+	struct got got = want(ident, 0);
+
+	for (unsigned i = 0; i < 5 && got.code == -ENOKEY &&
+	     strstr(got.why, "does not answer") != NULL;
+	     i++)
+		got = want(ident, 0);
+	return got;
+}
+
 /* More than one user's looks may wait: nobody is refused for that. */
 static void many_are_answered(void **state)
 {
@@ -264,7 +277,7 @@ static void many_are_answered(void **state)
 		    tokens_door(tokens, &ident[i], "/exp/x", TOKENS_READ, NULL),
 		    -ENOKEY);
 	for (unsigned i = 0; i < COUNT; i++) {
-		struct got got = want(&ident[i], 0);
+		struct got got = want_of_a_crowd(&ident[i]);
 
 		assert_int_equal(got.code, 0);
 		assert_true(got.id != last);
