@@ -21,7 +21,7 @@ void todo_init(struct todo *todo)
 
 void todo_hurry(struct todo *todo, uint64_t number, uid_t uid)
 {
-	if (todo->hurry_count < TODO_HURRY_MAX)
+	if (todo->hurry_count < HURRIES_MAX)
 		todo->hurry[todo->hurry_count++] =
 		    (struct todo_hurry){.number = number, .uid = uid};
 }

@@ -76,7 +76,7 @@ struct cache {
 	struct offline *offline; /* NULL: not allowed */
 };
 
-enum { TODO_HURRY_MAX = 32 };
+enum { HURRIES_MAX = 32 };
 
 /** What has to be done without the lock. */
 struct todo {
@@ -88,7 +88,7 @@ struct todo {
 	struct todo_hurry {
 		uint64_t number;
 		uid_t uid;
-	} hurry[TODO_HURRY_MAX]; /* for fetch_hurry() */
+	} hurry[HURRIES_MAX]; /* for fetch_hurry() */
 	unsigned hurry_count;
 };
 

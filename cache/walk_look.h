@@ -44,8 +44,8 @@ struct walk_looks {
 };
 
 /** A server was asked for a file of the directory whose path hashes to `hash`,
- *  and has it. @return entries that its listing may have, which is worth
- *  asking for now; 0: it is not. */
+ *  and has it. @return entries that its listing may have, when that is
+ *  worth a request; 0: it is not. */
 uint32_t walk_looks_found(
     struct walk_looks *looks, uint64_t hash, uint64_t now_ms);
 

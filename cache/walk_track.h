@@ -47,7 +47,7 @@ struct walk_step {
 void walk_track_take(struct walk_track *track, const struct walk_step *step,
     uint32_t window_max);
 
-/** How many more may be asked for now. */
+/** How many more may be asked for at present. */
 uint32_t walk_track_room(const struct walk_track *track);
 
 /** How much room a walk that leaves takes along. */

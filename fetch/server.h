@@ -103,7 +103,7 @@ bool server_may_start(
 void server_began(struct fetch_server *server, enum server_rank rank);
 void server_ended(struct fetch_server *server, enum server_rank rank);
 
-/** One that went out as read-ahead is waited for now. */
+/** Somebody has come to wait for one that went out as read-ahead. */
 void server_hurried(struct fetch_server *server, enum server_rank rank);
 
 /** A call asks it for the first time, also when nothing answers there;
