@@ -165,11 +165,16 @@ class Mount:
             self.proc = Proc(self.argv, self.log_file, env=self.env,
                              user=self.user)
             self.pid = self.proc.pid
-            wait_for(lambda: self.device() or not self.proc.running(),
+            wait_for(lambda: self.served() or not self.proc.running(),
                      "the mount to appear\n" + self.log())
         if not self.device():
             raise Failed(f"{self.argv}: did not mount\n{self.log()}")
         return self
+
+    def served(self):
+        """Mounted, and its control socket is there: that comes a moment after
+        the mount, being named after the mount's device."""
+        return self.device() and 'msg="mounted"' in self.log_text()
 
     def device(self):
         """(major, minor) from the mount table, None when not mounted. Never
