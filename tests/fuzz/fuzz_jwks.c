@@ -4,7 +4,7 @@
  * no crash, no leak, and what is accepted keeps its bounds.
  */
 #include "tokens/verify/issuer.h"
-#include "tokens/verify/jwk.h"
+#include "tokens/verify/jwks.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * that nobody signed, and claims are refused with a sentence.
  */
 #include "tokens/claims/json.h"
-#include "tokens/verify/jwk.h"
+#include "tokens/verify/jwks.h"
 #include "tokens/verify/jws.h"
 #include "tokens/verify/profile.h"
 

@@ -68,7 +68,7 @@ struct issuer_source {
  * @param out    empty, limited to ISSUER_DOCUMENT_BYTES_MAX: the key set's
  *               text as it came.
  * @param facts  of the key set's answer.
- * @retval 0       fetched; whether keys are in it is jwk.h's to say.
+ * @retval 0       fetched; whether keys are in it is jwks.h's to say.
  * @retval -errno  with a sentence that names the document which failed.
  */
 NODISCARD int issuer_fetch(struct buf *out, struct tokens_document_facts *facts,

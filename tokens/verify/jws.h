@@ -10,7 +10,7 @@
  * at.
  *
  * Not here: what the payload means (profile.h), which key it should be
- * (jwk.h).
+ * (jwks.h).
  *
  * Threads: every function may be called from any thread; a struct jws
  * belongs to one thread at a time.

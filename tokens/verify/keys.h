@@ -25,7 +25,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "tokens/verify/jwk.h"
+#include "tokens/verify/jwks.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
-#include "tokens/verify/jwk.h"
+#include "tokens/verify/jwks.h"
 #include "tokens/verify/jws.h"
 
 #include <errno.h>

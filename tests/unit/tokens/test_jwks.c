@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/verify/jwk.h: which keys of a set are taken, and which one a text
+/* tokens/verify/jwks.h: which keys of a set are taken, and which one a text
  * means. */
 #include "tests/unit/oom.h"
 #include "tests/unit/tokens/make.h"
 #include "tests/unit/tokens/sign.h"
-#include "tokens/verify/jwk.h"
+#include "tokens/verify/jwks.h"
 
 #include <errno.h>
 #include <setjmp.h>
