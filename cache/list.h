@@ -64,7 +64,9 @@ static inline struct list *list_pop(struct list *list)
 
 	if (item == list)
 		return NULL;
-	list_remove(item);
+	list->next = item->next;
+	item->next->prev = list;
+	list_init(item);
 	return item;
 }
 

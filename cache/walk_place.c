@@ -25,9 +25,10 @@ void walks_init(struct walks *walks)
 
 void walks_fini(struct walks *walks)
 {
-	while (!list_is_empty(&walks->recent))
-		place_free(
-		    CONTAINER_OF(walks->recent.next, struct walk_place, place));
+	struct list *item;
+
+	while ((item = list_pop(&walks->recent)) != NULL)
+		place_free(CONTAINER_OF(item, struct walk_place, place));
 	(void)pthread_mutex_destroy(&walks->mutex);
 }
 

@@ -79,7 +79,7 @@ static bool look_at_small(struct load *load, struct place *place)
 unsigned store_want(struct store_object *object, uint64_t first_block,
     unsigned count, bool have[])
 {
-	struct place places[STORE_RUN_BLOCKS];
+	struct place places[STORE_RUN_BLOCKS] = {{.pack = 0}};
 	struct load load;
 
 	if (count > STORE_RUN_BLOCKS)

@@ -182,36 +182,48 @@ static void hear(struct work *work, bool news)
 		lose(work, -EINTR);
 }
 
+static bool may_ask(const struct work *work)
+{
+	return !work->over && work->asked < PREFETCH_JOBS_MAX;
+}
+
+/* Look at what follows `next`. @return where it ended */
+static size_t look_on(struct work *work, size_t next)
+{
+	for (; may_ask(work) && next < work->mount->count; next++) {
+		if (!work->mount->wanted[next].sized)
+			ask(work, "look", next);
+	}
+	return next;
+}
+
+/* List the directories before `end`, once their kind is known. @return where
+ * it ended */
+static size_t list_on(struct work *work, size_t next, size_t end)
+{
+	struct wanted *wanted = work->mount->wanted;
+
+	for (; may_ask(work) && next < end &&
+	     (wanted[next].sized || work->asked == 0);
+	     next++) {
+		if (!wanted[next].directory)
+			continue;
+		wanted[next].listed_ms = clock_now_ms(clock_system());
+		ask(work, "list", next);
+	}
+	return next;
+}
+
 /* Look at what was named, and list: what is found stands behind. */
 static void find_all(struct work *work)
 {
-	struct prefetch_mount *mount = work->mount;
-	size_t next = 0;
+	size_t looked = 0;
 	size_t listed = 0;
 
 	while (work->lost == 0 &&
-	    (work->asked > 0 ||
-	        (!work->over &&
-	            (next < mount->count || listed < mount->count)))) {
-		/* Directories only when their kind is known. */
-		while (!work->over && work->asked < PREFETCH_JOBS_MAX &&
-		    next < mount->count) {
-			if (!mount->wanted[next].sized)
-				ask(work, "look", next);
-			next++;
-		}
-		while (!work->over && work->asked < PREFETCH_JOBS_MAX &&
-		    listed < next &&
-		    (mount->wanted[listed].sized || work->asked == 0)) {
-			struct wanted *wanted = &mount->wanted[listed];
-
-			if (wanted->directory) {
-				wanted->listed_ms =
-				    clock_now_ms(clock_system());
-				ask(work, "list", listed);
-			}
-			listed++;
-		}
+	    (work->asked > 0 || (!work->over && listed < work->mount->count))) {
+		looked = look_on(work, looked);
+		listed = list_on(work, listed, looked);
 		if (work->asked > 0 && work->lost == 0)
 			hear(work, true);
 	}

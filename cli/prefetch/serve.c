@@ -202,7 +202,7 @@ static struct session *session_new(
 	session->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	atomic_init(&session->ended, false);
 	atomic_init(&session->ending, false);
-	buf_init(&session->in, PREFETCH_LINE_BYTES_MAX * 2);
+	buf_init(&session->in, (size_t)PREFETCH_LINE_BYTES_MAX * 2);
 	buf_init(&session->out, OUT_BYTES_MAX);
 	(void)pthread_mutex_init(&session->mutex, NULL);
 	for (unsigned i = 0; i < PREFETCH_JOBS_MAX; i++)

@@ -75,6 +75,20 @@ static int next_line(struct talk *talk, char **line, struct err *err)
 	return code;
 }
 
+static bool take_number(char **at, uint64_t *out)
+{
+	char *end;
+
+	if (**at != ' ')
+		return false;
+	errno = 0;
+	*out = strtoull(*at + 1, &end, 10);
+	if (errno != 0 || end == *at + 1)
+		return false;
+	*at = end;
+	return true;
+}
+
 static int hear_greeting(struct talk *talk, struct err *err)
 {
 	char *line;
@@ -89,9 +103,13 @@ static int hear_greeting(struct talk *talk, struct err *err)
 	code = next_line(talk, &line, err);
 	if (code < 0)
 		return code;
-	if (sscanf(line, "cache %" SCNu64 " %" SCNu64, &talk->room_bytes,
-	        &talk->ttl_ms) == 2)
-		return 0;
+	if (strncmp(line, "cache ", 6) == 0) {
+		line += 5;
+		return take_number(&line, &talk->room_bytes) &&
+		        take_number(&line, &talk->ttl_ms)
+		    ? 0
+		    : not_understood(err);
+	}
 	if (strncmp(line, "uncached ", 9) != 0)
 		return not_understood(err);
 	(void)snprintf(talk->why, sizeof(talk->why), "%s", line + 9);
@@ -146,20 +164,6 @@ int talk_ask(struct talk *talk, const char *word, uint64_t number,
 	return code == -EPIPE ? -ECONNRESET : code;
 }
 
-static bool take_number(char **at, uint64_t *out)
-{
-	char *end;
-
-	if (**at != ' ')
-		return false;
-	errno = 0;
-	*out = strtoull(*at + 1, &end, 10);
-	if (errno != 0 || end == *at + 1)
-		return false;
-	*at = end;
-	return true;
-}
-
 /* The rest of a line; a name is decoded in its place. */
 static bool take_text(char *at, bool name, const char **out)
 {
@@ -181,7 +185,7 @@ int talk_hear(struct talk *talk, struct talk_line *out, struct err *err)
 	int code = next_line(talk, &line, err);
 	bool good;
 
-	if (code < 0)
+	if (code != 0)
 		return code;
 	*out = (struct talk_line){.what = line[0], .text = ""};
 	if (strcmp(line, ".") == 0)

@@ -2,6 +2,7 @@
 /* cli/prefetch/tell.c - why nothing more of a mount is prefetched; see
  * tally.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,8 +27,8 @@ void tally_too_large(struct tally *tally, const struct mount_entry *entry,
 	describe_bytes(&text, room_bytes);
 	(void)buf_printf(&text,
 	    ", so that nothing was fetched; name less, or mount with -o "
-	    "cache_size=%lluM",
-	    (unsigned long long)(disk_bytes / room_percent * 100 / MIB + 1));
+	    "cache_size=%" PRIu64 "M",
+	    disk_bytes / room_percent * 100 / MIB + 1);
 	tally_stop(tally, "too_large", STATUS_FAILED, entry->point, "ENOSPC",
 	    buf_text(&text));
 	buf_fini(&text);

@@ -251,7 +251,7 @@ int caller_of(struct caller *out, const struct ident *ident)
 	if (ident->pid <= 0)
 		return -ENXIO;
 	code = read_stat(&stat, ident->pid);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	thread.thread_start_ticks = stat.start_ticks;
 	if (!recall(&thread)) {

@@ -109,7 +109,7 @@ unsigned tokens_reach(struct tokens *tokens, const struct ident *ident,
 	for (unsigned i = 0; name != NULL && i < held.count; i++)
 		(void)reach_names(
 		    &tokens->root, held.tokens[i], path, add_name, &names);
-	if (names.count > 0)
+	if (name != NULL && names.count > 0)
 		count = tell(&names, name, arg);
 	buf_fini(&names.text);
 	finding_fini(&held);
