@@ -27,6 +27,7 @@ extern struct capability fetch_queue_lock; /* 7: fetch/: calls on their way */
 extern struct capability tokens_lock;      /* 8: tokens/store/store.c */
 extern struct capability trust_lock;       /* 9: tokens/verify/: keys */
 extern struct capability hoard_lock;       /* 10: tokens/store/hoard.c */
+extern struct capability federation_lock;  /* 11: fetch/federation*: answers */
 
 /* Not locks: held by the one thread that may do it. */
 extern struct capability fuse_thread;  /* inodes, waits: fs/ */

@@ -20,6 +20,7 @@
 #include "cli/number.h"
 #include "cli/options.h"
 #include "cli/places.h"
+#include "cli/plan.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 
@@ -137,7 +138,9 @@ static int drop_what(struct cache_command *command,
     const struct arguments *arguments, const struct options *options)
 {
 	struct fetch_source *source;
+	struct servers servers;
 	struct err err = ERR_INIT;
+	bool federated;
 	int status;
 
 	if (arguments->all)
@@ -145,8 +148,7 @@ static int drop_what(struct cache_command *command,
 	source = calloc(1, sizeof(*source));
 	if (source == NULL)
 		return say_exit(STATUS_FAILED, "cache: out of memory");
-	if (fetch_source_parse(
-	        source, options->source, options->insecure_http, &err) < 0)
+	if (plan_source(source, &servers, &federated, options, &err) < 0)
 		status = say_exit(STATUS_FAILED, "%s", err.text);
 	else
 		status = drop(command, source);

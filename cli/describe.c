@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "cache/cache.h"
+#include "fetch/federation.h"
 #include "fetch/fetch.h"
 #include "fs/fs.h"
 #include "tokens/tokens.h"
@@ -57,6 +58,14 @@ static void add_own_json(
 	refusals_json(mount, &wanted, out);
 }
 
+void describe_federation(const struct describe *mount, struct buf *out)
+{
+	if (mount->federation == NULL)
+		return;
+	(void)buf_printf(out, ",\"federation\":");
+	(void)federation_describe(mount->federation, out);
+}
+
 /* What concerns all of the mount's users together. */
 static void add_common_json(const struct describe *mount, struct buf *out)
 {
@@ -65,6 +74,7 @@ static void add_common_json(const struct describe *mount, struct buf *out)
 	(void)buf_printf(out, ",\"server_silent_ms\":%" PRIu64 ",\"servers\":",
 	    fetch_silent_ms(mount->fetch));
 	(void)fetch_describe(mount->fetch, out);
+	describe_federation(mount, out);
 	(void)buf_printf(out, ",\"cache\":");
 	(void)cache_describe(mount->cache, out);
 	(void)buf_append(out, ",", 1);
@@ -186,6 +196,8 @@ static void add_common_text(const struct describe *mount, struct buf *out)
 {
 	struct lines lines = {.out = out};
 
+	if (mount->federation != NULL)
+		(void)federation_describe_text(mount->federation, out);
 	(void)fetch_describe_text(mount->fetch, out);
 	describe_end_line(out);
 	add_silence(mount, out);

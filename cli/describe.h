@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct cache;
+struct federation;
 struct fetch;
 struct fs;
 struct ident;
@@ -39,6 +40,7 @@ struct describe {
 	struct fs *fs;
 	struct cache *cache;
 	struct fetch *fetch;
+	struct federation *federation; /* NULL: the source is a server */
 	struct tokens *tokens;
 	struct prefetch_serve *prefetches;
 };
@@ -56,6 +58,10 @@ NODISCARD int describe_json(const struct describe *mount,
 /** Append some lines for a person. @retval 0 or buf_code(). */
 NODISCARD int describe_text(const struct describe *mount,
     const struct describe_to *to, struct buf *out);
+
+/** Append a member `,"federation":...` when there is one: who said what, and
+ *  when. */
+void describe_federation(const struct describe *mount, struct buf *out);
 
 /** "3 d 4 h", "5 min": two units at most. */
 void describe_duration(struct buf *out, uint64_t seconds);

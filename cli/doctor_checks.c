@@ -4,6 +4,7 @@
 #include "cli/doctor_checks.h"
 
 #include "base/log.h"
+#include "fetch/federation.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,17 +25,14 @@ static bool check_source(struct doctor *doctor)
 {
 	struct err err = ERR_INIT;
 
-	if (fetch_source_parse(&doctor->source, doctor->options->source,
-	        doctor->options->insecure_http, &err) < 0) {
-		doctor_line(doctor->report, DOCTOR_FAIL, "source",
-		    "%s; write https://HOST/PATH", err.text);
-		return false;
-	}
-	if (servers_parse(&doctor->servers, doctor->options->server,
-	        &doctor->source, &err) < 0) {
+	if (plan_source(&doctor->source, &doctor->servers, &doctor->federated,
+	        doctor->options, &err) < 0) {
 		doctor_line(doctor->report, DOCTOR_FAIL, "source", "%s%s",
 		    err.text,
-		    strchr(err.text, ';') != NULL ? "" : "; leave it out");
+		    strchr(err.text, ';') != NULL
+		        ? ""
+		        : "; write https://HOST/PATH or "
+		          "pelican://FEDERATION/NAMESPACE");
 		return false;
 	}
 	doctor_line(doctor->report, DOCTOR_OK, "source", "%s%s",
@@ -136,19 +134,25 @@ void doctor_run(struct doctor_report *report, const struct options *options)
 	/* In order; what follows a check that says false needs it. */
 	static const struct {
 		bool (*check)(struct doctor *doctor);
-		enum { ALWAYS, WITH_TOKEN, WITHOUT_TOKEN } when;
+		enum {
+			ALWAYS,
+			WITH_TOKEN,
+			WITHOUT_TOKEN
+		} when;
+		bool server; /* it asks one */
 	} checks[] = {
-	    {check_source, ALWAYS},
-	    {check_trust, ALWAYS},
-	    {check_cache, ALWAYS},
-	    {check_fuse, ALWAYS},
-	    {doctor_token, ALWAYS},
-	    {doctor_times, WITH_TOKEN},
-	    {doctor_proof, WITH_TOKEN},
-	    {doctor_source, WITH_TOKEN},
-	    {doctor_abilities, WITH_TOKEN},
-	    {doctor_contact, WITHOUT_TOKEN},
-	    {doctor_time_of_server, ALWAYS},
+	    {check_source, ALWAYS, false},
+	    {check_trust, ALWAYS, false},
+	    {check_cache, ALWAYS, false},
+	    {check_fuse, ALWAYS, false},
+	    {doctor_federation, ALWAYS, false},
+	    {doctor_token, ALWAYS, false},
+	    {doctor_times, WITH_TOKEN, false},
+	    {doctor_proof, WITH_TOKEN, false},
+	    {doctor_source, WITH_TOKEN, true},
+	    {doctor_abilities, WITH_TOKEN, true},
+	    {doctor_contact, WITHOUT_TOKEN, true},
+	    {doctor_time_of_server, ALWAYS, true},
 	};
 	struct doctor doctor = {.report = report, .options = options};
 	bool goes_on = true;
@@ -156,12 +160,15 @@ void doctor_run(struct doctor_report *report, const struct options *options)
 	doctor.ident =
 	    (struct ident){.uid = geteuid(), .gid = getegid(), .pid = getpid()};
 	for (size_t i = 0; goes_on && i < ARRAY_COUNT(checks); i++)
-		if (checks[i].when == ALWAYS ||
-		    doctor.has_token == (checks[i].when == WITH_TOKEN))
+		if ((checks[i].when == ALWAYS ||
+		        doctor.has_token == (checks[i].when == WITH_TOKEN)) &&
+		    !(checks[i].server && doctor.serverless))
 			goes_on = checks[i].check(&doctor);
+	federation_stop(doctor.federation);
 	if (doctor.fetch != NULL)
 		fetch_stop(doctor.fetch);
 	fetch_free(doctor.fetch);
+	federation_free(doctor.federation);
 	token_put(doctor.token);
 	tokens_free(doctor.tokens);
 	names_fini(&doctor.hosts);

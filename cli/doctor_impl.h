@@ -15,19 +15,25 @@
 
 #include "cli/doctor_checks.h"
 #include "cli/names.h"
+#include "cli/own_tokens.h"
 #include "cli/servers.h"
 #include "cli/start.h"
 
+struct federation;
 struct options;
 
 struct doctor {
 	struct doctor_report *report;
 	const struct options *options;
 	struct fetch_source source;
-	struct servers servers; /* caches in front of it */
+	bool federated;         /* it is a federation... */
+	bool serverless;        /* ...that does not tell its servers */
+	struct federation *federation;
+	struct servers servers; /* caches in front of it, of the options */
 	const char *ca_dir;
 	struct names hosts; /* that a redirect may take the token to */
 	struct ident ident;
+	struct own_tokens_said said; /* by whose word they are verified */
 	struct tokens *tokens;
 	struct fetch *fetch;
 	bool has_token; /* that is good now */
@@ -35,8 +41,13 @@ struct doctor {
 	struct start_facts facts; /* of the source, asked with the token */
 };
 
+/** Where the nth cache is, from 0; NULL: there is none. */
+const char *doctor_cache(const struct doctor *doctor, unsigned nth);
+
 /* Each adds its lines. False: what follows cannot be looked at. */
 
+/** Of a federation: asks it. */
+bool doctor_federation(struct doctor *doctor);
 /** Makes tokens and fetch. */
 bool doctor_token(struct doctor *doctor);
 /* The next three want a token. */

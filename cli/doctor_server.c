@@ -147,8 +147,9 @@ static bool find_file(struct doctor *doctor, char path[PATH_BYTES_MAX])
 static void look_at_caches(struct doctor *doctor, const char *path,
     const struct fetch_version *version)
 {
-	for (unsigned i = 0; i < doctor->servers.count; i++) {
-		const char *name = doctor->servers.of[i].origin;
+	const char *name;
+
+	for (unsigned i = 0; (name = doctor_cache(doctor, i)) != NULL; i++) {
 		char etag[FETCH_ETAG_BYTES];
 		struct err err = ERR_INIT;
 		int code = ask_byte(doctor->fetch, i + 1, &doctor->ident, path,

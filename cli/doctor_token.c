@@ -2,6 +2,7 @@
 /* cli/doctor_token.c - what `bearerfs doctor` sees of the token, see
  * doctor_impl.h. */
 #include "base/clock.h"
+#include "fetch/federation.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 #include "cli/doctor_impl.h"
 #include "cli/options.h"
 #include "cli/own_tokens.h"
+#include "cli/plan.h"
 
 enum { KEYS_WAIT_MS = 10000, KEYS_LOOK_MS = 50 };
 
@@ -46,6 +48,10 @@ static int make_tokens(struct doctor *doctor, struct err *err)
 	    .verify = true,
 	    .ca_dir = doctor->ca_dir,
 	    .timeout_ms = (uint32_t)doctor->options->timeout,
+	    .said = &doctor->said,
+	    .facts = doctor->federation != NULL
+	        ? federation_facts(doctor->federation)
+	        : NULL,
 	};
 
 	return own_tokens_new(&doctor->tokens, doctor->options, &config, err);
@@ -59,15 +65,21 @@ static int make_fetch(struct doctor *doctor, struct err *err)
 	    .source = &doctor->source,
 	    .servers = doctor->servers.of,
 	    .server_count = doctor->servers.count,
-	    .immutable = doctor->options->immutable,
+	    .federated = doctor->federated,
+	    .immutable = plan_immutable(doctor->options, doctor->federated),
 	    .ca_file = doctor->options->ca_file,
 	    .ca_dir = doctor->ca_dir,
 	    .redirect_hosts = doctor->hosts.names,
 	    .redirect_host_count = doctor->hosts.count,
 	    .timeout_ms = (uint32_t)doctor->options->timeout,
 	};
+	int code;
 
-	return fetch_new(&doctor->fetch, &config, err);
+	code = fetch_new(&doctor->fetch, &config, err);
+	if (code == 0 && doctor->federated)
+		code = federation_start(
+		    doctor->federation, doctor->fetch, err);
+	return code;
 }
 
 /* A token that has ended: it may be the clock that is wrong, which any answer
@@ -102,7 +114,7 @@ bool doctor_token(struct doctor *doctor)
 		return false;
 	}
 	code = tokens_state(doctor->tokens, &err);
-	if (code == -EKEYEXPIRED)
+	if (code == -EKEYEXPIRED && !doctor->serverless)
 		code = look_again(doctor, &err);
 	if (code < 0) {
 		doctor_line(
@@ -142,9 +154,12 @@ bool doctor_proof(struct doctor *doctor)
 	struct err err = ERR_INIT;
 	int code;
 
-	if (doctor->options->issuer == NULL && doctor->options->jwks == NULL) {
+	if (doctor->said.by == TRUSTED_BY_NOBODY) {
 		doctor_line(doctor->report, DOCTOR_OK, "signature",
-		    "not verified here: the server proves it");
+		    "%s",
+		    doctor->said.why.text[0] != '\0'
+		        ? doctor->said.why.text
+		        : "not verified here: the server proves it");
 		doctor_line(doctor->report, DOCTOR_OK, "scope",
 		    "not judged here: the server judges it");
 		return true;

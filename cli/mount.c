@@ -13,6 +13,7 @@
 #include "base/ident.h"
 #include "base/log.h"
 #include "cache/cache.h"
+#include "fetch/federation.h"
 #include "fetch/fetch.h"
 #include "fs/fs.h"
 #include "tokens/tokens.h"
@@ -28,6 +29,7 @@
 #include "cli/daemon.h"
 #include "cli/describe.h"
 #include "cli/door.h"
+#include "cli/federated.h"
 #include "cli/mounts.h"
 #include "cli/options.h"
 #include "cli/own_tokens.h"
@@ -52,6 +54,7 @@ struct mount {
 	struct ident ident; /* whose mount it is */
 	int signal_fd;
 	struct tokens *tokens;
+	struct federation *federation; /* NULL: the source is a server */
 	struct fetch *fetch;
 	struct cache *cache;
 	struct fs *fs;
@@ -90,6 +93,9 @@ static int make_tokens(struct mount *mount, struct err *err)
 	    .verify = true,
 	    .ca_dir = plan->ca_dir,
 	    .timeout_ms = plan->timeout_ms,
+	    .facts = mount->federation != NULL
+	        ? federation_facts(mount->federation)
+	        : NULL,
 	};
 
 	return own_tokens_new(&mount->tokens, plan->options, &config, err);
@@ -105,7 +111,10 @@ static int make_fetch(struct mount *mount, struct err *err)
 	    .source = &plan->source,
 	    .servers = plan->servers.of,
 	    .server_count = plan->servers.count,
-	    .immutable = options->immutable,
+	    .federated = plan->federated,
+	    .trouble = plan->federated ? federation_trouble : NULL,
+	    .trouble_arg = mount->federation,
+	    .immutable = plan->immutable,
 	    .ca_file = options->ca_file,
 	    .ca_dir = plan->ca_dir,
 	    .redirect_hosts = plan->hosts.names,
@@ -113,8 +122,12 @@ static int make_fetch(struct mount *mount, struct err *err)
 	    .timeout_ms = plan->timeout_ms,
 	    .shared = options->allow_other,
 	};
+	int code;
 
-	return fetch_new(&mount->fetch, &config, err);
+	code = fetch_new(&mount->fetch, &config, err);
+	if (code == 0 && mount->federation != NULL)
+		code = federation_start(mount->federation, mount->fetch, err);
+	return code;
 }
 
 static int make_cache(struct mount *mount, struct err *err)
@@ -132,7 +145,7 @@ static int make_cache(struct mount *mount, struct err *err)
 	    .negative_ttl_ms = (uint32_t)options->negative_ttl,
 	    .timeout_ms = plan->timeout_ms,
 	    .reads_waiting_max = reads_waiting_max(options->allow_other),
-	    .immutable = options->immutable,
+	    .immutable = plan->immutable,
 	    .shared = options->allow_other,
 	    .offline = plan->offline,
 	    .may = door_may,
@@ -228,6 +241,23 @@ static int look_at_source(struct mount *mount, enum start_verdict *verdict,
 	return 0;
 }
 
+/* Find out which servers a federation has; when it does not say so now, it may
+ * later. */
+static int ask_federation(struct mount *mount, enum start_verdict *verdict,
+    struct err *line, struct err *err)
+{
+	const struct plan *plan = mount->plan;
+
+	if (!plan->federated)
+		return 0;
+	*verdict = federated_start(
+	    &mount->federation, &plan->source, plan->options, plan->ca_dir, line);
+	if (*verdict != START_REFUSE)
+		return 0;
+	*err = *line;
+	return line->code;
+}
+
 /* Everything up to the mount itself. At most one warning about the source is
  * said, and one each about cache and time when the user's wish could not be
  * followed. */
@@ -235,11 +265,14 @@ static int make_layers(struct mount *mount, struct err *err)
 {
 	struct err line = ERR_INIT;
 	enum start_verdict verdict = START_GO;
-	int code = make_tokens(mount, err);
+	int code = ask_federation(mount, &verdict, &line, err);
 
 	if (code == 0)
-		code = make_fetch(mount, err);
+		code = make_tokens(mount, err);
 	if (code == 0)
+		code = make_fetch(mount, err);
+	/* A federation that has not answered cannot be looked at. */
+	if (code == 0 && verdict == START_GO)
 		code = look_at_source(mount, &verdict, &line, err);
 	if (code == 0)
 		code = make_cache(mount, err);
@@ -307,6 +340,7 @@ static int serve(struct mount *mount, struct err *err)
 
 static void take_down(struct mount *mount)
 {
+	federation_stop(mount->federation);
 	if (mount->fetch != NULL)
 		fetch_stop(mount->fetch);
 	if (mount->cache != NULL)
@@ -318,6 +352,7 @@ static void take_down(struct mount *mount)
 	fs_free(mount->fs);
 	cache_free(mount->cache);
 	fetch_free(mount->fetch);
+	federation_free(mount->federation);
 	tokens_free(mount->tokens);
 	control_free(mount->control);
 	if (mount->signal_fd >= 0)
@@ -354,6 +389,7 @@ int mount_run(const struct plan *plan, struct daemon *daemon)
 		mount.describe.fs = mount.fs;
 		mount.describe.cache = mount.cache;
 		mount.describe.fetch = mount.fetch;
+		mount.describe.federation = mount.federation;
 		mount.describe.tokens = mount.tokens;
 		code = serve(&mount, &err);
 	}

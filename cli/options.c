@@ -54,6 +54,8 @@ static int set_row(struct options *options, const struct option_row *row,
 {
 	int code;
 
+	options->immutable_given =
+	    options->immutable_given || strcmp(row->name, "immutable") == 0;
 	if (strcmp(row->name, "ro") != 0)
 		return option_value_set(
 		    field_of(options, row), row, value, err);

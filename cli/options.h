@@ -42,6 +42,7 @@ enum { OPTION_OFFLINE_NO, OPTION_OFFLINE_YES, OPTION_OFFLINE_AUTO };
 #define OPTION_TYPE_CHOICE      uint64_t /* which of the words, from 0 */
 
 struct options {
+	bool immutable_given; /* it was set, and is not the default */
 	char *source; /* as given, or a section's; NULL: not known yet */
 #define OPTION(name, kind, low, high, argument, fallback, help) \
 	OPTION_TYPE_##kind name;

@@ -48,8 +48,9 @@ OPTION(attr_ttl, TIME, 0, 30ULL * 86400000, "TIME", "60s",
     "how long attributes and listings are believed")
 OPTION(negative_ttl, TIME, 0, 30ULL * 86400000, "TIME", "5s",
     "how long the absence of a name is believed")
-OPTION(immutable, FLAG, 0, 0, "", "no",
-    "files under SOURCE never change once published")
+OPTION(immutable, FLAG, 0, 0, "", "",
+    "files under SOURCE never change once published (default: no; yes for "
+    "pelican:// and osdf://)")
 OPTION(offline, CHOICE, 0, 0, "no|yes|auto", "auto",
     "serve what is known while no server can be reached; auto: yes, but no "
     "with allow_other")

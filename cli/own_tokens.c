@@ -3,6 +3,7 @@
 #include "cli/own_tokens.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "tokens/tokens.h"
 
 #include <limits.h>
@@ -17,11 +18,29 @@
 /* Issuers' keys lie beside the blocks. */
 #define KEY_DIR "/keys"
 
+/* What the federation says fills in what the options leave open. */
+static void believe(struct trusted *trusted, const struct pelican_facts *facts,
+    struct own_tokens_said *said)
+{
+	said->by = trusted_ask_federation(trusted, facts, &said->why);
+	if (said->by == TRUSTED_BY_NOBODY)
+		log_line(LOG_LEVEL_INFO, LOG_CLI, "tokens not verified here",
+		    "why=%s", LOG_TEXT(said->why.text));
+	else if (said->by == TRUSTED_BY_FEDERATION)
+		log_line(LOG_LEVEL_INFO, LOG_CLI,
+		    "tokens verified by the federation's word",
+		    "issuers=%u issuer=%s base_path=%s",
+		    trusted->trust.issuer_count,
+		    LOG_TEXT(trusted->trust.issuers[0]),
+		    LOG_TEXT(trusted->base_path));
+}
+
 int own_tokens_new(struct tokens **out, const struct options *options,
     const struct own_tokens_config *config, struct err *err)
 {
 	char key_dir[PATH_MAX + sizeof(KEY_DIR)];
 	struct trusted trusted;
+	struct own_tokens_said said = {.by = TRUSTED_BY_NOBODY};
 	struct tokens_config tokens = {
 	    .clock = clock_system(),
 	    .token_file = options->token_file,
@@ -39,6 +58,12 @@ int own_tokens_new(struct tokens **out, const struct options *options,
 
 	if (code < 0)
 		return code;
+	if (trusted.trust.issuer_count > 0 || trusted.trust.jwks_file != NULL)
+		said.by = TRUSTED_BY_OPTIONS;
+	if (config->facts != NULL)
+		believe(&trusted, config->facts, &said);
+	if (config->said != NULL)
+		*config->said = said;
 	tokens.base_path = trusted.base_path;
 	if (config->cache_dir != NULL && config->cache_dir[0] != '\0') {
 		(void)snprintf(

@@ -14,8 +14,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/trusted.h"
+
 struct options;
+struct pelican_facts;
 struct tokens;
+
+/** By whose word tokens are verified. */
+struct own_tokens_said {
+	enum trusted_by by;
+	struct err why; /* of TRUSTED_BY_NOBODY, where a federation is asked */
+};
 
 /** What the options do not say. */
 struct own_tokens_config {
@@ -27,10 +36,15 @@ struct own_tokens_config {
 	bool verify;             /* against the options' issuers and keys */
 	const char *ca_dir;      /* for fetching keys; NULL: none */
 	uint32_t timeout_ms;
+	struct own_tokens_said *said; /* by whose word they are verified; NULL:
+					 it is not asked */
+	const struct pelican_facts *facts; /* of the federation, which fills in
+				  what the options leave open; NULL: none */
 };
 
 /**
- * Make it. The environment has been read then and the token in it is wiped.
+ * Make it. Whether a federation's tokens are verified here is told to the
+ * log. The environment has been read then and the token in it is wiped.
  *
  * @retval 0, or what tokens_new() gave, with its sentence.
  */

@@ -2,6 +2,8 @@
 /* cli/plan.c - see plan.h. */
 #include "cli/plan.h"
 
+#include "fetch/pelican.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -154,6 +156,26 @@ static int decide_places(
 	    plan->mountpoint, &plan->cache_warning, err);
 }
 
+int plan_source(struct fetch_source *source, struct servers *servers,
+    bool *federated, const struct options *options, struct err *err)
+{
+	int code;
+
+	*federated = pelican_is_source(options->source);
+	code = *federated
+	    ? pelican_source_parse(source, options->source, err)
+	    : fetch_source_parse(
+	          source, options->source, options->insecure_http, err);
+	if (code < 0)
+		return code;
+	return servers_parse(servers, options->server, source, err);
+}
+
+bool plan_immutable(const struct options *options, bool federated)
+{
+	return options->immutable_given ? options->immutable : federated;
+}
+
 int plan_new(struct plan **out, const struct options *options,
     const char *mountpoint, struct err *err)
 {
@@ -163,11 +185,9 @@ int plan_new(struct plan **out, const struct options *options,
 	if (plan == NULL)
 		return err_set(err, -ENOMEM, "mount: out of memory");
 	plan->options = options;
-	code = fetch_source_parse(
-	    &plan->source, options->source, options->insecure_http, err);
-	if (code == 0)
-		code = servers_parse(
-		    &plan->servers, options->server, &plan->source, err);
+	code = plan_source(&plan->source, &plan->servers, &plan->federated,
+	    options, err);
+	plan->immutable = plan_immutable(options, plan->federated);
 	if (code == 0)
 		code = decide_sharing(plan, err);
 	if (code == 0)

@@ -24,6 +24,9 @@ struct options;
 struct plan {
 	const struct options *options; /* borrowed */
 	struct fetch_source source;
+	bool federated;            /* the source is a federation, which has to
+				      be asked for its servers */
+	bool immutable;            /* no file ever changes */
 	struct servers servers;    /* caches in front of it */
 	char mountpoint[PATH_MAX]; /* real path */
 	char cache_dir[PATH_MAX];  /* "": nothing is kept on disk */
@@ -46,6 +49,15 @@ struct plan {
  */
 NODISCARD int plan_new(struct plan **out, const struct options *options,
     const char *mountpoint, struct err *err);
+
+/** Take the source apart, and the caches in front of it: what doctor and
+ *  mount do alike. @param federated  see struct plan. */
+NODISCARD int plan_source(struct fetch_source *source, struct servers *servers,
+    bool *federated, const struct options *options, struct err *err);
+
+/** Whether no file ever changes: as the option says, else by convention of
+ *  federations. */
+bool plan_immutable(const struct options *options, bool federated);
 
 /** Check the options on trust roots; `ca_dir` is the directory to use, NULL:
  *  none. */

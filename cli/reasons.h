@@ -47,7 +47,7 @@ struct reasons {
 	struct fetch_said said;
 	unsigned tried_count; /* caches of which something is remembered */
 	struct reasons_tried {
-		const char *url; /* borrowed from fetch */
+		char url[FETCH_NAME_BYTES];
 		struct fetch_said said;
 	} tried[FETCH_SERVERS_MAX];
 	uint64_t silent_ms; /* as fetch_silent_ms() */

@@ -3,6 +3,7 @@
  * people; see reasons.h. */
 #include "base/clock.h"
 #include "base/ident.h"
+#include "fetch/federation.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -159,6 +160,8 @@ void reasons_json(const struct reasons *reasons, const struct describe *mount,
 	(void)buf_printf(
 	    out, ",\"server_silent_ms\":%" PRIu64, reasons->silent_ms);
 	add_cache(out, reasons);
+	if (to->all)
+		describe_federation(mount, out);
 	(void)buf_printf(out, ",\"refusals\":");
 	refusals_json(mount, &wanted, out);
 	(void)buf_printf(
@@ -275,6 +278,8 @@ void reasons_text(const struct reasons *reasons, const struct describe *mount,
 		(void)buf_visible(out, reasons->read.needed);
 		(void)buf_append(out, "\n", 1);
 	}
+	if (mount->federation != NULL && to->all)
+		(void)federation_describe_text(mount->federation, out);
 	put_said(out, reasons);
 	put_cache(out, reasons);
 	refusals_text(mount, &wanted, out);

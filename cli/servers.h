@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "fetch/fetch.h"
 
-enum { SERVERS_MAX = FETCH_SERVERS_MAX - 1 };
+enum { SERVERS_MAX = 8 };
 
 struct servers {
 	unsigned count;

@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/own_tokens.h"
+#include "cli/plan.h"
 #include "cli/say.h"
 #include "cli/token_verify.h"
 
@@ -65,11 +66,13 @@ static int look(const struct options *options,
 	AUTO(tokens) tokens = NULL;
 	struct fetch_source source = {.path = "/"};
 	const struct own_tokens_config config = {.source_path = source.path};
+	struct servers servers;
+	bool federated;
 	int code = 0;
 
 	if (options->source != NULL)
-		code = fetch_source_parse(
-		    &source, options->source, options->insecure_http, err);
+		code = plan_source(
+		    &source, &servers, &federated, options, err);
 	if (code == 0)
 		code = own_tokens_new(&tokens, options, &config, err);
 	if (code < 0)

@@ -134,6 +134,12 @@ void call_start(struct call *call)
 
 void call_queue(struct call *call, bool first)
 {
+	/* While it had no place in a queue, its server may have gone. */
+	if (server_is_gone(call->server)) {
+		call->state = CALL_NEW;
+		call_forget_target(call);
+		call_choose(call);
+	}
 	call->state = CALL_QUEUED;
 	share_put(&call->server->shares, call, first);
 }
@@ -178,7 +184,7 @@ void call_note(const struct call *call, int status, int code)
 	};
 	const struct said_by by = {
 	    .uid = call->ident.uid,
-	    .server = call->server->is_origin ? 0 : call->server->place + 1,
+	    .server = server_said_as(call->server),
 	};
 	const char *why = call->err.text;
 

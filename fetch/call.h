@@ -82,6 +82,7 @@ struct call_kind {
 	bool
 	    aside; /* how it goes says nothing of the server, nor of the path */
 	bool cached; /* a cache may answer it, and not the origin alone */
+	bool lists;  /* it is asked where listings are */
 	/** What to ask now. Non-zero: answer that; call->err says why. */
 	int (*ask)(struct call *call, struct request_plan *plan);
 	/** The headers have ended: is the body wanted? */
@@ -246,6 +247,11 @@ struct verdict call_verdict_of(
 
 /** Decide whom it asks next; it is in no state that belongs to a server. */
 void call_choose(struct call *call) REQUIRES(fetch_thread);
+
+/** Nobody is to ask this server any more: what is queued there or on its way
+ *  asks whom it has to ask now. Not inside another walk over the calls. */
+void call_abandon(struct fetch *fetch, const struct fetch_server *server)
+    REQUIRES(fetch_thread);
 
 /** Whether another server than its own could be asked now with some hope. */
 bool call_has_other(const struct call *call) REQUIRES(fetch_thread);

@@ -14,19 +14,22 @@
 #include "base/stats.h"
 #include "fetch/call.h"
 #include "fetch/engine.h"
+#include "fetch/fleet.h"
 #include "fetch/request.h"
 
 #include <assert.h>
 
 static bool has_choice(const struct call *call)
 {
-	return call->kind->cached && call->fetch->server_count > 1;
+	return call->kind->cached && call->fetch->order_count > 1;
 }
 
 static bool may_ask(const struct call *call, const struct fetch_server *server)
 {
 	const struct fetch *fetch = call->fetch;
 
+	if (atomic_load_explicit(&server->absent, memory_order_relaxed))
+		return false;
 	if (call->only != 0)
 		return server->place + 1 == call->only;
 	if ((call->tried & 1U << server->place) != 0)
@@ -34,12 +37,12 @@ static bool may_ask(const struct call *call, const struct fetch_server *server)
 	if (server->is_origin)
 		return true;
 	return !call->at_origin && fetch->now_ms >= server->unfit_until_ms &&
-	    server_carries(server, fetch->origin->source.path, call->path) &&
+	    server_carries(server, fetch->root, call->path) &&
 	    profile_name_ok(&server->profile, call->path) == 0 &&
-	    !shun_has(&fetch->shun, server->place, call->path, fetch->now_ms);
+	    !shun_has(&fetch->shun, server->number, call->path, fetch->now_ms);
 }
 
-/* The servers as choice.h wants them. */
+/* The servers as choice.h wants them: in their order. */
 struct candidates {
 	struct choice *of[FETCH_SERVERS_MAX];
 };
@@ -48,8 +51,9 @@ static void look(struct candidates *out, const struct call *call)
 {
 	struct fetch *fetch = call->fetch;
 
-	for (unsigned i = 0; i < fetch->server_count; i++) {
-		struct fetch_server *server = &fetch->servers[i];
+	for (unsigned i = 0; i < fetch->order_count; i++) {
+		struct fetch_server *server =
+		    &fetch->servers[fetch->order[i]];
 
 		out->of[i] = may_ask(call, server) ? &server->choice : NULL;
 	}
@@ -82,17 +86,30 @@ void call_choose(struct call *call)
 	struct candidates candidates;
 	const struct choice_ask ask = {
 	    .bytes = call->bytes, .demand = call->demand};
-	unsigned place = fetch->origin->place;
+	unsigned rank;
+	struct fetch_server *server =
+	    call->kind->lists ? fetch->listings : fetch->origin;
 
 	assert(call->state == CALL_NEW);
 	if (has_choice(call)) {
 		look(&candidates, call);
-		place = choice_pick(
-		    candidates.of, fetch->server_count, &ask, fetch->now_ms);
-		if (place == fetch->server_count)
-			place = fetch->origin->place;
+		rank = choice_pick(
+		    candidates.of, fetch->order_count, &ask, fetch->now_ms);
+		if (rank < fetch->order_count)
+			server = &fetch->servers[fetch->order[rank]];
 	}
-	move_to(call, &fetch->servers[place]);
+	move_to(call, server);
+}
+
+/* Where it stands in the order; behind all when it is not in it any more. */
+static unsigned rank_of(
+    const struct fetch *fetch, const struct fetch_server *server)
+{
+	unsigned rank = 0;
+
+	while (rank < fetch->order_count && fetch->order[rank] != server->place)
+		rank++;
+	return rank;
 }
 
 bool call_has_other(const struct call *call)
@@ -103,8 +120,8 @@ bool call_has_other(const struct call *call)
 	if (!has_choice(call))
 		return false;
 	look(&candidates, call);
-	return choice_has_other(candidates.of, fetch->server_count,
-	    call->server->place, fetch->now_ms);
+	return choice_has_other(candidates.of, fetch->order_count,
+	    rank_of(fetch, call->server), fetch->now_ms);
 }
 
 void call_shun(const struct call *call, struct fetch_server *server,
@@ -116,7 +133,7 @@ void call_shun(const struct call *call, struct fetch_server *server,
 	if (server->is_origin)
 		return;
 	shun_note(
-	    &fetch->shun, server->place, call->path, fetch->now_ms + for_ms);
+	    &fetch->shun, server->number, call->path, fetch->now_ms + for_ms);
 	log_limited(&limit, 10000, LOG_LEVEL_WARN, LOG_FETCH,
 	    "cache passed over for a file", "server=%s path=%s why=%s",
 	    LOG_TEXT(server->source.origin), LOG_TEXT(call->path),
@@ -161,6 +178,7 @@ static void note_failure(struct call *call, enum retry_reason reason)
 	        (uint32_t)clock_jitter(CHOICE_JITTER_RANGE)))
 		move_queued(fetch, server);
 	server_show_choice(server);
+	fleet_failed(fetch, server);
 }
 
 bool call_leave(struct call *call, enum retry_reason reason)

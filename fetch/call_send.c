@@ -27,7 +27,7 @@ static int fill_url(
 		return buf_append(
 		    &request->url, call->target.bytes, call->target.size_bytes);
 	code = server_url_of(&request->url, call->server,
-	    call->fetch->origin->source.path, call->path, call->slash);
+	    call->fetch->root, call->path, call->slash);
 	if (code == 0 && plan->tried != NULL)
 		code = buf_printf(&request->url, "?tried=%s", plan->tried);
 	return code;

@@ -7,6 +7,7 @@
  */
 #include "fetch/call.h"
 #include "fetch/engine.h"
+#include "fetch/fleet.h"
 #include "fetch/request.h"
 
 #include <errno.h>
@@ -30,6 +31,8 @@ static int overdue(struct call *call)
 	const char *name = server->source.origin;
 	int code = -ETIMEDOUT;
 
+	if (atomic_load(&server->absent))
+		return fleet_missing(call->fetch, &call->err);
 	if (call->state == CALL_ACTIVE) {
 		if (connected_ms(call->request) == 0)
 			return err_set(&call->err, -EHOSTUNREACH,
@@ -165,6 +168,37 @@ void call_tick(struct fetch *fetch)
 	while (call != NULL) {
 		fetch->tick_next = TAILQ_NEXT(call, all_link);
 		look_at(call);
+		call = fetch->tick_next;
+	}
+}
+
+/* What is on its way at a server that is to be asked no more. */
+static void move_on(struct call *call) REQUIRES(fetch_thread);
+
+static void move_on(struct call *call)
+{
+	if (call->state == CALL_QUEUED) {
+		call_unqueue(call);
+		call_forget_target(call);
+		call_choose(call);
+		call_queue(call, false);
+	} else if (call->state == CALL_ACTIVE) {
+		struct verdict verdict = call_again(call, RETRY_ELSEWHERE,
+		    "the federation names another server");
+
+		call_drop_request(call);
+		call_judge(call, verdict);
+	}
+}
+
+void call_abandon(struct fetch *fetch, const struct fetch_server *server)
+{
+	struct call *call = TAILQ_FIRST(&fetch->calls);
+
+	while (call != NULL) {
+		fetch->tick_next = TAILQ_NEXT(call, all_link);
+		if (call->server == server)
+			move_on(call);
 		call = fetch->tick_next;
 	}
 }

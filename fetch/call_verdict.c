@@ -7,6 +7,7 @@
 #include "base/stats.h"
 #include "fetch/call.h"
 #include "fetch/engine.h"
+#include "fetch/fleet.h"
 #include "fetch/redirect.h"
 #include "fetch/request.h"
 #include "tokens/tokens.h"
@@ -296,8 +297,10 @@ static void account(struct call *call, const struct verdict *verdict)
 	unreachable = verdict->reason == RETRY_CONNECT ||
 	    verdict->reason == RETRY_UNTRUSTED;
 	server_failed(server, &call->err, unreachable);
-	if (unreachable)
+	if (unreachable) {
 		server_lost(server, fetch->now_ms);
+		fleet_failed(fetch, server);
+	}
 }
 
 void call_finished(struct request *request, CURLcode result)

@@ -3,6 +3,7 @@
 #include "fetch/document.h"
 
 #include "base/clock.h"
+#include "fetch/document_impl.h"
 #include "fetch/header.h"
 #include "fetch/request.h"
 #include "fetch/source.h"
@@ -84,9 +85,27 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return answer->code == 0 ? size * count : 0;
 }
 
-static void set_up(CURL *easy, const struct fetch_document_config *config,
-    struct answer *answer)
+static int on_progress(void *arg, curl_off_t total, curl_off_t now,
+    curl_off_t sent_total, curl_off_t sent)
 {
+	const atomic_bool *stop = arg;
+
+	(void)total;
+	(void)now;
+	(void)sent_total;
+	(void)sent;
+	return atomic_load(stop) ? 1 : 0;
+}
+
+void document_set_up(CURL *easy, const struct fetch_document_config *config)
+{
+	if (config->stop != NULL) {
+		(void)curl_easy_setopt(
+		    easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+		(void)curl_easy_setopt(
+		    easy, CURLOPT_XFERINFODATA, (void *)(uintptr_t)config->stop);
+		(void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	}
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
 	(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -96,14 +115,20 @@ static void set_up(CURL *easy, const struct fetch_document_config *config,
 	if (!config->proxied)
 		(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "bearerfs");
+	request_set_trust(easy, config->ca_file, config->ca_dir);
+}
+
+static void set_up(CURL *easy, const struct fetch_document_config *config,
+    struct answer *answer)
+{
+	document_set_up(easy, config);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, answer);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
-	request_set_trust(easy, config->ca_file, config->ca_dir);
 }
 
-static int code_of_curl(CURLcode result)
+int document_code_of(CURLcode result)
 {
 	/* Those that are not named are rare or cannot happen here. */
 	if (result == CURLE_OUT_OF_MEMORY)
@@ -172,7 +197,7 @@ static int ask(CURL *easy, struct answer *answer, const char *url,
 	if (answer->code < 0)
 		return err_set(err, answer->code, "out of memory");
 	if (result != CURLE_OK)
-		return err_set(err, code_of_curl(result), "%s",
+		return err_set(err, document_code_of(result), "%s",
 		    problem[0] != '\0' ? problem : curl_easy_strerror(result));
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +32,8 @@ struct fetch_document_config {
 	uint32_t timeout_ms; /* of all requests together, from the first name
 				look-up to the last byte */
 	bool proxied;        /* the environment may name a proxy */
+	const atomic_bool *stop; /* true: give up, within a second or so;
+				    NULL: never */
 };
 
 /** Whether the environment names a proxy. Before threads that change it. */

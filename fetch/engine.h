@@ -11,6 +11,7 @@
 #define FETCH_ENGINE_H
 
 #include "base/attr.h"
+#include "base/path.h"
 #include "base/sync.h"
 #include "fetch/fetch.h"
 #include "fetch/loop.h"
@@ -80,11 +81,24 @@ struct fetch {
 	struct mailbox *mailbox;
 	pthread_t thread;
 	_Atomic uint64_t last_number;
-	/* The caches in their order, and the origin behind them. Their number
-	 * and sources are set once. */
+	/* Places for the caches, and the origin behind them. Their number is
+	 * set once; of a federation some are empty (server.h, absent) and are
+	 * filled by fleet.c, and the last but one is for listings. */
 	struct fetch_server *servers;
 	unsigned server_count;
-	struct fetch_server *origin; /* the last one */
+	struct fetch_server *origin;   /* the last one */
+	struct fetch_server *listings; /* the origin, unless that is another */
+	/* The places that may be read from, the best first, the origin last. */
+	unsigned order[FETCH_SERVERS_MAX];
+	unsigned order_count;
+	char root[PATH_BYTES_MAX]; /* the source's path */
+	bool federated;
+	bool own_caches;    /* they are the configuration's */
+	bool unlisted;      /* nobody lists directories */
+	unsigned numbers;   /* of servers that there were */
+	struct err missing; /* why there is no origin yet */
+	void (*trouble)(void *arg);
+	void *trouble_arg;
 	bool shared;                 /* by many users */
 	bool immutable;              /* no file ever changes */
 	struct said said;

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "fetch/call.h"
 #include "fetch/engine.h"
+#include "fetch/fleet.h"
 #include "fetch/request.h"
 
 #include <assert.h>
@@ -66,26 +67,34 @@ static int copy_config(struct fetch *fetch, const struct fetch_config *config)
 	return copy_hosts(fetch, config);
 }
 
-/* The caches in their order, and the origin behind them. */
+/* The caches in their order, and the origin behind them; of a federation
+ * places for those that it will name. */
 static int make_servers(struct fetch *fetch, const struct fetch_config *config)
 {
 	unsigned caches = config->server_count;
+	unsigned last = config->federated ? FETCH_SERVERS_MAX - 1 : caches;
 
-	assert(caches < FETCH_SERVERS_MAX);
-	fetch->servers = calloc(caches + 1, sizeof(*fetch->servers));
+	assert(caches <= FETCH_CACHES_MAX);
+	fetch->servers = calloc(last + 1, sizeof(*fetch->servers));
 	if (fetch->servers == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i <= caches; i++) {
+	for (unsigned i = 0; i <= last; i++) {
 		struct fetch_server *server = &fetch->servers[i];
 
 		server_init(server,
 		    i < caches ? &config->servers[i] : config->source,
 		    config->shared);
 		server->place = i;
+		server->number = i;
+		atomic_store(
+		    &server->absent, config->federated && i >= caches);
 	}
-	fetch->server_count = caches + 1;
-	fetch->origin = &fetch->servers[caches];
+	fetch->server_count = last + 1;
+	fetch->numbers = last + 1;
+	fetch->origin = &fetch->servers[last];
 	fetch->origin->is_origin = true;
+	fetch->listings = fetch->origin;
+	fleet_init(fetch, config);
 	return 0;
 }
 
@@ -283,14 +292,30 @@ bool fetch_said(
 }
 
 bool fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
-    const char *path, struct fetch_said *out, const char **name)
+    const char *path, struct fetch_said *out, char name[FETCH_NAME_BYTES])
 {
-	*name = NULL;
+	struct fetch_server *server;
+
+	name[0] = '\0';
 	if (nth == 0 || nth >= fetch->server_count)
 		return false;
-	*name = fetch->servers[nth - 1].source.origin;
-	return said_find(&fetch->said,
-	    &(struct said_by){.uid = uid, .server = nth}, path, out);
+	server = &fetch->servers[nth - 1];
+	if (server->is_origin)
+		return false;
+	server_name(server, name);
+	return name[0] != '\0' &&
+	    said_find(&fetch->said,
+	        &(struct said_by){.uid = uid, .server = server_said_as(server)},
+	        path, out);
+}
+
+/* Whether it is to be shown: a place that nobody has is not, but for the
+ * origin's. */
+static bool is_shown(const struct fetch *fetch, unsigned place)
+{
+	const struct fetch_server *server = &fetch->servers[place];
+
+	return server == fetch->origin || !atomic_load(&server->absent);
 }
 
 static struct server_frame frame_of(struct fetch *fetch)
@@ -306,10 +331,14 @@ static struct server_frame frame_of(struct fetch *fetch)
 int fetch_describe(struct fetch *fetch, struct buf *out)
 {
 	struct server_frame frame = frame_of(fetch);
+	const char *before = "[";
 
 	for (unsigned i = 0; i < fetch->server_count; i++) {
-		(void)buf_append(out, i == 0 ? "[" : ",", 1);
+		if (!is_shown(fetch, i))
+			continue;
+		(void)buf_append(out, before, 1);
 		(void)server_describe(&fetch->servers[i], &frame, out);
+		before = ",";
 	}
 	(void)buf_append(out, "]", 1);
 	return buf_code(out);
@@ -320,6 +349,7 @@ int fetch_describe_text(struct fetch *fetch, struct buf *out)
 	struct server_frame frame = frame_of(fetch);
 
 	for (unsigned i = 0; i < fetch->server_count; i++)
-		(void)server_describe_text(&fetch->servers[i], &frame, out);
+		if (is_shown(fetch, i))
+			(void)server_describe_text(&fetch->servers[i], &frame, out);
 	return buf_code(out);
 }

@@ -39,13 +39,15 @@ enum {
 	FETCH_ETAG_BYTES = 128, /* longer ones are treated as none */
 	FETCH_URL_BYTES_MAX = 8192,
 	FETCH_SAID_BYTES = 160,
-	FETCH_SERVERS_MAX = 9, /* of a source: eight caches, and the origin */
+	FETCH_NAME_BYTES = 512, /* of a server */
+	FETCH_CACHES_MAX = 16, /* of a source */
+	FETCH_SERVERS_MAX = FETCH_CACHES_MAX + 2, /* see fetch_servers */
 	FETCH_ONLY_ORIGIN = 1 << 16,
 };
 
 /** A source, taken apart: "https://host:port" and a normal path. */
 struct fetch_source {
-	char origin[512]; /* scheme, host, port unless default; lower case */
+	char origin[FETCH_NAME_BYTES]; /* scheme, host, port unless default; lower case */
 	char path[4096];  /* of the root, decoded, normal: "/" or "/a/b" */
 	char host[256];
 	bool tls;
@@ -69,7 +71,9 @@ struct fetch_config {
 	    *servers;          /* copied; caches in front of it, the
 	                                       best first; see server= in the
 	                                       man page */
-	unsigned server_count; /* of them; < FETCH_SERVERS_MAX */
+	unsigned server_count; /* of them; <= FETCH_CACHES_MAX */
+	bool federated; /* `source` is a federation: which servers it has is
+			   told later, and again: fetch_servers_set() */
 	const char *ca_file;   /* trust roots; both NULL: the system's */
 	const char *ca_dir;    /* hashed; in addition to ca_file, if any */
 	const char *const *redirect_hosts; /* patterns: "*.pool.example.org" */
@@ -78,6 +82,11 @@ struct fetch_config {
 	bool immutable;      /* no file ever changes: bytes need no validator */
 	bool shared;         /* by many users, of whom none may take the
 				others' turn, or be told of their tokens */
+	/** Of a federation: its origin cannot be reached, or no cache of it
+	 *  works. On the fetch thread, often; must not wait. NULL: nobody
+	 *  wants to know. */
+	void (*trouble)(void *arg);
+	void *trouble_arg;
 };
 
 /** Make the loop and start its thread. */
@@ -90,6 +99,33 @@ void fetch_stop(struct fetch *fetch);
 /** Free; after fetch_stop(). */
 void fetch_free(struct fetch *fetch);
 DEFINE_FREEP(fetch, fetch_free)
+
+/** The servers of a federation's source. A cache with a path has there what
+ *  the origin has at the source's root; origin and listings have the source's
+ *  own paths. */
+struct fetch_servers {
+	struct fetch_source origin;   /* versions, and what no cache has */
+	bool apart;                   /* `listings` is another server */
+	bool unlisted;                /* nobody lists its directories */
+	struct fetch_source listings; /* when apart */
+	unsigned cache_count;
+	struct fetch_source caches[FETCH_CACHES_MAX]; /* the best first */
+};
+
+/**
+ * Have these servers from now on, in place of those before; copied. What is
+ * on its way at a server that is left out goes on at another one, and no
+ * token goes there any more. Caches of the configuration stay, and stand for
+ * those of the list.
+ *
+ * @retval 0 or -ENOMEM
+ */
+NODISCARD int fetch_servers_set(
+    struct fetch *fetch, const struct fetch_servers *servers);
+
+/** It could not be found out which servers there are: what is asked
+ *  meanwhile waits, and this is why it gets no answer. */
+void fetch_servers_missing(struct fetch *fetch, const struct err *why);
 
 enum fetch_kind { FETCH_FILE, FETCH_DIRECTORY };
 
@@ -282,10 +318,10 @@ struct fetch_said {
 bool fetch_said(
     struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out);
 
-/** The same of the nth cache. @param name  where it is, borrowed for the life
- *  of `fetch`; NULL: there is no nth. */
+/** The same of the nth cache. @param name  where it is; "": there is no nth,
+ *  but there may be a later one, up to FETCH_CACHES_MAX. */
 bool fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
-    const char *path, struct fetch_said *out, const char **name);
+    const char *path, struct fetch_said *out, char name[FETCH_NAME_BYTES]);
 
 /** Append a JSON array of servers: "url", "role", "state", "latency_ms",
  *  "requests", "received_bytes", "share_percent", "rate_bytes_per_s",

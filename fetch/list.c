@@ -62,6 +62,10 @@ static int plan_list(struct call *call, struct request_plan *plan)
 {
 	struct list_call *list = list_of(call);
 
+	if (call->fetch->unlisted)
+		return err_set(&call->err, -EOPNOTSUPP,
+		    "the federation has no listings here; open files by "
+		    "their path");
 	if (!list->by_page &&
 	    !profile_ask_dav(&call->server->profile, call->fetch->now_ms))
 		list->by_page = true;
@@ -280,6 +284,7 @@ static const struct call_kind list_kind = {
     .size_bytes = sizeof(struct list_call),
     .silent_ms = FETCH_SILENT_LIST_MS,
     .right = TOKENS_LIST,
+    .lists = true,
     .ask = plan_list,
     .head = head,
     .body = body,

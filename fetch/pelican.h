@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct fetch_source;
+
 enum {
 	PELICAN_HEADERS_BYTES_MAX = 64 * 1024,
 	PELICAN_DOCUMENT_BYTES_MAX = 64 * 1024,
@@ -149,5 +151,18 @@ NODISCARD int pelican_federation_read(struct pelican_federation *out,
     const char *text, size_t size_bytes, struct err *err);
 
 void pelican_federation_fini(struct pelican_federation *federation);
+
+/** Whether a SOURCE names a federation: pelican://HOST/PATH, osdf:///PATH. */
+bool pelican_is_source(const char *url);
+
+/**
+ * Take it apart. Its `origin` is "pelican://host[:port]", which names the
+ * federation and is no server; osdf:// is the Open Science Data Federation.
+ *
+ * @retval 0        done.
+ * @retval -EINVAL  as fetch_source_parse(), or no path in the federation.
+ */
+NODISCARD int pelican_source_parse(
+    struct fetch_source *out, const char *url, struct err *err);
 
 #endif

@@ -14,6 +14,18 @@ void profile_init(struct profile *profile)
 	*profile = (struct profile){.dav = PROFILE_DAV_UNKNOWN};
 }
 
+void profile_host_changed(struct profile *profile)
+{
+	profile->dav = PROFILE_DAV_UNKNOWN;
+	profile->dav_refusals = 0;
+	profile->xrootd = false;
+	profile->times_differ = false;
+	profile->digests_missing = 0;
+	atomic_store(&profile->has_dav, false);
+	atomic_store(&profile->digests, 0);
+	atomic_store(&profile->digest_none_ms, 0);
+}
+
 void profile_saw(struct profile *profile, const struct response *response)
 {
 	/* XRootD tells itself by its Server header. A proxy may hide that,

@@ -57,6 +57,10 @@ struct profile {
 
 void profile_init(struct profile *profile);
 
+/** Another host is asked in its place: what was learned of the first one is
+ *  forgotten, but for what holds of the source (profile_data()). */
+void profile_host_changed(struct profile *profile);
+
 /** Learn what any answer shows. */
 void profile_saw(struct profile *profile, const struct response *response);
 

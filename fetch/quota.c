@@ -182,7 +182,7 @@ void fetch_quota(struct fetch *fetch, const struct ident *ident,
     fetch_quota_fn answer, void *arg)
 {
 	struct call_ask what = {
-	    .ident = ident, .path = fetch->origin->source.path, .demand = true};
+	    .ident = ident, .path = fetch->root, .demand = true};
 	struct call *call = call_new(fetch, &quota_kind, &what);
 
 	if (call == NULL) {

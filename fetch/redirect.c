@@ -75,7 +75,8 @@ int redirect_look(struct redirect *out, struct buf *url,
 	    source_token_may_go(NULL, rules->hosts, rules->host_count, &host);
 	for (unsigned i = 0; i < rules->server_count; i++)
 		out->token_may_go = out->token_may_go ||
-		    source_token_may_go(
-		        &rules->servers[i].source, NULL, 0, &host);
+		    (!atomic_load(&rules->servers[i].absent) &&
+		        source_token_may_go(
+		            &rules->servers[i].source, NULL, 0, &host));
 	return 0;
 }

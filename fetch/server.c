@@ -37,6 +37,51 @@ void server_init(
 	(void)pthread_mutex_init(&server->mutex, NULL);
 }
 
+bool server_is_gone(const struct fetch_server *server)
+{
+	return !server->is_origin &&
+	    atomic_load_explicit(&server->absent, memory_order_relaxed);
+}
+
+unsigned server_said_as(const struct fetch_server *server)
+{
+	return server->is_origin ? 0 : atomic_load(&server->number) + 1;
+}
+
+void server_assign(struct fetch_server *server,
+    const struct fetch_source *source, unsigned number)
+{
+	atomic_store(&server->number, number);
+	server->choice = (struct choice){0};
+	server->unfit_until_ms = 0;
+	server->hold_until_ms = 0;
+	server->down = false;
+	profile_host_changed(&server->profile);
+	atomic_store(&server->lost_ms, 0);
+	atomic_store(&server->requests, 0);
+	atomic_store(&server->received_bytes, 0);
+	atomic_store(&server->latency_us, 0);
+	atomic_store(&server->skew_s, SERVER_SKEW_UNKNOWN);
+	server_show_choice(server);
+	server_enter(server);
+	server->source = *source;
+	server->last_status = 0;
+	server->last_error[0] = '\0';
+	server->shown_down = false;
+	server_leave(server);
+	atomic_store(&server->absent, false);
+}
+
+void server_name(struct fetch_server *server, char out[FETCH_NAME_BYTES])
+{
+	out[0] = '\0';
+	if (atomic_load(&server->absent))
+		return;
+	server_enter(server);
+	memcpy(out, server->source.origin, FETCH_NAME_BYTES);
+	server_leave(server);
+}
+
 void server_fini(struct fetch_server *server)
 {
 	(void)pthread_mutex_destroy(&server->mutex);
@@ -70,6 +115,8 @@ bool server_may_start(
 {
 	const unsigned *active_of = server->active_of;
 
+	if (atomic_load_explicit(&server->absent, memory_order_relaxed))
+		return false;
 	if (now_ms < server->hold_until_ms)
 		return false;
 	if (server->active >= SERVER_REQUESTS_MAX)

@@ -49,9 +49,12 @@ enum server_rank {
 };
 
 struct fetch_server {
-	struct fetch_source source;
-	unsigned place; /* in the order, from 0 */
-	bool is_origin; /* the last one */
+	struct fetch_source source; /* other threads: server_name() */
+	unsigned place;     /* among the fetch's, from 0 */
+	atomic_uint number; /* of this server; of another here, another */
+	bool is_origin;     /* it is asked for versions, or for listings */
+	bool is_listings;   /* for those alone */
+	atomic_bool absent; /* nobody has this place; it is not asked */
 	struct profile profile;
 	struct choice choice; /* of ranges */
 	uint64_t unfit_until_ms;
@@ -83,6 +86,20 @@ void server_leave(struct fetch_server *server) RELEASES(fetch_queue_lock);
 void server_init(struct fetch_server *server, const struct fetch_source *source,
     bool shared);
 void server_fini(struct fetch_server *server);
+
+/** Whether it is a cache that is not to be asked any more. */
+bool server_is_gone(const struct fetch_server *server);
+
+/** As whom said.h remembers it. */
+unsigned server_said_as(const struct fetch_server *server);
+
+/** Another server takes this place, of which nothing is known yet. */
+void server_assign(struct fetch_server *server,
+    const struct fetch_source *source, unsigned number);
+
+/** Copy where it is, "https://host:port"; "": nobody has the place. Any
+ *  thread. */
+void server_name(struct fetch_server *server, char out[FETCH_NAME_BYTES]);
 
 /** Whether a server's address stands for the path, seen from the source whose
  *  root is `root`: one without a path has the origin's paths, one with a path

@@ -7,6 +7,7 @@
 
 /* What the lock guards, copied out. */
 struct shown {
+	char name[FETCH_NAME_BYTES];
 	const char *state;
 	int status;
 	char error[ERR_TEXT_BYTES];
@@ -22,6 +23,7 @@ static void look(struct fetch_server *server, const struct server_frame *frame,
 	    ? 0
 	    : (unsigned)(bytes * 100 / frame->received_bytes);
 	server_enter(server);
+	memcpy(out->name, server->source.origin, sizeof(out->name));
 	out->status = server->last_status;
 	memcpy(out->error, server->last_error, sizeof(out->error));
 	if (server->shown_down)
@@ -35,6 +37,8 @@ static void look(struct fetch_server *server, const struct server_frame *frame,
 
 static const char *role_of(const struct fetch_server *server)
 {
+	if (server->is_listings)
+		return "listings";
 	return server->is_origin ? "origin" : "cache";
 }
 
@@ -47,7 +51,7 @@ int server_describe(struct fetch_server *server,
 
 	look(server, frame, &shown);
 	(void)buf_printf(out, "{\"url\":");
-	(void)buf_json(out, server->source.origin);
+	(void)buf_json(out, shown.name);
 	(void)buf_printf(out,
 	    ",\"role\":\"%s\",\"state\":\"%s\",\"latency_ms\":%" PRIu64
 	    ".%03" PRIu64 ",\"requests\":%" PRIu64
@@ -77,7 +81,7 @@ int server_describe_text(struct fetch_server *server,
 	    "server: %s (%s) %s, %" PRIu64 ".%01" PRIu64
 	    " ms to the first byte, %" PRIu64 " requests, %" PRIu64
 	    " bytes (%u %%)\n",
-	    server->source.origin, role_of(server), shown.state,
+	    shown.name, role_of(server), shown.state,
 	    latency_us / 1000, latency_us % 1000 / 100,
 	    atomic_load(&server->requests),
 	    atomic_load(&server->received_bytes), shown.percent);

@@ -22,7 +22,7 @@ MAY_CALL = {
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
           "fetch": {"fetch.h", "sink.h", "digest.h", "document.h",
-                    "pelican.h"},
+                    "federation.h", "pelican.h"},
           "cache/store": {"store.h", "upkeep.h"}, "cache": {"cache.h"},
           "fs": {"fs.h"}}
 # A third-party library is private to the folders named here.

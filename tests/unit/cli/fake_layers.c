@@ -39,7 +39,7 @@ int __wrap_tokens_describe_used_text(struct tokens *tokens,
 bool __wrap_fetch_said(
     struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out);
 bool __wrap_fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
-    const char *path, struct fetch_said *out, const char **name);
+    const char *path, struct fetch_said *out, char name[FETCH_NAME_BYTES]);
 void __wrap_cache_known(struct cache *cache, const struct ident *ident,
     const char *path, cache_known_fn answer, void *arg);
 int __wrap_fetch_describe(struct fetch *fetch, struct buf *out);
@@ -173,12 +173,13 @@ bool __wrap_fetch_said(
 }
 
 bool __wrap_fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
-    const char *path, struct fetch_said *out, const char **name)
+    const char *path, struct fetch_said *out, char name[FETCH_NAME_BYTES])
 {
 	(void)fetch;
 	(void)uid;
 	(void)path;
-	*name = nth <= 2 ? "https://cache.example.org" : NULL;
+	(void)snprintf(name, FETCH_NAME_BYTES, "%s",
+	    nth <= 2 ? "https://cache.example.org" : "");
 	if (nth != 2 || fake.cache_said.at_s == 0)
 		return false;
 	*out = fake.cache_said;

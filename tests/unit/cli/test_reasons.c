@@ -328,7 +328,8 @@ static void both_forms_tell_it(void **state)
 	(void)strcpy(facts.known.facts.freshness, "fresh");
 	said(403, 0, 5);
 	facts.tried_count = 1;
-	facts.tried[0].url = "https://c.example";
+	(void)snprintf(facts.tried[0].url, sizeof(facts.tried[0].url),
+	    "https://c.example");
 	facts.tried[0].said = facts.said;
 	facts.tried[0].said.status = 0;
 	facts.tried[0].said.at_s -= 5;

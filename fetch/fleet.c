@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fetch/fleet.c - see fleet.h. */
+#include "fetch/fleet.h"
+
+#include "base/log.h"
+#include "fetch/call.h"
+#include "fetch/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Behind the caches: fetch_config, federated. */
+enum { LISTINGS_PLACE = FETCH_CACHES_MAX };
+
+void fleet_init(struct fetch *fetch, const struct fetch_config *config)
+{
+	fetch->federated = config->federated;
+	fetch->own_caches = config->server_count > 0;
+	fetch->trouble = config->trouble;
+	fetch->trouble_arg = config->trouble_arg;
+	memcpy(fetch->root, config->source->path,
+	    strlen(config->source->path) + 1);
+	(void)err_set(&fetch->missing, -EHOSTUNREACH,
+	    "%s has not told its servers yet", config->source->origin);
+	for (unsigned i = 0; i < config->server_count; i++)
+		fetch->order[fetch->order_count++] = i;
+	fetch->order[fetch->order_count++] = fetch->origin->place;
+	if (!config->federated)
+		return;
+	fetch->servers[LISTINGS_PLACE].is_origin = true;
+	fetch->servers[LISTINGS_PLACE].is_listings = true;
+}
+
+static bool is_at(
+    const struct fetch_server *server, const struct fetch_source *source)
+{
+	return !atomic_load(&server->absent) &&
+	    strcmp(server->source.origin, source->origin) == 0 &&
+	    strcmp(server->source.path, source->path) == 0;
+}
+
+static struct fetch_server *find_cache(
+    const struct fetch *fetch, const struct fetch_source *source)
+{
+	for (unsigned i = 0; i < FETCH_CACHES_MAX; i++) {
+		if (is_at(&fetch->servers[i], source))
+			return &fetch->servers[i];
+	}
+	return NULL;
+}
+
+/* A free place; there is one, for as many are named at most. */
+static struct fetch_server *find_place(const struct fetch *fetch)
+{
+	for (unsigned i = 0; i < FETCH_CACHES_MAX; i++) {
+		if (atomic_load(&fetch->servers[i].absent))
+			return &fetch->servers[i];
+	}
+	return NULL;
+}
+
+/* Caches that are not named any more leave. What they were asked asks
+ * elsewhere, when all have their places. */
+static uint32_t dismiss(
+    struct fetch *fetch, const struct fetch_servers *servers)
+{
+	uint32_t gone = 0;
+
+	for (unsigned i = 0; i < FETCH_CACHES_MAX; i++) {
+		struct fetch_server *server = &fetch->servers[i];
+		bool named = atomic_load(&server->absent);
+
+		for (unsigned j = 0; j < servers->cache_count && !named; j++)
+			named = is_at(server, &servers->caches[j]);
+		if (named)
+			continue;
+		atomic_store(&server->absent, true);
+		gone |= 1U << i;
+	}
+	return gone;
+}
+
+/* Abandoning a place before another server gets it, and after the order is
+ * made: a call chooses among those that there are. */
+static void abandon(struct fetch *fetch, uint32_t places)
+    REQUIRES(fetch_thread);
+
+static void abandon(struct fetch *fetch, uint32_t places)
+{
+	for (unsigned i = 0; i < fetch->server_count; i++) {
+		if ((places & 1U << i) != 0)
+			call_abandon(fetch, &fetch->servers[i]);
+	}
+}
+
+static void take_caches(
+    struct fetch *fetch, const struct fetch_servers *servers)
+    REQUIRES(fetch_thread);
+
+static void take_caches(
+    struct fetch *fetch, const struct fetch_servers *servers)
+{
+	uint32_t gone;
+
+	if (fetch->own_caches)
+		return;
+	gone = dismiss(fetch, servers);
+	fetch->order_count = 0;
+	for (unsigned i = 0; i < servers->cache_count; i++) {
+		struct fetch_server *server =
+		    find_cache(fetch, &servers->caches[i]);
+
+		if (server != NULL)
+			fetch->order[fetch->order_count++] = server->place;
+	}
+	fetch->order[fetch->order_count++] = fetch->origin->place;
+	abandon(fetch, gone);
+	fetch->order_count = 0;
+	for (unsigned i = 0; i < servers->cache_count; i++) {
+		const struct fetch_source *source = &servers->caches[i];
+		struct fetch_server *server = find_cache(fetch, source);
+
+		if (server == NULL) {
+			server = find_place(fetch);
+			if (server == NULL)
+				break;
+			server_assign(server, source, fetch->numbers++);
+		}
+		fetch->order[fetch->order_count++] = server->place;
+	}
+	fetch->order[fetch->order_count++] = fetch->origin->place;
+}
+
+/* Another server where the origin or the listings were. */
+static void replace(struct fetch *fetch, struct fetch_server *server,
+    const struct fetch_source *source) REQUIRES(fetch_thread);
+
+static void replace(struct fetch *fetch, struct fetch_server *server,
+    const struct fetch_source *source)
+{
+	bool new = atomic_load(&server->absent);
+
+	if (is_at(server, source))
+		return;
+	server_assign(server, source, fetch->numbers++);
+	/* What has waited for it stays in its queue. */
+	if (!new)
+		call_abandon(fetch, server);
+}
+
+static void apply(struct fetch *fetch, const struct fetch_servers *servers)
+    REQUIRES(fetch_thread);
+
+static void apply(struct fetch *fetch, const struct fetch_servers *servers)
+{
+	struct fetch_server *listings = &fetch->servers[LISTINGS_PLACE];
+	struct fetch_server *before = fetch->listings;
+
+	replace(fetch, fetch->origin, &servers->origin);
+	take_caches(fetch, servers);
+	fetch->unlisted = servers->unlisted;
+	fetch->listings = servers->apart ? listings : fetch->origin;
+	if (servers->apart)
+		replace(fetch, listings, &servers->listings);
+	else
+		atomic_store(&listings->absent, true);
+	if (before != fetch->listings)
+		call_abandon(fetch, before);
+	log_line(LOG_LEVEL_INFO, LOG_FETCH, "servers of the federation",
+	    "origin=%s caches=%u", LOG_TEXT(fetch->origin->source.origin),
+	    fetch->order_count - 1);
+}
+
+/* On its way to the loop. */
+struct set_post {
+	struct post post;
+	struct fetch_servers servers;
+};
+
+static void deliver_set(struct post *post, struct fetch *fetch)
+{
+	struct set_post *set = CONTAINER_OF(post, struct set_post, post);
+
+	fetch_assert_thread(fetch);
+	apply(fetch, &set->servers);
+	free(set);
+}
+
+int fetch_servers_set(struct fetch *fetch, const struct fetch_servers *servers)
+{
+	struct set_post *set = malloc(sizeof(*set));
+
+	if (set == NULL)
+		return -ENOMEM;
+	set->post = (struct post){.deliver = deliver_set};
+	set->servers = *servers;
+	if (!mailbox_send(fetch->mailbox, &set->post))
+		free(set);
+	return 0;
+}
+
+struct missing_post {
+	struct post post;
+	struct err why;
+};
+
+static void deliver_missing(struct post *post, struct fetch *fetch)
+{
+	struct missing_post *missing =
+	    CONTAINER_OF(post, struct missing_post, post);
+
+	fetch_assert_thread(fetch);
+	fetch->missing = missing->why;
+	if (atomic_load(&fetch->origin->absent)) {
+		server_failed(fetch->origin, &missing->why, true);
+		server_lost(fetch->origin, fetch->now_ms);
+	}
+	free(missing);
+}
+
+void fetch_servers_missing(struct fetch *fetch, const struct err *why)
+{
+	struct missing_post *missing = malloc(sizeof(*missing));
+
+	/* Without it, what waits has another sentence. */
+	if (missing == NULL)
+		return;
+	*missing = (struct missing_post){
+	    .post.deliver = deliver_missing, .why = *why};
+	if (!mailbox_send(fetch->mailbox, &missing->post))
+		free(missing);
+}
+
+int fleet_missing(const struct fetch *fetch, struct err *err)
+{
+	return err_set(err, -EHOSTUNREACH, "%s", fetch->missing.text);
+}
+
+void fleet_failed(struct fetch *fetch, const struct fetch_server *server)
+{
+	if (fetch->trouble == NULL)
+		return;
+	/* All but the origin, which is the last. */
+	for (unsigned i = 0; i + 1 < fetch->order_count && !server->is_origin;
+	     i++) {
+		const struct fetch_server *cache =
+		    &fetch->servers[fetch->order[i]];
+
+		if (!choice_rests(&cache->choice, fetch->now_ms))
+			return;
+	}
+	fetch->trouble(fetch->trouble_arg);
+}
