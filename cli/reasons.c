@@ -107,7 +107,7 @@ static void find_tried(struct reasons *out, const struct describe *mount,
     const struct describe_to *to)
 {
 	out->tried_count = 0;
-	for (unsigned nth = 1; nth <= FETCH_CACHES_MAX; nth++) {
+	for (unsigned nth = 1; nth < FETCH_SERVERS_MAX; nth++) {
 		struct reasons_tried *tried = &out->tried[out->tried_count];
 		bool known = fetch_said_by(mount->fetch, nth, asker(mount, to),
 		    out->server_path, &tried->said, tried->url);

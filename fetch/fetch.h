@@ -40,8 +40,9 @@ enum {
 	FETCH_URL_BYTES_MAX = 8192,
 	FETCH_SAID_BYTES = 160,
 	FETCH_NAME_BYTES = 512, /* of a server */
-	FETCH_CACHES_MAX = 16, /* of a source */
-	FETCH_SERVERS_MAX = FETCH_CACHES_MAX + 2, /* see fetch_servers */
+	FETCH_CACHES_MAX = 12, /* of a source */
+	/* Caches, as many that leave while others come, listings, origin. */
+	FETCH_SERVERS_MAX = 2 * FETCH_CACHES_MAX + 2,
 	FETCH_ONLY_ORIGIN = 1 << 16,
 };
 
@@ -319,7 +320,7 @@ bool fetch_said(
     struct fetch *fetch, uid_t uid, const char *path, struct fetch_said *out);
 
 /** The same of the nth cache. @param name  where it is; "": there is no nth,
- *  but there may be a later one, up to FETCH_CACHES_MAX. */
+ *  but there may be a later one, below FETCH_SERVERS_MAX. */
 bool fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
     const char *path, struct fetch_said *out, char name[FETCH_NAME_BYTES]);
 

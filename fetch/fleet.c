@@ -6,12 +6,16 @@
 #include "fetch/call.h"
 #include "fetch/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Behind the caches: fetch_config, federated. */
-enum { LISTINGS_PLACE = FETCH_CACHES_MAX };
+/* Caches have twice as many places as there may be: those that leave keep
+ * theirs until what they were asked has moved to those that come. */
+enum { CACHE_PLACES = 2 * FETCH_CACHES_MAX, LISTINGS_PLACE = CACHE_PLACES };
+
+static_assert(FETCH_SERVERS_MAX <= 32, "call.h, tried: a bit each");
 
 void fleet_init(struct fetch *fetch, const struct fetch_config *config)
 {
@@ -43,31 +47,34 @@ static bool is_at(
 static struct fetch_server *find_cache(
     const struct fetch *fetch, const struct fetch_source *source)
 {
-	for (unsigned i = 0; i < FETCH_CACHES_MAX; i++) {
+	for (unsigned i = 0; i < CACHE_PLACES; i++) {
 		if (is_at(&fetch->servers[i], source))
 			return &fetch->servers[i];
 	}
 	return NULL;
 }
 
-/* A free place; there is one, for as many are named at most. */
-static struct fetch_server *find_place(const struct fetch *fetch)
+/* A free place, and not one of those that were left a moment ago. */
+static struct fetch_server *find_place(
+    const struct fetch *fetch, uint32_t left)
 {
-	for (unsigned i = 0; i < FETCH_CACHES_MAX; i++) {
-		if (atomic_load(&fetch->servers[i].absent))
-			return &fetch->servers[i];
-	}
-	return NULL;
+	unsigned i = 0;
+
+	while ((left & 1U << i) != 0 ||
+	    !atomic_load(&fetch->servers[i].absent))
+		i++;
+	assert(i < CACHE_PLACES);
+	return &fetch->servers[i];
 }
 
-/* Caches that are not named any more leave. What they were asked asks
- * elsewhere, when all have their places. */
+/* Caches that are not named any more leave. @return their places, a bit
+ * each */
 static uint32_t dismiss(
     struct fetch *fetch, const struct fetch_servers *servers)
 {
-	uint32_t gone = 0;
+	uint32_t left = 0;
 
-	for (unsigned i = 0; i < FETCH_CACHES_MAX; i++) {
+	for (unsigned i = 0; i < CACHE_PLACES; i++) {
 		struct fetch_server *server = &fetch->servers[i];
 		bool named = atomic_load(&server->absent);
 
@@ -76,77 +83,57 @@ static uint32_t dismiss(
 		if (named)
 			continue;
 		atomic_store(&server->absent, true);
-		gone |= 1U << i;
+		left |= 1U << i;
 	}
-	return gone;
+	return left;
 }
 
-/* Abandoning a place before another server gets it, and after the order is
- * made: a call chooses among those that there are. */
-static void abandon(struct fetch *fetch, uint32_t places)
-    REQUIRES(fetch_thread);
+/* What they were asked asks those that there are now. */
+static void abandon(struct fetch *fetch, uint32_t left) REQUIRES(fetch_thread);
 
-static void abandon(struct fetch *fetch, uint32_t places)
+static void abandon(struct fetch *fetch, uint32_t left)
 {
-	for (unsigned i = 0; i < fetch->server_count; i++) {
-		if ((places & 1U << i) != 0)
+	for (unsigned i = 0; i < CACHE_PLACES; i++) {
+		if ((left & 1U << i) != 0)
 			call_abandon(fetch, &fetch->servers[i]);
 	}
 }
 
-static void take_caches(
-    struct fetch *fetch, const struct fetch_servers *servers)
-    REQUIRES(fetch_thread);
+static void take_caches(struct fetch *fetch,
+    const struct fetch_servers *servers) REQUIRES(fetch_thread);
 
 static void take_caches(
     struct fetch *fetch, const struct fetch_servers *servers)
 {
-	uint32_t gone;
+	uint32_t left;
 
 	if (fetch->own_caches)
 		return;
-	gone = dismiss(fetch, servers);
-	fetch->order_count = 0;
-	for (unsigned i = 0; i < servers->cache_count; i++) {
-		struct fetch_server *server =
-		    find_cache(fetch, &servers->caches[i]);
-
-		if (server != NULL)
-			fetch->order[fetch->order_count++] = server->place;
-	}
-	fetch->order[fetch->order_count++] = fetch->origin->place;
-	abandon(fetch, gone);
+	left = dismiss(fetch, servers);
 	fetch->order_count = 0;
 	for (unsigned i = 0; i < servers->cache_count; i++) {
 		const struct fetch_source *source = &servers->caches[i];
 		struct fetch_server *server = find_cache(fetch, source);
 
 		if (server == NULL) {
-			server = find_place(fetch);
-			if (server == NULL)
-				break;
+			server = find_place(fetch, left);
 			server_assign(server, source, fetch->numbers++);
 		}
 		fetch->order[fetch->order_count++] = server->place;
 	}
 	fetch->order[fetch->order_count++] = fetch->origin->place;
+	abandon(fetch, left);
 }
 
-/* Another server where the origin or the listings were. */
-static void replace(struct fetch *fetch, struct fetch_server *server,
-    const struct fetch_source *source) REQUIRES(fetch_thread);
-
-static void replace(struct fetch *fetch, struct fetch_server *server,
+/* Another server where the origin or the listings were.
+ * @return whether it is another one */
+static bool replace(struct fetch *fetch, struct fetch_server *server,
     const struct fetch_source *source)
 {
-	bool new = atomic_load(&server->absent);
-
 	if (is_at(server, source))
-		return;
+		return false;
 	server_assign(server, source, fetch->numbers++);
-	/* What has waited for it stays in its queue. */
-	if (!new)
-		call_abandon(fetch, server);
+	return true;
 }
 
 static void apply(struct fetch *fetch, const struct fetch_servers *servers)
@@ -155,18 +142,21 @@ static void apply(struct fetch *fetch, const struct fetch_servers *servers)
 static void apply(struct fetch *fetch, const struct fetch_servers *servers)
 {
 	struct fetch_server *listings = &fetch->servers[LISTINGS_PLACE];
-	struct fetch_server *before = fetch->listings;
+	bool moved = replace(fetch, fetch->origin, &servers->origin);
 
-	replace(fetch, fetch->origin, &servers->origin);
-	take_caches(fetch, servers);
 	fetch->unlisted = servers->unlisted;
 	fetch->listings = servers->apart ? listings : fetch->origin;
-	if (servers->apart)
-		replace(fetch, listings, &servers->listings);
-	else
+	if (!servers->apart)
 		atomic_store(&listings->absent, true);
-	if (before != fetch->listings)
-		call_abandon(fetch, before);
+	else
+		moved = replace(fetch, listings, &servers->listings) || moved;
+	take_caches(fetch, servers);
+	/* Also what has waited at the origin's empty place. */
+	if (moved || !servers->apart) {
+		call_abandon(fetch, listings);
+		if (moved)
+			call_abandon(fetch, fetch->origin);
+	}
 	log_line(LOG_LEVEL_INFO, LOG_FETCH, "servers of the federation",
 	    "origin=%s caches=%u", LOG_TEXT(fetch->origin->source.origin),
 	    fetch->order_count - 1);

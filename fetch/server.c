@@ -39,7 +39,7 @@ void server_init(
 
 bool server_is_gone(const struct fetch_server *server)
 {
-	return !server->is_origin &&
+	return (!server->is_origin || server->is_listings) &&
 	    atomic_load_explicit(&server->absent, memory_order_relaxed);
 }
 

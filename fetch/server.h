@@ -87,7 +87,8 @@ void server_init(struct fetch_server *server, const struct fetch_source *source,
     bool shared);
 void server_fini(struct fetch_server *server);
 
-/** Whether it is a cache that is not to be asked any more. */
+/** Whether it is not to be asked any more; not so the origin, which is waited
+ *  for. */
 bool server_is_gone(const struct fetch_server *server);
 
 /** As whom said.h remembers it. */

@@ -185,9 +185,14 @@ void cluster_begin(struct cluster *cluster, const struct cluster_config *config)
 {
 	char urls[CLUSTER_MAX][128];
 	const char *names[CLUSTER_MAX];
-	struct rig_config rig = {.server_count = config->caches,
+	struct rig_config rig = {
+	    .server_count = config->federated ? 0 : config->caches,
 	    .servers = names,
-	    .immutable = config->immutable};
+	    .immutable = config->immutable,
+	    .federated = config->federated,
+	    .timeout_ms = config->timeout_ms,
+	    .trouble = config->trouble,
+	    .trouble_arg = config->trouble_arg};
 
 	assert(config->caches < CLUSTER_MAX);
 	memset(cluster, 0, sizeof(*cluster));
@@ -217,6 +222,31 @@ void cluster_end(struct cluster *cluster)
 		if (cluster->members[i].server != NULL)
 			server_free(cluster->members[i].server);
 	}
+}
+
+static void source_at(
+    const struct cluster *cluster, unsigned member, struct fetch_source *out)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(fetch_source_parse(out,
+	                     server_url(cluster->members[member].server), true,
+	                     &err),
+	    0);
+}
+
+void cluster_name(
+    struct cluster *cluster, const unsigned *caches, unsigned count)
+{
+	struct fetch_servers *servers = calloc(1, sizeof(*servers));
+
+	assert(servers != NULL);
+	source_at(cluster, cluster->count - 1, &servers->origin);
+	servers->cache_count = count;
+	for (unsigned i = 0; i < count; i++)
+		source_at(cluster, caches[i], &servers->caches[i]);
+	assert_int_equal(fetch_servers_set(cluster->rig.fetch, servers), 0);
+	free(servers);
 }
 
 void cluster_fault(struct cluster *cluster, unsigned at, enum fault fault)

@@ -65,11 +65,20 @@ struct cluster_config {
 	bool tls;
 	bool immutable;
 	const char *prefix; /* path of the caches' URLs; NULL: none */
+	bool federated;     /* nobody is known but by cluster_name() */
+	uint32_t timeout_ms;
+	void (*trouble)(void *arg);
+	void *trouble_arg;
 };
 
 void cluster_begin(
     struct cluster *cluster, const struct cluster_config *config);
 void cluster_end(struct cluster *cluster);
+
+/** Name the caches that are read from now on, the best first, and the
+ *  origin. */
+void cluster_name(
+    struct cluster *cluster, const unsigned *caches, unsigned count);
 
 void cluster_fault(struct cluster *cluster, unsigned member, enum fault fault);
 

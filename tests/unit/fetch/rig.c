@@ -54,6 +54,9 @@ void rig_init(struct rig *rig, const struct rig_config *config)
 	    .redirect_host_count = config->redirect_host_count,
 	    .timeout_ms = config->timeout_ms == 0 ? 60000 : config->timeout_ms,
 	    .shared = config->shared,
+	    .federated = config->federated,
+	    .trouble = config->trouble,
+	    .trouble_arg = config->trouble_arg,
 	};
 	assert_int_equal(fetch_new(&rig->fetch, &fetch_config, &err), 0);
 }

@@ -34,6 +34,9 @@ struct rig_config {
 	uint32_t timeout_ms; /* 0: 60 s */
 	bool immutable;
 	bool shared;
+	bool federated;
+	void (*trouble)(void *arg);
+	void *trouble_arg;
 };
 
 void rig_init(struct rig *rig, const struct rig_config *config);
