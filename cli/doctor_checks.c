@@ -134,11 +134,7 @@ void doctor_run(struct doctor_report *report, const struct options *options)
 	/* In order; what follows a check that says false needs it. */
 	static const struct {
 		bool (*check)(struct doctor *doctor);
-		enum {
-			ALWAYS,
-			WITH_TOKEN,
-			WITHOUT_TOKEN
-		} when;
+		enum { ALWAYS, WITH_TOKEN, WITHOUT_TOKEN } when;
 		bool server; /* it asks one */
 	} checks[] = {
 	    {check_source, ALWAYS, false},

@@ -53,8 +53,8 @@ bool doctor_federation(struct doctor *doctor)
 
 	if (!doctor->federated)
 		return true;
-	if (federated_ask(&doctor->federation, &doctor->source,
-	        doctor->options, doctor->ca_dir, &code, &err) < 0) {
+	if (federated_ask(&doctor->federation, &doctor->source, doctor->options,
+	        doctor->ca_dir, &code, &err) < 0) {
 		doctor_line(doctor->report, DOCTOR_FAIL, "federation",
 		    "%s; free memory", err.text);
 		return false;

@@ -26,8 +26,8 @@ struct doctor {
 	struct doctor_report *report;
 	const struct options *options;
 	struct fetch_source source;
-	bool federated;         /* it is a federation... */
-	bool serverless;        /* ...that does not tell its servers */
+	bool federated;  /* it is a federation... */
+	bool serverless; /* ...that does not tell its servers */
 	struct federation *federation;
 	struct servers servers; /* caches in front of it, of the options */
 	const char *ca_dir;

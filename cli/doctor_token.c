@@ -77,8 +77,7 @@ static int make_fetch(struct doctor *doctor, struct err *err)
 
 	code = fetch_new(&doctor->fetch, &config, err);
 	if (code == 0 && doctor->federated)
-		code = federation_start(
-		    doctor->federation, doctor->fetch, err);
+		code = federation_start(doctor->federation, doctor->fetch, err);
 	return code;
 }
 
@@ -155,8 +154,7 @@ bool doctor_proof(struct doctor *doctor)
 	int code;
 
 	if (doctor->said.by == TRUSTED_BY_NOBODY) {
-		doctor_line(doctor->report, DOCTOR_OK, "signature",
-		    "%s",
+		doctor_line(doctor->report, DOCTOR_OK, "signature", "%s",
 		    doctor->said.why.text[0] != '\0'
 		        ? doctor->said.why.text
 		        : "not verified here: the server proves it");

@@ -250,8 +250,8 @@ static int ask_federation(struct mount *mount, enum start_verdict *verdict,
 
 	if (!plan->federated)
 		return 0;
-	*verdict = federated_start(
-	    &mount->federation, &plan->source, plan->options, plan->ca_dir, line);
+	*verdict = federated_start(&mount->federation, &plan->source,
+	    plan->options, plan->ca_dir, line);
 	if (*verdict != START_REFUSE)
 		return 0;
 	*err = *line;

@@ -162,10 +162,9 @@ int plan_source(struct fetch_source *source, struct servers *servers,
 	int code;
 
 	*federated = pelican_is_source(options->source);
-	code = *federated
-	    ? pelican_source_parse(source, options->source, err)
-	    : fetch_source_parse(
-	          source, options->source, options->insecure_http, err);
+	code = *federated ? pelican_source_parse(source, options->source, err)
+	                  : fetch_source_parse(source, options->source,
+	                        options->insecure_http, err);
 	if (code < 0)
 		return code;
 	return servers_parse(servers, options->server, source, err);
@@ -185,8 +184,8 @@ int plan_new(struct plan **out, const struct options *options,
 	if (plan == NULL)
 		return err_set(err, -ENOMEM, "mount: out of memory");
 	plan->options = options;
-	code = plan_source(&plan->source, &plan->servers, &plan->federated,
-	    options, err);
+	code = plan_source(
+	    &plan->source, &plan->servers, &plan->federated, options, err);
 	plan->immutable = plan_immutable(options, plan->federated);
 	if (code == 0)
 		code = decide_sharing(plan, err);

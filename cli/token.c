@@ -71,8 +71,7 @@ static int look(const struct options *options,
 	int code = 0;
 
 	if (options->source != NULL)
-		code = plan_source(
-		    &source, &servers, &federated, options, err);
+		code = plan_source(&source, &servers, &federated, options, err);
 	if (code == 0)
 		code = own_tokens_new(&tokens, options, &config, err);
 	if (code < 0)

@@ -52,8 +52,7 @@ static void look(struct candidates *out, const struct call *call)
 	struct fetch *fetch = call->fetch;
 
 	for (unsigned i = 0; i < fetch->order_count; i++) {
-		struct fetch_server *server =
-		    &fetch->servers[fetch->order[i]];
+		struct fetch_server *server = &fetch->servers[fetch->order[i]];
 
 		out->of[i] = may_ask(call, server) ? &server->choice : NULL;
 	}

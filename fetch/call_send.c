@@ -26,8 +26,8 @@ static int fill_url(
 	if (call->target.size_bytes > 0)
 		return buf_append(
 		    &request->url, call->target.bytes, call->target.size_bytes);
-	code = server_url_of(&request->url, call->server,
-	    call->fetch->root, call->path, call->slash);
+	code = server_url_of(&request->url, call->server, call->fetch->root,
+	    call->path, call->slash);
 	if (code == 0 && plan->tried != NULL)
 		code = buf_printf(&request->url, "?tried=%s", plan->tried);
 	return code;

@@ -103,8 +103,8 @@ static void set_up(CURL *easy, const struct fetch_document_config *config,
 		(void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 }
 
-static int perform(CURL *easy, struct answer *answer, const char *url,
-    struct err *err)
+static int perform(
+    CURL *easy, struct answer *answer, const char *url, struct err *err)
 {
 	char problem[CURL_ERROR_SIZE] = "";
 	CURLcode result;
@@ -196,8 +196,8 @@ int director_ask(const struct fetch_document_config *config, const char *url,
 		(void)err_set(err, code, "%s", err_message(code));
 	set_up(easy, config, &answer, about);
 	if (code == 0)
-		code = ask(
-		    easy, &answer, buf_text(&where), path, about, out, err);
+		code =
+		    ask(easy, &answer, buf_text(&where), path, about, out, err);
 	curl_easy_cleanup(easy);
 	buf_fini(&answer.headers);
 	buf_fini(&where);

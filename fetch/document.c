@@ -102,8 +102,8 @@ void document_set_up(CURL *easy, const struct fetch_document_config *config)
 	if (config->stop != NULL) {
 		(void)curl_easy_setopt(
 		    easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-		(void)curl_easy_setopt(
-		    easy, CURLOPT_XFERINFODATA, (void *)(uintptr_t)config->stop);
+		(void)curl_easy_setopt(easy, CURLOPT_XFERINFODATA,
+		    (void *)(uintptr_t)config->stop);
 		(void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	}
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

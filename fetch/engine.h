@@ -99,8 +99,8 @@ struct fetch {
 	struct err missing; /* why there is no origin yet */
 	void (*trouble)(void *arg);
 	void *trouble_arg;
-	bool shared;                 /* by many users */
-	bool immutable;              /* no file ever changes */
+	bool shared;    /* by many users */
+	bool immutable; /* no file ever changes */
 	struct said said;
 	struct shun shun; /* what caches are passed over for */
 

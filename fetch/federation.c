@@ -105,8 +105,8 @@ void federation_trouble(void *arg)
 }
 
 /* Give the loop what the last question has brought. */
-static int tell(const struct federation *federation, int code,
-    const struct err *why)
+static int tell(
+    const struct federation *federation, int code, const struct err *why)
 {
 	if (code < 0)
 		fetch_servers_missing(federation->fetch, why);

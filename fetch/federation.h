@@ -29,8 +29,9 @@ struct fetch_source;
 struct pelican_facts;
 
 struct federation_config {
-	const struct clock *clock;         /* borrowed */
-	const struct fetch_source *source; /* of pelican_source_parse(); copied */
+	const struct clock *clock; /* borrowed */
+	const struct fetch_source
+	    *source;         /* of pelican_source_parse(); copied */
 	const char *ca_file; /* trust roots; both NULL: the system's */
 	const char *ca_dir;
 	uint32_t timeout_ms; /* of one question */

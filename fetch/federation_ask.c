@@ -79,8 +79,8 @@ static const char *cure_of_director(int code)
 }
 
 /* Put who was asked, and the cure, around a sentence. */
-static int explain(struct err *err, int code, const char *what,
-    const char *url, const char *cure)
+static int explain(struct err *err, int code, const char *what, const char *url,
+    const char *cure)
 {
 	struct err why = *err;
 
@@ -89,8 +89,8 @@ static int explain(struct err *err, int code, const char *what,
 	    strchr(why.text, ';') != NULL ? "" : cure);
 }
 
-static int get_document(
-    struct federation *federation, const char *url, int *status, struct err *err)
+static int get_document(struct federation *federation, const char *url,
+    int *status, struct err *err)
 {
 	struct tokens_document_facts facts;
 	struct pelican_federation document;
@@ -141,8 +141,8 @@ static int refresh_document(struct federation *federation, struct err *err)
 	(void)snprintf(federation->documents.url,
 	    sizeof(federation->documents.url), "%s", url);
 	note_step(federation, &federation->documents, code, status, err);
-	federation_times_document(&federation->times,
-	    clock_now_ms(federation->clock), &outcome);
+	federation_times_document(
+	    &federation->times, clock_now_ms(federation->clock), &outcome);
 	federation_leave(federation);
 	return federation->has_document ? 0 : code;
 }
@@ -297,16 +297,16 @@ static int ask_for_servers(struct federation *federation, struct err *err)
 		answers_fini(&answers);
 	}
 	if (code < 0)
-		code = explain(
-		    err, code, "director", url, cure_of_director(code));
+		code =
+		    explain(err, code, "director", url, cure_of_director(code));
 	outcome = outcome_of(code, &answers.said);
 	federation_enter(federation);
 	(void)snprintf(federation->director.url,
 	    sizeof(federation->director.url), "%s", url);
-	note_step(federation, &federation->director, code,
-	    answers.said.status, err);
-	federation_times_director(&federation->times,
-	    clock_now_ms(federation->clock), &outcome);
+	note_step(
+	    federation, &federation->director, code, answers.said.status, err);
+	federation_times_director(
+	    &federation->times, clock_now_ms(federation->clock), &outcome);
 	federation_leave(federation);
 	return code;
 }

@@ -24,8 +24,8 @@ static void add_step(
 	clock_stamp(stamp, step->at_s);
 	(void)buf_printf(out, ",\"%s\":{\"url\":", name);
 	(void)buf_json(out, step->url);
-	(void)buf_printf(out, ",\"asked_at\":\"%s\",\"status\":%d", stamp,
-	    step->status);
+	(void)buf_printf(
+	    out, ",\"asked_at\":\"%s\",\"status\":%d", stamp, step->status);
 	add_text(out, "problem", step->code < 0 ? step->why : NULL);
 	(void)buf_append(out, "}", 1);
 }
@@ -96,8 +96,8 @@ int federation_describe(struct federation *federation, struct buf *out)
 	(void)buf_printf(out, ",\"passed_over\":%u", facts->ignored.count);
 	add_text(out, "passed_over_first",
 	    facts->ignored.count > 0 ? facts->ignored.first.text : NULL);
-	(void)buf_printf(out, ",\"next_in_s\":%" PRIu64 "}",
-	    next_in_s(federation, now_ms));
+	(void)buf_printf(
+	    out, ",\"next_in_s\":%" PRIu64 "}", next_in_s(federation, now_ms));
 	federation_leave(federation);
 	return buf_code(out);
 }

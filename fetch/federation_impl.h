@@ -74,8 +74,8 @@ void federation_leave(struct federation *federation) RELEASES(federation_lock);
  * @retval -ENOENT  nobody can be asked; with a sentence.
  * @retval -ENOMEM
  */
-NODISCARD int federation_servers_of(struct fetch_servers *out,
-    const char *path, const struct pelican_facts *caches,
-    const struct pelican_facts *origins, struct err *err);
+NODISCARD int federation_servers_of(struct fetch_servers *out, const char *path,
+    const struct pelican_facts *caches, const struct pelican_facts *origins,
+    struct err *err);
 
 #endif

@@ -86,8 +86,7 @@ static int make_servers(struct fetch *fetch, const struct fetch_config *config)
 		    config->shared);
 		server->place = i;
 		server->number = i;
-		atomic_store(
-		    &server->absent, config->federated && i >= caches);
+		atomic_store(&server->absent, config->federated && i >= caches);
 	}
 	fetch->server_count = last + 1;
 	fetch->numbers = last + 1;
@@ -307,49 +306,4 @@ bool fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
 	    said_find(&fetch->said,
 	        &(struct said_by){.uid = uid, .server = server_said_as(server)},
 	        path, out);
-}
-
-/* Whether it is to be shown: a place that nobody has is not, but for the
- * origin's. */
-static bool is_shown(const struct fetch *fetch, unsigned place)
-{
-	const struct fetch_server *server = &fetch->servers[place];
-
-	return server == fetch->origin || !atomic_load(&server->absent);
-}
-
-static struct server_frame frame_of(struct fetch *fetch)
-{
-	struct server_frame frame = {.now_ms = clock_now_ms(fetch->clock)};
-
-	for (unsigned i = 0; i < fetch->server_count; i++)
-		frame.received_bytes +=
-		    atomic_load(&fetch->servers[i].received_bytes);
-	return frame;
-}
-
-int fetch_describe(struct fetch *fetch, struct buf *out)
-{
-	struct server_frame frame = frame_of(fetch);
-	const char *before = "[";
-
-	for (unsigned i = 0; i < fetch->server_count; i++) {
-		if (!is_shown(fetch, i))
-			continue;
-		(void)buf_append(out, before, 1);
-		(void)server_describe(&fetch->servers[i], &frame, out);
-		before = ",";
-	}
-	(void)buf_append(out, "]", 1);
-	return buf_code(out);
-}
-
-int fetch_describe_text(struct fetch *fetch, struct buf *out)
-{
-	struct server_frame frame = frame_of(fetch);
-
-	for (unsigned i = 0; i < fetch->server_count; i++)
-		if (is_shown(fetch, i))
-			(void)server_describe_text(&fetch->servers[i], &frame, out);
-	return buf_code(out);
 }

@@ -40,7 +40,7 @@ enum {
 	FETCH_URL_BYTES_MAX = 8192,
 	FETCH_SAID_BYTES = 160,
 	FETCH_NAME_BYTES = 512, /* of a server */
-	FETCH_CACHES_MAX = 12, /* of a source */
+	FETCH_CACHES_MAX = 12,  /* of a source */
 	/* Caches, as many that leave while others come, listings, origin. */
 	FETCH_SERVERS_MAX = 2 * FETCH_CACHES_MAX + 2,
 	FETCH_ONLY_ORIGIN = 1 << 16,
@@ -48,8 +48,9 @@ enum {
 
 /** A source, taken apart: "https://host:port" and a normal path. */
 struct fetch_source {
-	char origin[FETCH_NAME_BYTES]; /* scheme, host, port unless default; lower case */
-	char path[4096];  /* of the root, decoded, normal: "/" or "/a/b" */
+	char origin
+	    [FETCH_NAME_BYTES]; /* scheme, host, port unless default; lower case */
+	char path[4096]; /* of the root, decoded, normal: "/" or "/a/b" */
 	char host[256];
 	bool tls;
 };
@@ -75,8 +76,8 @@ struct fetch_config {
 	unsigned server_count; /* of them; <= FETCH_CACHES_MAX */
 	bool federated; /* `source` is a federation: which servers it has is
 			   told later, and again: fetch_servers_set() */
-	const char *ca_file;   /* trust roots; both NULL: the system's */
-	const char *ca_dir;    /* hashed; in addition to ca_file, if any */
+	const char *ca_file; /* trust roots; both NULL: the system's */
+	const char *ca_dir;  /* hashed; in addition to ca_file, if any */
 	const char *const *redirect_hosts; /* patterns: "*.pool.example.org" */
 	unsigned redirect_host_count;
 	uint32_t timeout_ms; /* longest a call may take; also the default */

@@ -55,13 +55,11 @@ static struct fetch_server *find_cache(
 }
 
 /* A free place, and not one of those that were left a moment ago. */
-static struct fetch_server *find_place(
-    const struct fetch *fetch, uint32_t left)
+static struct fetch_server *find_place(const struct fetch *fetch, uint32_t left)
 {
 	unsigned i = 0;
 
-	while ((left & 1U << i) != 0 ||
-	    !atomic_load(&fetch->servers[i].absent))
+	while ((left & 1U << i) != 0 || !atomic_load(&fetch->servers[i].absent))
 		i++;
 	assert(i < CACHE_PLACES);
 	return &fetch->servers[i];
@@ -216,8 +214,8 @@ void fetch_servers_missing(struct fetch *fetch, const struct err *why)
 	/* Without it, what waits has another sentence. */
 	if (missing == NULL)
 		return;
-	*missing = (struct missing_post){
-	    .post.deliver = deliver_missing, .why = *why};
+	*missing =
+	    (struct missing_post){.post.deliver = deliver_missing, .why = *why};
 	if (!mailbox_send(fetch->mailbox, &missing->post))
 		free(missing);
 }

@@ -30,8 +30,8 @@ static int rewrite(char *out, size_t size_bytes, const char *url)
 	int n;
 
 	if (begins(url, PELICAN)) {
-		n = snprintf(out, size_bytes, "https://%s",
-		    url + sizeof(PELICAN) - 1);
+		n = snprintf(
+		    out, size_bytes, "https://%s", url + sizeof(PELICAN) - 1);
 	} else {
 		const char *path = url + sizeof(OSDF) - 1;
 

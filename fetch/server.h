@@ -50,7 +50,7 @@ enum server_rank {
 
 struct fetch_server {
 	struct fetch_source source; /* other threads: server_name() */
-	unsigned place;     /* among the fetch's, from 0 */
+	unsigned place;             /* among the fetch's, from 0 */
 	atomic_uint number; /* of this server; of another here, another */
 	bool is_origin;     /* it is asked for versions, or for listings */
 	bool is_listings;   /* for those alone */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fetch/server_describe.c - what `status` shows of a server, see server.h. */
+#include "base/clock.h"
+#include "fetch/engine.h"
+#include "fetch/fetch.h"
 #include "fetch/server.h"
 
 #include <inttypes.h>
@@ -81,12 +84,57 @@ int server_describe_text(struct fetch_server *server,
 	    "server: %s (%s) %s, %" PRIu64 ".%01" PRIu64
 	    " ms to the first byte, %" PRIu64 " requests, %" PRIu64
 	    " bytes (%u %%)\n",
-	    shown.name, role_of(server), shown.state,
-	    latency_us / 1000, latency_us % 1000 / 100,
-	    atomic_load(&server->requests),
+	    shown.name, role_of(server), shown.state, latency_us / 1000,
+	    latency_us % 1000 / 100, atomic_load(&server->requests),
 	    atomic_load(&server->received_bytes), shown.percent);
 	if (shown.error[0] != '\0')
 		(void)buf_printf(
 		    out, "server: last problem: %s\n", shown.error);
+	return buf_code(out);
+}
+
+/* Whether it is to be shown: a place that nobody has is not, but for the
+ * origin's. */
+static bool is_shown(const struct fetch *fetch, unsigned place)
+{
+	const struct fetch_server *server = &fetch->servers[place];
+
+	return server == fetch->origin || !atomic_load(&server->absent);
+}
+
+static struct server_frame frame_of(struct fetch *fetch)
+{
+	struct server_frame frame = {.now_ms = clock_now_ms(fetch->clock)};
+
+	for (unsigned i = 0; i < fetch->server_count; i++)
+		frame.received_bytes +=
+		    atomic_load(&fetch->servers[i].received_bytes);
+	return frame;
+}
+
+int fetch_describe(struct fetch *fetch, struct buf *out)
+{
+	struct server_frame frame = frame_of(fetch);
+	const char *before = "[";
+
+	for (unsigned i = 0; i < fetch->server_count; i++) {
+		if (!is_shown(fetch, i))
+			continue;
+		(void)buf_append(out, before, 1);
+		(void)server_describe(&fetch->servers[i], &frame, out);
+		before = ",";
+	}
+	(void)buf_append(out, "]", 1);
+	return buf_code(out);
+}
+
+int fetch_describe_text(struct fetch *fetch, struct buf *out)
+{
+	struct server_frame frame = frame_of(fetch);
+
+	for (unsigned i = 0; i < fetch->server_count; i++)
+		if (is_shown(fetch, i))
+			(void)server_describe_text(
+			    &fetch->servers[i], &frame, out);
 	return buf_code(out);
 }

@@ -28,17 +28,18 @@ INSIDE = {"ECANCELED", "ENODEV", "ENOSYS", "EAGAIN", "ENOBUFS", "ERRNO",
 ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "fs/reply.c", "fs/wait.c", "fs/xattr.c", "fetch/retry.c",
                "cache/access.c", "cache/read.c", "cache/fill.c",
-               "cache/listing.c")
+               "cache/listing.c", "fetch/list.c")
 # Where `status --json` and `explain --json` are written, and the functions
 # that are given a name there.
 JSON_FILES = {"STATUS": ("cli/describe.c", "cli/refusals.c",
                          "tokens/describe.c", "fetch/server_describe.c",
+                         "fetch/federation_describe.c",
                          "cache/cache.c", "cache/budget_show.c",
                          "cache/store/store.c"),
               "EXPLAIN": ("cli/reasons_tell.c", "cli/explain.c"),
               "CACHE": ("cli/cache_show.c",)}
 JSON_NAMES = (r'\\"(\w+)\\":', r'put_field\(\s*out, "(\w+)"',
-              r'add_(?:errno|text_or_null|door)\(\s*out, "(\w+)"')
+              r'add_(?:errno|text_or_null|door|text|step|names)\(\s*out, "(\w+)"')
 
 
 def sources(root, binary):

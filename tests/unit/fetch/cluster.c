@@ -229,9 +229,9 @@ static void source_at(
 {
 	struct err err = ERR_INIT;
 
-	assert_int_equal(fetch_source_parse(out,
-	                     server_url(cluster->members[member].server), true,
-	                     &err),
+	assert_int_equal(
+	    fetch_source_parse(
+	        out, server_url(cluster->members[member].server), true, &err),
 	    0);
 }
 

@@ -50,8 +50,8 @@ static bool speak(
 {
 	struct script *script = arg;
 
-	(void)snprintf(script->target, sizeof(script->target), "%.255s",
-	    request->target);
+	(void)snprintf(
+	    script->target, sizeof(script->target), "%.255s", request->target);
 	(void)snprintf(
 	    script->method, sizeof(script->method), "%s", request->method);
 	(void)snprintf(
@@ -109,21 +109,21 @@ static void a_redirect_is_read_and_not_followed(void **state)
 	assert_int_equal(asked.servers, 1);
 	assert_int_equal(asked.requests, 1);
 	assert_int_equal(asked.said.status, 307);
-	assert_string_equal(script.target,
-	    "/api/v1.0/director/object/ns/a%20b?skipstat");
+	assert_string_equal(
+	    script.target, "/api/v1.0/director/object/ns/a%20b?skipstat");
 	assert_null(strcasestr(script.seen, "authorization"));
 	assert_null(strcasestr(script.seen, "cookie"));
 	assert_int_equal(ask(&script, DIRECTOR_ORIGINS, &asked), 0);
-	assert_string_equal(script.target,
-	    "/api/v1.0/director/origin/ns/a%20b?skipstat");
+	assert_string_equal(
+	    script.target, "/api/v1.0/director/origin/ns/a%20b?skipstat");
 	assert_string_equal(script.method, "GET");
 }
 
 static void a_server_that_speaks_for_itself_is_not_asked_for_bytes(void **state)
 {
-	struct script script = {
-	    .answer = "HTTP/1.1 401 Unauthorized\r\n" NAMESPACE
-	              "Content-Length: 0\r\n\r\n"};
+	struct script script = {.answer =
+	                            "HTTP/1.1 401 Unauthorized\r\n" NAMESPACE
+	                            "Content-Length: 0\r\n\r\n"};
 	struct asked asked;
 
 	(void)state;

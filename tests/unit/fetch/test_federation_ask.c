@@ -73,15 +73,14 @@ int __wrap_director_ask(const struct fetch_document_config *config,
 	const char *headers =
 	    about == DIRECTOR_ORIGINS ? script.origins : script.caches;
 	struct pelican_answer answer = {.url = url, .path = path};
-	int code =
-	    about == DIRECTOR_ORIGINS ? script.origins_code : 0;
+	int code = about == DIRECTOR_ORIGINS ? script.origins_code : 0;
 	char line[128];
 
 	(void)config;
 	script.directors++;
 	(void)snprintf(line, sizeof(line), "%s %d\n", url, (int)about);
-	(void)strncat(script.urls, line,
-	    sizeof(script.urls) - strlen(script.urls) - 1);
+	(void)strncat(
+	    script.urls, line, sizeof(script.urls) - strlen(script.urls) - 1);
 	if (strcmp(url, DIRECTOR) == 0 && script.director_code < 0)
 		code = script.director_code;
 	*said = (struct director_said){.status = code < 0 ? 500 : 307,
@@ -113,7 +112,7 @@ static int begin(void **state)
 	script.document = "{\"director_endpoint\":\"" DIRECTOR "\"}";
 	script.caches = NAMESPACE(", collections-url=https://origin.example")
 	    LINK("c2.example:8443", "/ns/a", 2)
-	    LINK("c1.example:8443", "/ns/a", 1);
+	        LINK("c1.example:8443", "/ns/a", 1);
 	script.origins = NAMESPACE("") LINK("origin.example", "/ns/a", 1);
 	hand = (struct clock){
 	    .hand_driven = 1, .monotonic_ms = 5000, .wall_s = 1700000000};
@@ -165,7 +164,8 @@ static void servers_are_who_the_director_names(void **state)
 	    servers->caches[1].origin, "https://c2.example:8443");
 	assert_false(servers->apart);
 	assert_false(servers->unlisted);
-	assert_string_equal(federation_facts(federation)->namespace_path, "/ns");
+	assert_string_equal(
+	    federation_facts(federation)->namespace_path, "/ns");
 	assert_string_equal(script.urls, DIRECTOR " 0\n" DIRECTOR " 1\n");
 }
 
@@ -174,8 +174,7 @@ static void nobody_is_asked_before_it_is_time(void **state)
 	(void)state;
 	assert_int_equal(ask(), 0);
 	/* Whatever lifetime was claimed. */
-	assert_int_equal(
-	    federation_next_ms(federation), 5000 + 15 * MINUTE);
+	assert_int_equal(federation_next_ms(federation), 5000 + 15 * MINUTE);
 	pass(15 * MINUTE);
 	assert_int_equal(ask(), 0);
 	assert_int_equal(script.documents, 1);
@@ -230,9 +229,9 @@ static void other_directors_answer_for_one_that_does_not(void **state)
 static void one_that_knows_no_such_namespace_speaks_for_all(void **state)
 {
 	(void)state;
-	script.document = "{\"director_endpoint\":\"" DIRECTOR
-	                  "\",\"director_advertise_endpoints\":[\"" SECOND
-	                  "\"]}";
+	script.document =
+	    "{\"director_endpoint\":\"" DIRECTOR
+	    "\",\"director_advertise_endpoints\":[\"" SECOND "\"]}";
 	script.director_code = -ENOENT;
 	assert_int_equal(ask(), -ENOENT);
 	assert_int_equal(script.directors, 1);
@@ -278,12 +277,11 @@ static void links_that_cannot_be_used_are_left_out(void **state)
 	const struct fetch_servers *servers;
 
 	(void)state;
-	script.caches = NAMESPACE(", collections-url=https://lists.example")
-	    LINK("origin.example", "/ns/a", 1)
-	    LINK("c1.example", "/ns/a?authz=x&directread", 2)
-	    LINK("c1.example", "/ns/b", 3)
-	    LINK("c2.example", "/mirror/ns/a", 4)
-	    "Link: <http://c3.example/ns/a>; rel=\"duplicate\"; pri=5\r\n";
+	script.caches = NAMESPACE(
+	    ", collections-url=https://lists.example") LINK("origin.example",
+	    "/ns/a", 1) LINK("c1.example", "/ns/a?authz=x&directread",
+	    2) LINK("c1.example", "/ns/b", 3) LINK("c2.example", "/mirror/ns/a",
+	    4) "Link: <http://c3.example/ns/a>; rel=\"duplicate\"; pri=5\r\n";
 	script.origins = NAMESPACE("") LINK("odd.example", "/other/ns/a", 1)
 	    LINK("origin.example", "/ns/a", 2);
 	assert_int_equal(ask(), 0);
@@ -339,14 +337,14 @@ static void it_is_told_who_said_what_and_when(void **state)
 	assert_int_equal(ask(), -EIO);
 	buf_clear(&text);
 	assert_int_equal(federation_describe_text(federation, &text), 0);
-	assert_non_null(strstr(
-	    buf_text(&text), "federation: 0 s ago: director " DIRECTOR
-	                     ": no answer; tell who runs the federation"));
+	assert_non_null(strstr(buf_text(&text),
+	    "federation: 0 s ago: director " DIRECTOR
+	    ": no answer; tell who runs the federation"));
 	buf_clear(&text);
 	assert_int_equal(federation_describe(federation, &text), 0);
-	assert_non_null(
-	    strstr(buf_text(&text), "\"asked_at\":\"2023-11-14T22:28:20Z\","
-	                            "\"status\":500,\"problem\":\""));
+	assert_non_null(strstr(buf_text(&text),
+	    "\"asked_at\":\"2023-11-14T22:28:20Z\","
+	    "\"status\":500,\"problem\":\""));
 	buf_fini(&text);
 }
 

@@ -37,8 +37,8 @@ static void what_is_told_holds_as_long_as_it_is_said(void **state)
 	document(&times, START, 0);
 	director(&times, START, 0);
 	assert_int_equal(times.next_ms, START + 15 * MINUTE);
-	assert_false(federation_times_wants_document(
-	    &times, START + 30 * MINUTE - 1));
+	assert_false(
+	    federation_times_wants_document(&times, START + 30 * MINUTE - 1));
 	assert_true(
 	    federation_times_wants_document(&times, START + 30 * MINUTE));
 }
@@ -83,8 +83,8 @@ static void a_director_that_has_no_answer_is_asked_ever_later(void **state)
 	document(&times, now_ms, 0);
 	for (unsigned i = 1; i <= 30; i++) {
 		director(&times, now_ms, i % 2 ? -EBUSY : -EIO);
-		assert_int_equal(times.next_ms - now_ms,
-		    i <= 20 ? i * 3000 : 60000);
+		assert_int_equal(
+		    times.next_ms - now_ms, i <= 20 ? i * 3000 : 60000);
 		now_ms = times.next_ms;
 	}
 	director(&times, now_ms, 0);
@@ -168,8 +168,7 @@ int main(void)
 	    cmocka_unit_test(what_is_told_holds_as_long_as_it_is_said),
 	    cmocka_unit_test(a_wrong_answer_is_left_alone_for_five_minutes),
 	    cmocka_unit_test(a_network_that_is_back_is_noticed_soon),
-	    cmocka_unit_test(
-	        a_director_that_has_no_answer_is_asked_ever_later),
+	    cmocka_unit_test(a_director_that_has_no_answer_is_asked_ever_later),
 	    cmocka_unit_test(a_wait_that_is_asked_for_is_obeyed_in_bounds),
 	    cmocka_unit_test(clients_do_not_come_back_together),
 	    cmocka_unit_test(a_director_in_doubt_is_looked_up_anew),

@@ -6,16 +6,16 @@
 #include "base/attr.h"
 #include "base/buf.h"
 
-#include <stdatomic.h>
-#include <unistd.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
