@@ -27,12 +27,16 @@ static bool check_source(struct doctor *doctor)
 
 	if (plan_source(&doctor->source, &doctor->servers, &doctor->federated,
 	        doctor->options, &err) < 0) {
+		bool of_server = strncmp(err.text, "option server", 13) == 0;
+
 		doctor_line(doctor->report, DOCTOR_FAIL, "source", "%s%s",
 		    err.text,
-		    strchr(err.text, ';') != NULL
+		    strstr(err.text, "; write") != NULL ||
+		            (of_server && strchr(err.text, ';') != NULL)
 		        ? ""
-		        : "; write https://HOST/PATH or "
-		          "pelican://FEDERATION/NAMESPACE");
+		        : of_server ? "; leave it out"
+		                    : "; write https://HOST/PATH or "
+		                      "pelican://FEDERATION/NAMESPACE");
 		return false;
 	}
 	doctor_line(doctor->report, DOCTOR_OK, "source", "%s%s",
