@@ -197,7 +197,7 @@ class Changing(Case):
         port = self.director.port
         self.director.stop()
         try:
-            m = self.begin(timeout="3s")
+            m = self.begin(timeout="1s")
             before = time.monotonic()
             got = mount.run(["cat", m.at("pelican/x")], check=False)
             self.assertLess(time.monotonic() - before, 15)
@@ -346,7 +346,7 @@ class Hostile(Case):
                           set={"Cache-Control": "max-age=0"})
         mark = self.director.mark()
         m = self.begin()
-        time.sleep(3)
+        time.sleep(2)
         self.assertEqual(len(self.asked(mark)), 3)
         self.assertGreater(self.federation(m)["next_in_s"], 600)
 
