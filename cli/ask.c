@@ -18,6 +18,7 @@ struct answer {
 	struct ask_listing *listing;
 	bool file_is_empty; /* of the listing */
 	char *etag;
+	struct fetch_abilities *abilities;
 };
 
 static uint64_t deadline_ms(void)
@@ -166,5 +167,27 @@ int ask_byte(struct fetch *fetch, unsigned only, const struct ident *ident,
 	begin(&answer, err);
 	answer.etag = etag;
 	(void)fetch_range(fetch, &range, &sink);
+	return wait_answer(&answer);
+}
+
+static void take_abilities(void *arg, int code,
+    const struct fetch_abilities *abilities, const struct err *err)
+{
+	struct answer *answer = arg;
+
+	if (code == 0)
+		*answer->abilities = *abilities;
+	take_done(arg, code, err);
+}
+
+int ask_abilities(struct fetch *fetch, const struct ident *ident,
+    const char *path, const struct fetch_version *version,
+    struct fetch_abilities *out, struct err *err)
+{
+	struct answer answer;
+
+	begin(&answer, err);
+	answer.abilities = out;
+	fetch_abilities(fetch, ident, path, version, take_abilities, &answer);
 	return wait_answer(&answer);
 }

@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/path.h"
+#include "fetch/abilities.h"
 #include "fetch/fetch.h"
 
 #include <stdbool.h>
@@ -38,6 +39,11 @@ struct ask_listing {
 /** List a directory. @retval 0 or what fetch_list() gave */
 NODISCARD int ask_list(struct fetch *fetch, const struct ident *ident,
     const char *path, struct ask_listing *out, struct err *err);
+
+/** What the server does right. @retval 0 or what fetch_abilities() gave */
+NODISCARD int ask_abilities(struct fetch *fetch, const struct ident *ident,
+    const char *path, const struct fetch_version *version,
+    struct fetch_abilities *out, struct err *err);
 
 /** Read the first byte of a file that has one from `only` (as in struct
  *  fetch_range). @param etag  the strong ETag

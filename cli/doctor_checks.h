@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct fetch_abilities;
 struct fetch_version;
 struct options;
 
@@ -25,6 +26,9 @@ struct doctor_report {
 	bool json;
 	unsigned count;
 	bool failed;
+	/* A member of the next line's object alone: JSON; NULL: none. */
+	const char *more_name;
+	const char *more;
 };
 
 /** Add a line. */
@@ -41,6 +45,11 @@ void doctor_clock(struct doctor_report *report, bool known, int64_t skew_s);
  *  the strong ETag that came with its bytes ("": none); pure. */
 void doctor_validators(struct doctor_report *report,
     const struct fetch_version *version, const char *etag);
+
+/** The line on what the server does right; in JSON with a member `abilities`.
+ *  Pure. */
+void doctor_profile(
+    struct doctor_report *report, const struct fetch_abilities *abilities);
 
 /** Run all checks; options have a source. */
 void doctor_run(struct doctor_report *report, const struct options *options);

@@ -27,6 +27,9 @@ void doctor_line(struct doctor_report *report, enum doctor_grade grade,
 		    "%s{\"name\":\"%s\",\"result\":\"%s\",\"text\":",
 		    report->count > 0 ? "," : "", name, names[grade]);
 		(void)buf_json(&report->out, text);
+		if (report->more != NULL)
+			(void)buf_printf(&report->out, ",\"%s\":%s",
+			    report->more_name, report->more);
 		(void)buf_printf(&report->out, "}");
 	} else {
 		for (char *at = text; *at != '\0'; at++)
@@ -35,6 +38,7 @@ void doctor_line(struct doctor_report *report, enum doctor_grade grade,
 		(void)buf_printf(
 		    &report->out, "%s %s: %s\n", words[grade], name, text);
 	}
+	report->more = NULL;
 	report->count++;
 }
 

@@ -142,6 +142,22 @@ static bool find_file(struct doctor *doctor, char path[PATH_BYTES_MAX])
 	return step == STEP_FILE;
 }
 
+/* What the server does right: reading does without, so nothing here is a
+ * failure. */
+static void look_at_profile(struct doctor *doctor, const char *path,
+    const struct fetch_version *version)
+{
+	struct fetch_abilities abilities;
+	struct err err = ERR_INIT;
+
+	if (ask_abilities(doctor->fetch, &doctor->ident, path, version,
+	        &abilities, &err) < 0)
+		doctor_line(doctor->report, DOCTOR_WARN, "profile",
+		    "not found out: %s; run doctor again", err.text);
+	else
+		doctor_profile(doctor->report, &abilities);
+}
+
 /* What stands in front of the origin: the mount works without, so nothing
  * here is a failure. */
 static void look_at_caches(struct doctor *doctor, const char *path,
@@ -206,6 +222,8 @@ bool doctor_abilities(struct doctor *doctor)
 		doctor_line(report, DOCTOR_OK, "reading",
 		    "not tried: '%s' is empty", path);
 	doctor_validators(report, &stat.version, etag);
+	if (stat.version.size_bytes > 0)
+		look_at_profile(doctor, path, &stat.version);
 	if (stat.version.size_bytes > 0)
 		look_at_caches(doctor, path, &stat.version);
 	return true;

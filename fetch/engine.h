@@ -13,6 +13,7 @@
 #include "base/attr.h"
 #include "base/path.h"
 #include "base/sync.h"
+#include "fetch/abilities.h"
 #include "fetch/fetch.h"
 #include "fetch/loop.h"
 #include "fetch/mailbox.h"
@@ -114,6 +115,9 @@ struct fetch {
 	struct confirm_list confirms;
 	struct bearer bearer;
 	struct quota_memory quota;
+	struct fetch_abilities abilities; /* of the origin... */
+	unsigned abilities_number;        /* ...of that number... */
+	uint64_t abilities_ms;            /* ...found out then; 0: not yet */
 	bool proxied;          /* the environment named a proxy at the start */
 	bool started;          /* there is a thread to join */
 	atomic_bool untrusted; /* as fetch_untrusted() */

@@ -262,6 +262,8 @@ static void add_headers(
 		    plan->last_bytes);
 		add_header(request, request->range);
 	}
+	if (plan->range_text != NULL)
+		add_header(request, plan->range_text);
 	if (plan->if_match != NULL && plan->if_match[0] != '\0') {
 		(void)snprintf(request->if_match, sizeof(request->if_match),
 		    "If-Match: %s", plan->if_match);
@@ -282,10 +284,26 @@ static void add_headers(
 		    request, "Accept: application/json, text/html;q=0.9");
 }
 
+/* HTTP/2 is asked for only to see whether it is there: on a connection that
+ * nobody else uses. */
+static void set_version(struct request *request, bool http2)
+{
+	if (request->http2 == http2)
+		return;
+	request->http2 = http2;
+	(void)curl_easy_setopt(request->easy, CURLOPT_HTTP_VERSION,
+	    http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	(void)curl_easy_setopt(
+	    request->easy, CURLOPT_FRESH_CONNECT, http2 ? 1L : 0L);
+	(void)curl_easy_setopt(
+	    request->easy, CURLOPT_FORBID_REUSE, http2 ? 1L : 0L);
+}
+
 int request_fill(struct request *request, const struct request_plan *plan)
 {
 	if (set_method(request, plan->method, plan->body) < 0)
 		return -ENOMEM;
+	set_version(request, plan->http2);
 	add_headers(request, plan);
 	(void)curl_easy_setopt(
 	    request->easy, CURLOPT_HTTPHEADER, request->headers);

@@ -43,12 +43,14 @@ struct request_plan {
 	bool ranged;
 	uint64_t first_bytes; /* of ranged: both inclusive */
 	uint64_t last_bytes;
-	const char *if_match; /* copied; "" or NULL: none */
-	const char *body;     /* of PROPFIND; static */
-	bool depth_one;       /* of PROPFIND */
-	bool pages;           /* index pages are wanted */
-	bool digest;          /* a checksum of the whole file is */
-	const char *tried;    /* copied; for the origin: tried=THIS; or NULL */
+	const char *range_text; /* instead: the whole header line; NULL: none */
+	bool http2;             /* asked for, on a connection of its own */
+	const char *if_match;   /* copied; "" or NULL: none */
+	const char *body;       /* of PROPFIND; static */
+	bool depth_one;         /* of PROPFIND */
+	bool pages;             /* index pages are wanted */
+	bool digest;            /* a checksum of the whole file is */
+	const char *tried; /* copied; for the origin: tried=THIS; or NULL */
 };
 
 struct request {
@@ -58,6 +60,7 @@ struct request {
 	CURL *easy;
 	enum request_method method; /* that `easy` is set to */
 	bool method_known;
+	bool http2; /* that too */
 	struct buf url;
 	struct response response;
 	struct verdict verdict;

@@ -21,7 +21,7 @@ MAY_CALL = {
     "cli": ["base", "tokens", "fetch", "cache", "cache/store", "fs"],
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
-          "fetch": {"fetch.h", "sink.h", "digest.h", "document.h",
+          "fetch": {"fetch.h", "abilities.h", "sink.h", "digest.h", "document.h",
                     "federation.h", "pelican.h"},
           "cache/store": {"store.h", "upkeep.h"}, "cache": {"cache.h"},
           "fs": {"fs.h"}}

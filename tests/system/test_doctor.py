@@ -61,7 +61,7 @@ class Doctor(bed.Case):
                              found)
             for name in ("source", "trust", "cache", "fuse", "token",
                          "times", "signature", "scope", "server", "abilities",
-                         "reading", "validators", "clock"):
+                         "reading", "validators", "profile", "clock"):
                 self.assertIn(name, found)
         self.assertIn("WebDAV: 1 name here", found["abilities"][1])
         self.assertIn("/alice/a.txt' can be read", found["reading"][1])
@@ -157,6 +157,37 @@ class Doctor(bed.Case):
         self.assertEqual(status, 0, found)
         self.assertIn("by WebDAV", found["abilities"][1])
         self.assertIn("a time and no strong ETag", found["validators"][1])
+
+    def test_what_real_servers_do_right_is_told(self):
+        """XRootD 5.5.3 answers an open range with nothing, claims bytes that
+        are behind the end, and writes names into listings as they are."""
+        right = {"open_range": "yes", "range_past_end": "yes",
+                 "multi_range": "yes", "checksum": "no",
+                 "checksum_algorithm": None, "escaped_names": "yes"}
+        for server, wanted in (
+                (self.bed.nginx, {**right, "listed_etag": "no",
+                                  "http2": "yes"}),
+                (self.bed.apache, {**right, "listed_etag": "yes",
+                                   "http2": "no"}),
+                (self.bed.xrootd, {"open_range": "wrong",
+                                   "range_past_end": "wrong",
+                                   "multi_range": "yes", "checksum": "yes",
+                                   "checksum_algorithm": "adler32",
+                                   "listed_etag": "no",
+                                   "escaped_names": "no", "http2": "no"})):
+            with self.subTest(server.name):
+                m = self.make_mount(server.url, self.text)
+                got = mount.run([m.binary, "doctor", "--json", "-o",
+                                 m.option_text(), m.source], env=m.env)
+                line = next(one for one in json.loads(got.stdout)
+                            if one["name"] == "profile")
+                self.assertEqual(line["abilities"], wanted)
+                self.assertEqual(line["result"], "ok")
+        _, found = self.look(self.bed.xrootd.url)
+        self.assertEqual(
+            found["profile"][1], "open ranges wrong, ranges past the end "
+            "wrong, several ranges at once yes, checksums yes (adler32), "
+            "ETags in listings no, names encoded no, HTTP/2 no")
 
     def test_what_cannot_be_listed_or_read_is_told(self):
         lying = self.bed.lying

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lines of `bearerfs doctor`: what they look like and when they fail. */
+#include "fetch/abilities.h"
 #include "fetch/fetch.h"
 
 #include <errno.h>
@@ -116,6 +117,40 @@ static void validators_are_judged(void **state)
 	    "Last-Modified there\n");
 }
 
+static const struct fetch_abilities abilities = {
+    .open_range = FETCH_ABILITY_WRONG,
+    .past_end = FETCH_ABILITY_NO,
+    .multi_range = FETCH_ABILITY_UNKNOWN,
+    .checksum = FETCH_ABILITY_YES,
+    .algorithm = FETCH_ADLER32,
+    .listed_etag = FETCH_ABILITY_YES,
+    .escaped = FETCH_ABILITY_NO,
+    .http2 = FETCH_ABILITY_NO,
+};
+
+static void what_a_server_does_right_is_told(void **state)
+{
+	struct doctor_report report = begin(false);
+
+	(void)state;
+	doctor_profile(&report, &abilities);
+	assert_string_equal(buf_text(&report.out),
+	    "ok   profile: open ranges wrong, ranges past the end no, several "
+	    "ranges at once unknown, checksums yes (adler32), ETags in "
+	    "listings yes, names encoded no, HTTP/2 no\n");
+	buf_fini(&report.out);
+	report = begin(true);
+	doctor_profile(&report, &abilities);
+	doctor_line(&report, DOCTOR_OK, "a", "x");
+	assert_non_null(strstr(buf_text(&report.out),
+	    ",\"abilities\":{\"open_range\":\"wrong\",\"range_past_end\":"
+	    "\"no\",\"multi_range\":\"unknown\",\"checksum\":\"yes\","
+	    "\"listed_etag\":\"yes\",\"escaped_names\":\"no\","
+	    "\"http2\":\"no\",\"checksum_algorithm\":\"adler32\"}},"
+	    "{\"name\":\"a\",\"result\":\"ok\",\"text\":\"x\"}"));
+	buf_fini(&report.out);
+}
+
 static void each_errno_has_its_cure(void **state)
 {
 	(void)state;
@@ -132,6 +167,7 @@ int main(void)
 	    cmocka_unit_test(json_has_an_object_for_each_line),
 	    cmocka_unit_test(a_clock_that_is_off_is_warned_of),
 	    cmocka_unit_test(validators_are_judged),
+	    cmocka_unit_test(what_a_server_does_right_is_told),
 	    cmocka_unit_test(each_errno_has_its_cure),
 	};
 

@@ -43,7 +43,7 @@ void rig_init(struct rig *rig, const struct rig_config *config)
 		                     config->servers[i], true, &err),
 		    0);
 	fetch_config = (struct fetch_config){
-	    .clock = clock_system(),
+	    .clock = config->clock != NULL ? config->clock : clock_system(),
 	    .tokens = rig->tokens,
 	    .source = &rig->source,
 	    .servers = servers,

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct clock;
 struct tokens;
 
 struct rig {
@@ -34,6 +35,7 @@ struct rig_config {
 	uint32_t timeout_ms; /* 0: 60 s */
 	bool immutable;
 	bool shared;
+	const struct clock *clock; /* NULL: the system's */
 	bool federated;
 	void (*trouble)(void *arg);
 	void *trouble_arg;
