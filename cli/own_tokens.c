@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "tokens/tokens.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -23,6 +24,16 @@ static void believe(struct trusted *trusted, const struct pelican_facts *facts,
     struct own_tokens_said *said)
 {
 	said->by = trusted_ask_federation(trusted, facts, &said->why);
+	/* A federation does not tell whom tokens are for, which has to be known
+	 * where many users share what they open. */
+	if (said->by == TRUSTED_BY_FEDERATION && !trusted->trust.any_audience &&
+	    trusted->trust.audience_count == 0) {
+		(void)err_set(&said->why, -ENOENT,
+		    "tokens are not verified here: the federation does not "
+		    "tell for whom they are; set audience");
+		trusted->trust.issuer_count = 0;
+		said->by = TRUSTED_BY_NOBODY;
+	}
 	if (said->by == TRUSTED_BY_NOBODY)
 		log_line(LOG_LEVEL_INFO, LOG_CLI, "tokens not verified here",
 		    "why=%s", LOG_TEXT(said->why.text));

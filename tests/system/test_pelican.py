@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import bed
 from bed import content, mount
+from bed.actor import Actor
 from bed.nginx import Nginx
 from bed.procs import free_port
 
@@ -412,6 +413,28 @@ class Telling(Case):
             "issuers": [self.bed.issuer.url, "https://other.bed.test"]}])
         status, text = self.doctor()
         self.assertIn("does not tell what the scopes", text)
+
+    def test_that_users_of_a_mount_are_told_apart(self):
+        """By the federation's word where the audience is set; else the
+        servers prove their tokens."""
+        self.put("ada/shared.bin", 1000)
+        for options in {}, {"audience": self.bed.audience}:
+            m = self.mount(self.source, None, allow_other=True,
+                           cache_size="0", timeout="10s", **options)
+            for folder in (self.dir, m.folder):
+                os.chmod(folder, 0o755)
+            users = [Actor(self.dir, uid, self.bed.token(scope))
+                     for uid, scope in ((1001, "read:/ada"),
+                                        (1002, "read:/bob"))]
+            for user in users:
+                self.addCleanup(user.end)
+            self.assertEqual(users[0].do("read", m.at("ada/shared.bin")),
+                             1000)
+            self.assertEqual(users[1].code("read", m.at("ada/shared.bin")),
+                             errno.EACCES)
+            self.assertEqual("tokens verified by the federation" in m.log(),
+                             bool(options))
+            m.stop()
 
     def test_that_status_and_explain_tell_who_said_what(self):
         self.put("pelican/told.bin", 1000)
