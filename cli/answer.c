@@ -15,8 +15,10 @@
 
 #include "cli/control.h"
 #include "cli/describe.h"
+#include "cli/mounts.h"
 #include "cli/prefetch/serve.h"
 #include "cli/reasons.h"
+#include "cli/say.h"
 
 enum what { STATUS, EXPLAIN, STOP, PREFETCH };
 
@@ -269,4 +271,33 @@ int answer_request(void *arg, struct control_request *request, struct buf *out,
 	if (code != -EINPROGRESS)
 		answer_forget(arg, request);
 	return code;
+}
+
+struct control *answer_open(struct describe *mount)
+{
+	struct control *control = NULL;
+	struct mount_entry entry;
+	struct err err = ERR_INIT;
+	int code = mounts_at(&entry, mount->mountpoint, &err);
+
+	if (code == 1)
+		code = control_new(&control,
+		    &(struct control_config){
+		        .major = entry.major,
+		        .minor = entry.minor,
+		        .shared = mount->shared,
+		        .answer = answer_request,
+		        .forget = answer_forget,
+		        .arg = mount,
+		    },
+		    &err);
+	else if (code == 0)
+		code = err_set(&err, -ENOENT,
+		    "control socket: the mount is not in the list of mounts");
+	if (code < 0) {
+		say("%s; status and umount cannot ask this mount", err.text);
+		log_line(LOG_LEVEL_WARN, LOG_CLI, "no control socket", "why=%s",
+		    LOG_TEXT(err.text));
+	}
+	return control;
 }

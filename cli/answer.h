@@ -22,7 +22,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct control;
 struct control_request;
+struct describe;
 
 enum {
 	ANSWER_TOKEN_MS = 1000, /* for a newer token */
@@ -35,5 +37,10 @@ int answer_request(void *arg, struct control_request *request, struct buf *out,
 
 /** A control_forget_fn. */
 void answer_forget(void *arg, struct control_request *request);
+
+/** Open the control socket of a mount that is there, named after its device.
+ *  @return NULL when it cannot have one (its directory is someone else's):
+ *  that is said, and the mount works all the same. Main thread. */
+struct control *answer_open(struct describe *mount);
 
 #endif

@@ -30,7 +30,6 @@
 #include "cli/describe.h"
 #include "cli/door.h"
 #include "cli/federated.h"
-#include "cli/mounts.h"
 #include "cli/options.h"
 #include "cli/own_tokens.h"
 #include "cli/plan.h"
@@ -184,36 +183,6 @@ static int make_fs(struct mount *mount, struct err *err)
 	return fs_new(&mount->fs, &config, err);
 }
 
-/* The socket is named after the mount's device. A mount that cannot have one
- * (its directory is someone else's) works all the same and says so. */
-static void make_control(struct mount *mount)
-{
-	struct mount_entry entry;
-	struct err err = ERR_INIT;
-	int code = mounts_at(&entry, mount->plan->mountpoint, &err);
-
-	if (code == 1)
-		code = control_new(&mount->control,
-		    &(struct control_config){
-		        .major = entry.major,
-		        .minor = entry.minor,
-		        .shared = mount->describe.shared,
-		        .answer = answer_request,
-		        .forget = answer_forget,
-		        .arg = &mount->describe,
-		    },
-		    &err);
-	else if (code == 0)
-		code = err_set(&err, -ENOENT,
-		    "control socket: the mount is "
-		    "not in the list of mounts");
-	if (code < 0) {
-		say("%s; status and umount cannot ask this mount", err.text);
-		log_line(LOG_LEVEL_WARN, LOG_CLI, "no control socket", "why=%s",
-		    LOG_TEXT(err.text));
-	}
-}
-
 /* Look at the source with the token of whoever mounts it. Where many share the
  * mount there is none yet. */
 static int look_at_source(struct mount *mount, enum start_verdict *verdict,
@@ -288,7 +257,7 @@ static int make_layers(struct mount *mount, struct err *err)
 	code = prefetch_serve_new(&mount->describe.prefetches);
 	if (code < 0)
 		return err_set(err, code, "mount: out of memory");
-	make_control(mount);
+	mount->control = answer_open(&mount->describe);
 	return 0;
 }
 
