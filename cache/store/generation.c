@@ -17,28 +17,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Make a directory and those above it that are missing. */
-static int make_path(const char *path)
-{
-	char part[PATH_MAX];
-	size_t length = strlen(path);
-
-	if (length >= sizeof(part))
-		return -ENAMETOOLONG;
-	for (size_t i = 1; i <= length; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
-}
-
 int directory_open(const char *path, bool make, struct err *err)
 {
-	int code = make ? make_path(path) : 0;
+	int code = make ? io_make_dirs(path) : 0;
 
 	/* Where a part above may not be looked at, the open below tells. */
 	if (code < 0 && code != -EACCES && code != -EROFS)
