@@ -6,8 +6,8 @@
  * A thread may take a lock only if it holds none that stands below it in
  * this list. No lock is held over a callback, a FUSE reply, or I/O that may
  * wait (the store's lock is held over pread and pwrite of tables on disk
- * readers and the writer, which may wait; nobody who answers requests takes
- * it).
+ * readers and the writer, which may wait, and two of the spool's over what
+ * changes its files; nobody who answers requests takes them).
  *
  * The capabilities are declared and never defined: clang checks them and
  * they cost nothing.
@@ -23,11 +23,14 @@ extern struct capability meta_lock;  /* 3: cache/meta.c: listings, attributes */
 extern struct capability listing_lock; /* 4: cache/listing_room.c */
 extern struct capability suspect_lock; /* 5: cache/suspect.c */
 extern struct capability store_lock;   /* 6: cache/store*: packs and tables */
-extern struct capability fetch_queue_lock; /* 7: fetch/: calls on their way */
-extern struct capability tokens_lock;      /* 8: tokens/store/store.c */
-extern struct capability trust_lock;       /* 9: tokens/verify/: keys */
-extern struct capability hoard_lock;       /* 10: tokens/store/hoard.c */
-extern struct capability federation_lock;  /* 11: fetch/federation*: answers */
+extern struct capability fetch_queue_lock;  /* 7: fetch/: calls on their way */
+extern struct capability tokens_lock;       /* 8: tokens/store/store.c */
+extern struct capability trust_lock;        /* 9: tokens/verify/: keys */
+extern struct capability hoard_lock;        /* 10: tokens/store/hoard.c */
+extern struct capability federation_lock;   /* 11: fetch/federation*: answers */
+extern struct capability spool_work_lock;   /* 12: cache/spool/: an entry */
+extern struct capability spool_common_lock; /* 13: cache/spool/: processes */
+extern struct capability spool_facts_lock;  /* 14: cache/spool/: facts */
 
 /* Not locks: held by the one thread that may do it. */
 extern struct capability fuse_thread;  /* inodes, waits: fs/ */

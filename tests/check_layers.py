@@ -16,19 +16,22 @@ MAY_CALL = {
     "tokens": ["base"],
     "fetch": ["base", "tokens"],
     "cache/store": ["base"],
-    "cache": ["base", "fetch", "cache/store"],
+    "cache/spool": ["base"],
+    "cache": ["base", "fetch", "cache/store", "cache/spool"],
     "fs": ["base", "cache"],
-    "cli": ["base", "tokens", "fetch", "cache", "cache/store", "fs"],
+    "cli": ["base", "tokens", "fetch", "cache", "cache/store",
+            "cache/spool", "fs"],
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
           "fetch": {"fetch.h", "abilities.h", "sink.h", "digest.h", "document.h",
                     "federation.h", "pelican.h"},
-          "cache/store": {"store.h", "upkeep.h"}, "cache": {"cache.h"},
+          "cache/store": {"store.h", "upkeep.h"},
+          "cache/spool": {"spool.h", "unsent.h"}, "cache": {"cache.h"},
           "fs": {"fs.h"}}
 # A third-party library is private to the folders named here.
 HOME = {"fuse": {"fs"}, "curl/": {"fetch"},
         "openssl/": {"tokens", "fetch"}, "cjson/": {"tokens"},
-        "xxhash.h": {"cache", "cache/store"}}
+        "xxhash.h": {"cache", "cache/store", "cache/spool"}}
 
 
 def split(name):
@@ -85,6 +88,8 @@ def self_test():
         "cache/h.c": '#include "cache/store/pack.h"\n',
         "cache/store/i.c": '#include "fetch/fetch.h"\n',
         "fs/j.c": '#include "cache/store/store.h"\n',
+        "cache/spool/k.c": '#include "cache/store/store.h"\n',
+        "cache/l.c": '#include "cache/spool/journal.h"\n',
     }
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/spool/state.c - what an entry goes through: promised, sent, stopped,
+ * opened again; names and attributes.
+ */
+#include "base/path.h"
+#include "cache/spool/impl.h"
+#include "cache/spool/item.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+int spool_sync(struct spool_entry *entry, struct err *err)
+{
+	int code;
+
+	spool_work_enter(entry);
+	code = entry->damaged ? 0 : entry_ready(entry, err);
+	if (code == 0)
+		code = entry_flush(entry, err);
+	spool_work_leave(entry);
+	return code;
+}
+
+int spool_finish(
+    struct spool_entry *entry, enum spool_promise promise, struct err *err)
+{
+	enum spool_state state;
+	int code = 0;
+
+	spool_work_enter(entry);
+	state = spool_attr(entry).state;
+	if (state == SPOOL_SENDING || state == SPOOL_SENT)
+		code = entry_fail(entry, err, -EBADF, "closed");
+	else if (promise == SPOOL_TO_POWER)
+		code = entry_settle(entry, SPOOL_CLOSED, 0, NULL, err);
+	else if (entry->spoilt)
+		code = entry_flush(entry, err);
+	/* What is on the disk already is promised still. */
+	else if (state != SPOOL_CLOSED)
+		code = entry_state(
+		    entry, SPOOL_CLOSED, entry->durable, 0, NULL, err);
+	spool_work_leave(entry);
+	return code;
+}
+
+int spool_reopen(struct spool_entry *entry, struct err *err)
+{
+	enum spool_state state;
+	int code;
+
+	spool_work_enter(entry);
+	state = spool_attr(entry).state;
+	if (entry->data_fd < 0 ||
+	    (state != SPOOL_CLOSED && state != SPOOL_SENDING &&
+	        state != SPOOL_SENT && state != SPOOL_FAILED)) {
+		code = entry_fail(entry, err, -EBADF, "opened again");
+		spool_work_leave(entry);
+		return code;
+	}
+	code = entry_state(entry, SPOOL_OPEN, false, 0, NULL, err);
+	if (code == 0 && entry->durable)
+		code = entry_flush(entry, err);
+	if (code == 0)
+		entry->durable = false;
+	spool_work_leave(entry);
+	return code;
+}
+
+/* Set a text of the facts. */
+static int set_text(struct spool_entry *entry, enum spool_text which,
+    const char *text, struct err *err)
+{
+	int code;
+
+	if (text == NULL)
+		text = "";
+	if (strlen(text) >= SPOOL_TEXT_BYTES_MAX)
+		return entry_fail(entry, err, -EINVAL, "a text is too long");
+	spool_facts_enter(entry->spool);
+	code = item_text(&entry->item, which, text, strlen(text));
+	if (which == SPOOL_ETAG)
+		entry->item.base.etag = entry->item.text[SPOOL_ETAG];
+	spool_facts_leave(entry->spool);
+	return code < 0 ? entry_fail(entry, err, code, "noted") : 0;
+}
+
+int spool_sending(struct spool_entry *entry, const char *part,
+    uint64_t *changes, struct err *err)
+{
+	enum spool_state state;
+	int code;
+
+	spool_work_enter(entry);
+	state = spool_attr(entry).state;
+	code = state == SPOOL_CLOSED || state == SPOOL_FAILED
+	    ? set_text(entry, SPOOL_PART, part, err)
+	    : entry_fail(entry, err, -EBADF, "sent");
+	if (code == 0)
+		code = entry_state(
+		    entry, SPOOL_SENDING, entry->durable, 0, NULL, err);
+	*changes = spool_attr(entry).changes;
+	spool_work_leave(entry);
+	return code;
+}
+
+/* What the server has becomes what the entry is compared with. */
+static int set_base(struct spool_entry *entry,
+    const struct spool_version *version, struct err *err)
+    REQUIRES(spool_work_lock);
+static int set_base(struct spool_entry *entry,
+    const struct spool_version *version, struct err *err)
+{
+	const char *etag = version->etag == NULL ? "" : version->etag;
+	struct disk_base base = {.size_bytes = htole64(version->size_bytes),
+	    .mtime_s = (int64_t)htole64((uint64_t)version->mtime_s),
+	    .flags = htole32(version->exists ? DISK_EXISTS : 0),
+	    .etag_bytes = htole32((uint32_t)strlen(etag))};
+	int code;
+
+	if (strlen(etag) >= SPOOL_TEXT_BYTES_MAX)
+		return entry_fail(entry, err, -EINVAL, "its ETag is too long");
+	code = entry_ready(entry, err);
+	if (code < 0)
+		return code;
+	code = journal_append(&entry->journal, DISK_BASE,
+	    (struct journal_part[]){
+	        {&base, sizeof(base)}, {etag, strlen(etag)}},
+	    2);
+	if (code < 0)
+		return entry_fail(entry, err, code, "its journal");
+	spool_facts_enter(entry->spool);
+	entry->item.base.exists = version->exists;
+	entry->item.base.size_bytes = version->size_bytes;
+	entry->item.base.mtime_s = version->mtime_s;
+	spool_facts_leave(entry->spool);
+	return set_text(entry, SPOOL_ETAG, etag, err);
+}
+
+int spool_sent(struct spool_entry *entry, uint64_t changes,
+    const struct spool_version *version, struct err *err)
+{
+	struct spool_attr attr;
+	int code;
+
+	spool_work_enter(entry);
+	attr = spool_attr(entry);
+	code = set_base(entry, version, err);
+	if (code == 0)
+		code = set_text(entry, SPOOL_PART, NULL, err);
+	if (code == 0 && attr.changes == changes &&
+	    attr.state == SPOOL_SENDING) {
+		code = entry_state(
+		    entry, SPOOL_SENT, entry->durable, 0, NULL, err);
+		code = code < 0 ? code : 1;
+	}
+	spool_work_leave(entry);
+	return code;
+}
+
+int spool_stop(struct spool_entry *entry, enum spool_state state, int code_why,
+    const char *why, struct err *err)
+{
+	int code;
+
+	assert(state == SPOOL_FAILED || state == SPOOL_CONFLICT ||
+	    state == SPOOL_ASIDE);
+	spool_work_enter(entry);
+	code = entry_settle(entry, state, code_why, why, err);
+	spool_work_leave(entry);
+	return code;
+}
+
+int spool_set(
+    struct spool_entry *entry, const struct spool_attr *attr, struct err *err)
+{
+	struct disk_attr disk = {.mode = htole32(attr->mode),
+	    .flags = htole32(attr->has_mtime ? DISK_HAS_MTIME : 0),
+	    .mtime_s = (int64_t)htole64((uint64_t)attr->mtime_s),
+	    .mtime_ns = htole32(attr->mtime_ns)};
+	int code;
+
+	spool_work_enter(entry);
+	code = entry_ready(entry, err);
+	if (code == 0) {
+		code = journal_append(&entry->journal, DISK_ATTR,
+		    &(struct journal_part){&disk, sizeof(disk)}, 1);
+		if (code < 0)
+			code = entry_fail(entry, err, code, "its journal");
+	}
+	if (code == 0) {
+		spool_facts_enter(entry->spool);
+		entry->item.attr.mode = attr->mode;
+		entry->item.attr.has_mtime = attr->has_mtime;
+		entry->item.attr.mtime_s = attr->mtime_s;
+		entry->item.attr.mtime_ns = attr->mtime_ns;
+		spool_facts_leave(entry->spool);
+	}
+	spool_work_leave(entry);
+	return code;
+}
+
+int spool_rename(struct spool_entry *entry, const char *path, struct err *err)
+{
+	int code;
+
+	if (!path_is_normal(path))
+		return entry_fail(entry, err, -EINVAL, "no normal path");
+	spool_work_enter(entry);
+	code = entry_ready(entry, err);
+	if (code == 0) {
+		code = journal_append(&entry->journal, DISK_NAME,
+		    &(struct journal_part){path, strlen(path)}, 1);
+		if (code < 0)
+			code = entry_fail(entry, err, code, "its journal");
+	}
+	if (code == 0)
+		code = set_text(entry, SPOOL_PATH, path, err);
+	if (code == 0 && entry->durable)
+		code = entry_flush(entry, err);
+	spool_work_leave(entry);
+	return code;
+}
