@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 void objects_init(struct objects *objects)
 {
 	list_init(&objects->idle);
@@ -45,18 +47,25 @@ void object_note_kept(struct object *object, uint64_t index)
 		    (uint8_t)(object->kept[index / 8] | 1u << (index % 8));
 }
 
-static struct object **bucket_of(struct objects *objects, uint64_t number)
+/* Of path and version: many files have one size and one time. */
+static uint64_t hash_of(const char *path, uint64_t number)
 {
-	return &objects->buckets[number % OBJECT_BUCKETS];
+	return XXH3_64bits_withSeed(path, strlen(path), number);
+}
+
+static struct object **bucket_of(struct objects *objects, uint64_t hash)
+{
+	return &objects->buckets[hash % OBJECT_BUCKETS];
 }
 
 static struct object *find(
     struct objects *objects, const struct object_key *key)
 {
-	struct object *object = *bucket_of(objects, key->number);
+	uint64_t hash = hash_of(key->path, key->number);
+	struct object *object = *bucket_of(objects, hash);
 
 	while (object != NULL &&
-	    (object->number != key->number ||
+	    (object->hash != hash || object->number != key->number ||
 	        strcmp(object->path, key->path) != 0 ||
 	        !fetch_version_equal(&object->version, key->version)))
 		object = object->bucket_next;
@@ -69,7 +78,7 @@ static void unhash(struct objects *objects, struct object *object)
 
 	if (!object->hashed)
 		return;
-	link = bucket_of(objects, object->number);
+	link = bucket_of(objects, object->hash);
 	while (*link != object)
 		link = &(*link)->bucket_next;
 	*link = object->bucket_next;
@@ -175,6 +184,7 @@ static struct object *make(struct cache *cache, const struct object_key *key)
 	object->cache = cache;
 	object->version = *key->version;
 	object->number = key->number;
+	object->hash = hash_of(key->path, key->number);
 	object->plain_number = key->plain_number;
 	object->lasting = key->lasting;
 	(void)memcpy(object->pin, key->version->etag, sizeof(object->pin));
@@ -207,8 +217,8 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 	object->checksum.failed = suspects_count(&cache->suspects, key->path,
 	                              key->version) >= SUSPECT_BAD;
 	if (key->shared) {
-		object->bucket_next = *bucket_of(objects, key->number);
-		*bucket_of(objects, key->number) = object;
+		object->bucket_next = *bucket_of(objects, object->hash);
+		*bucket_of(objects, object->hash) = object;
 		object->hashed = true;
 	}
 	if (cache->store != NULL && key->lasting && key->shared &&

@@ -64,6 +64,7 @@ struct object {
 	struct fetch_version version;
 	uint64_t number;
 	uint64_t plain_number;
+	uint64_t hash; /* of path and number: its bucket */
 	bool lasting;
 
 	struct object *bucket_next;
