@@ -3,6 +3,7 @@
 #include "cache/disk.h"
 
 #include "cache/core.h"
+#include "cache/store/store.h"
 
 #include <assert.h>
 
@@ -47,6 +48,29 @@ static void *reader_main(void *arg)
 	return NULL;
 }
 
+static void *lander_main(void *arg)
+{
+	const struct cache *cache = arg;
+
+	store_land(cache->store);
+	return NULL;
+}
+
+/* Where the kernel has nothing to land, disk readers do it all. */
+static int start_lander(struct cache *cache)
+{
+	struct disk *disk = &cache->disk;
+	int code;
+
+	if (store_land_begin(cache->store) < 0)
+		return 0;
+	code = thread_start(&disk->lander, "cache-land", lander_main, cache);
+	if (code < 0)
+		store_land_end(cache->store);
+	disk->lands = code == 0;
+	return code;
+}
+
 int disk_start(struct cache *cache)
 {
 	struct disk *disk = &cache->disk;
@@ -56,17 +80,18 @@ int disk_start(struct cache *cache)
 	thread_cond_init(&disk->wake);
 	if (cache->store == NULL)
 		return 0;
-	for (unsigned i = 0; i < DISK_READERS; i++) {
-		int code = thread_start(
-		    &disk->thread[i], "cache-disk", reader_main, cache);
 
-		if (code < 0) {
-			disk_stop(cache);
-			return code;
-		}
-		disk->thread_count++;
+	int code = start_lander(cache);
+
+	for (unsigned i = 0; i < DISK_READERS && code == 0; i++) {
+		code = thread_start(
+		    &disk->thread[i], "cache-disk", reader_main, cache);
+		if (code == 0)
+			disk->thread_count++;
 	}
-	return 0;
+	if (code < 0)
+		disk_stop(cache);
+	return code;
 }
 
 void disk_push(struct cache *cache, struct disk_job *job, bool demand)
@@ -97,4 +122,10 @@ void disk_stop(struct cache *cache)
 	for (unsigned i = 0; i < disk->thread_count; i++)
 		(void)pthread_join(disk->thread[i], NULL);
 	disk->thread_count = 0;
+	/* After the readers, who may ask; what comes now is not read again. */
+	if (disk->lands) {
+		store_land_end(cache->store);
+		(void)pthread_join(disk->lander, NULL);
+	}
+	disk->lands = false;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cache/disk.h - the disk readers: three threads that may wait for the disk,
- * so that nobody who answers requests has to.
+ * so that nobody who answers requests has to; and the lander, which takes the
+ * disk's answers to what was asked for without waiting (store_ask_pages()).
  *
  * Jobs for which a reader waits go before read-ahead. When the cache stops,
  * what is queued is called with `stopping`, so that every job ends.
@@ -34,6 +35,8 @@ struct disk {
 	struct list ahead;
 	pthread_t thread[DISK_READERS];
 	unsigned thread_count;
+	pthread_t lander;
+	bool lands; /* there is one */
 	bool stopping;
 };
 

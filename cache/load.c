@@ -46,28 +46,70 @@ static void finished(struct run *run)
 	cache_leave(cache, &todo);
 }
 
-/* Some pages of one block, for one reader. */
-static void load_pages(struct run *run, enum store_how how)
+/* The block of a run of pages is here, or is not. */
+static void end_pages(struct run *run, bool here, struct todo *todo)
+    REQUIRES(cache_lock);
+static void end_pages(struct run *run, bool here, struct todo *todo)
 {
+	if (here) {
+		run_block_ready(run, 0, todo);
+		run_free(run, todo);
+	} else {
+		/* The reader asks again, for the whole block. */
+		run_fail(run, -ENODATA, todo);
+	}
+}
+
+/* The disk has answered. */
+static void pages_landed(void *arg, int code)
+{
+	struct run *run = arg;
 	struct cache *cache = run->cache;
 	struct todo todo;
-	int code = store_load_pages(run->object->store, run->first,
-	    run->page_offset_bytes, run->page_size_bytes, how,
-	    run->blocks[0]->bytes);
 
-	if (code == -EAGAIN && how == STORE_NOWAIT) {
+	todo_init(&todo);
+	cache_enter(cache);
+	if (code != -EAGAIN)
+		end_pages(run, code == 1, &todo);
+	else if (cache->disk.stopping)
+		run_fail(run, -ECANCELED, &todo);
+	else
+		disk_push(cache, &run->job, run->demand);
+	cache_leave(cache, &todo);
+}
+
+/* Some pages of one block, for one reader. */
+static void load_pages(struct run *run, bool wait)
+{
+	struct cache *cache = run->cache;
+	struct store_object *store = run->object->store;
+	void *buffer = run->blocks[0]->bytes;
+	struct todo todo;
+	int code;
+
+	if (wait)
+		code =
+		    store_load_pages(store, run->first, run->page_offset_bytes,
+		        run->page_size_bytes, STORE_WAIT, buffer);
+	else
+		code = store_ask_pages(store,
+		    &(struct store_pages){
+		        .block = run->first,
+		        .offset_bytes = run->page_offset_bytes,
+		        .size_bytes = run->page_size_bytes,
+		        .buffer = buffer,
+		        .done = pages_landed,
+		        .arg = run,
+		    });
+	if (code == -EINPROGRESS)
+		return;
+	if (code == -EAGAIN && !wait) {
 		push_to_disk(run, RUN_PAGES);
 		return;
 	}
 	todo_init(&todo);
 	cache_enter(cache);
-	if (code == 1) {
-		run_block_ready(run, 0, &todo);
-		run_free(run, &todo);
-	} else {
-		/* The reader asks again, for the whole block. */
-		run_fail(run, -ENODATA, &todo);
-	}
+	end_pages(run, code == 1, &todo);
 	cache_leave(cache, &todo);
 }
 
@@ -220,7 +262,7 @@ void run_look(struct run *run, bool wait)
 {
 	assert(run->object->store != NULL);
 	if (run->stage == RUN_PAGES)
-		load_pages(run, wait ? STORE_WAIT : STORE_NOWAIT);
+		load_pages(run, wait);
 	else if (run->stage == RUN_LOAD)
 		load(run, wait ? STORE_WAIT : STORE_NOWAIT);
 	else

@@ -17,6 +17,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
+#include "cache/store/direct.h"
 #include "cache/store/format.h"
 #include "cache/store/handle.h"
 #include "cache/store/hash.h"
@@ -97,6 +98,8 @@ struct store {
 	_Atomic uint64_t used_bytes; /* as last counted */
 	_Atomic int state_code;      /* 0: on; why it keeps nothing */
 	_Atomic(const struct hash_secret *) secret;
+	struct direct direct;
+
 	struct generation *generation GUARDED_BY(store_lock); /* NULL: off */
 	struct generation *dead GUARDED_BY(store_lock);       /* to be freed */
 	uint64_t generations GUARDED_BY(store_lock); /* ids given out */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/load.c - reading and verifying blocks: store_load(),
- * store_load_pages(). Small files are in small.c.
+ * cache/store/load.c - reading and verifying whole blocks: store_load().
+ * Single pages are in pages.c, small files in small.c.
  *
  * Whatever comes from disk is believed for its check alone, and bytes are
  * verified in the very buffer that the caller gets. An entry that is torn or
@@ -131,8 +131,7 @@ static unsigned run_length(const struct map_place places[], unsigned count)
 	return length;
 }
 
-/* Decode entries up to the first that is missing or not right. */
-static enum outcome decode_entries(const struct load *load, uint64_t first,
+enum outcome load_decode(const struct load *load, uint64_t first,
     unsigned count, const struct format_map_entry entries[],
     struct map_place places[], unsigned *decoded)
 {
@@ -168,7 +167,7 @@ static unsigned attempt(const struct load *load, uint64_t first, unsigned count,
 	}
 
 	enum outcome last =
-	    decode_entries(load, first, count, entries, places, &decoded);
+	    load_decode(load, first, count, entries, places, &decoded);
 
 	while (done < decoded) {
 		unsigned length = run_length(places + done, decoded - done);
@@ -196,9 +195,7 @@ void load_tell_damage(
 	    place.offset_bytes, what);
 }
 
-/* Twice the same failure: the block is dropped. What another process has
- * changed between the two is not ours to judge. */
-static void drop(const struct load *load, uint64_t index,
+void load_drop(const struct load *load, uint64_t index,
     const struct format_map_entry *before, const struct format_map_entry *now,
     enum outcome why)
 {
@@ -212,8 +209,7 @@ static void drop(const struct load *load, uint64_t index,
 	map_replace(&load->object, index, now, NULL);
 }
 
-/* What a first attempt that failed asks for before the second one. */
-static void look_again(const struct load *load, uint64_t first, unsigned count,
+void load_look_again(const struct load *load, uint64_t first, unsigned count,
     const struct format_map_entry entries[], enum outcome why)
 {
 	if (why == DAMAGED)
@@ -238,12 +234,12 @@ static int load_blocks(const struct load *load, uint64_t first, unsigned count,
 	/* What is to be mended is left to those who may wait. */
 	if (load->how == STORE_NOWAIT || why == BUSY)
 		return -EAGAIN;
-	look_again(load, first, count, entries, why);
+	load_look_again(load, first, count, entries, why);
 	/* One alone, but for those that moved together. */
 	done =
 	    attempt(load, first, why == GONE ? count : 1, buffers, again, &why);
 	if (done == 0)
-		drop(load, first, &entries[0], &again[0], why);
+		load_drop(load, first, &entries[0], &again[0], why);
 	return (int)done;
 }
 
@@ -264,91 +260,6 @@ int store_load(struct store_object *object, uint64_t first_block,
 		    &load, 0, (size_t)object->size_bytes, buffers[0]);
 	else
 		loaded = load_blocks(&load, first_block, count, buffers);
-	load_end(&load);
-	return loaded;
-}
-
-/* One attempt at pages of a block. */
-static enum outcome attempt_pages(const struct load *load, uint64_t block,
-    size_t start, size_t end, uint8_t *buffer, struct format_map_entry *entry)
-{
-	struct map_place place;
-	unsigned decoded;
-	int code = map_read(&load->object, block, 1, load->how, entry);
-
-	if (code < 0)
-		return code == -EAGAIN ? BUSY : REFUSED;
-
-	enum outcome why =
-	    decode_entries(load, block, 1, entry, &place, &decoded);
-
-	if (why != GOOD)
-		return why;
-
-	struct iovec vector = {.iov_base = buffer + start,
-	    .iov_len = round_up(end, STORE_PAGE_BYTES) - start};
-	struct pack_span span = {
-	    .pack = place.place.pack,
-	    .offset_bytes = place.place.offset_bytes + start,
-	    .vectors = &vector,
-	    .vector_count = 1,
-	    .size_bytes = vector.iov_len,
-	    .aligned = true,
-	};
-	ssize_t n = pack_read(load->store, load->generation, &span, load->how);
-
-	if (n < 0)
-		return load_outcome(n);
-	if (n < (ssize_t)(end - start) ||
-	    !load_verify(
-	        load->generation->secret, buffer, start, end, place.sums))
-		return DAMAGED;
-	load_note_use(load, place.place, 1);
-	return GOOD;
-}
-
-static int load_pages(const struct load *load, uint64_t block, size_t start,
-    size_t end, uint8_t *buffer)
-{
-	struct format_map_entry before;
-	struct format_map_entry now;
-	enum outcome why =
-	    attempt_pages(load, block, start, end, buffer, &before);
-
-	if (why == GOOD)
-		return 1;
-	if (why == ABSENT || why == REFUSED)
-		return 0;
-	if (load->how == STORE_NOWAIT || why == BUSY)
-		return -EAGAIN;
-	look_again(load, block, 1, &before, why);
-	why = attempt_pages(load, block, start, end, buffer, &now);
-	if (why == GOOD)
-		return 1;
-	if (why != REFUSED)
-		drop(load, block, &before, &now, why);
-	return 0;
-}
-
-int store_load_pages(struct store_object *object, uint64_t block,
-    size_t offset_bytes, size_t size_bytes, enum store_how how, void *buffer)
-{
-	size_t start = offset_bytes / STORE_PAGE_BYTES * STORE_PAGE_BYTES;
-	size_t stop =
-	    (size_t)round_up(offset_bytes + size_bytes, STORE_PAGE_BYTES);
-	struct load load;
-	int loaded;
-
-	assert(size_bytes > 0 && offset_bytes < STORE_BLOCK_BYTES &&
-	    size_bytes <= STORE_BLOCK_BYTES - offset_bytes);
-	if (stop > version_block_bytes(object, block))
-		stop = version_block_bytes(object, block);
-	if (offset_bytes >= stop || !load_begin(&load, object, how))
-		return 0;
-	if (version_is_small(object))
-		loaded = load_small(&load, start, stop, buffer);
-	else
-		loaded = load_pages(&load, block, start, stop, buffer);
 	load_end(&load);
 	return loaded;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cache/store/load.h - a call that reads from the store, under way: what
- * load.c, small.c and probe.c share.
+ * load.c, pages.c, small.c and probe.c share.
  *
  * Threads: any; a struct load belongs to one call.
  */
@@ -50,6 +50,21 @@ void load_note_use(const struct load *load, struct place place, unsigned count);
  *  whole but for the last one of the block. */
 bool load_verify(const struct hash_secret *secret, const uint8_t *block,
     size_t start, size_t end, const uint64_t sums[FORMAT_PAGES]);
+
+/** Decode entries of a map up to the first that is missing or not right. */
+enum outcome load_decode(const struct load *load, uint64_t first,
+    unsigned count, const struct format_map_entry entries[],
+    struct map_place places[], unsigned *decoded);
+
+/** What a first attempt that failed asks for before the second one. */
+void load_look_again(const struct load *load, uint64_t first, unsigned count,
+    const struct format_map_entry entries[], enum outcome why);
+
+/** Twice the same failure: the block is dropped. What another process has
+ *  changed between the two is not ours to judge. */
+void load_drop(const struct load *load, uint64_t index,
+    const struct format_map_entry *before, const struct format_map_entry *now,
+    enum outcome why);
 
 /** Count and log damage. */
 void load_tell_damage(

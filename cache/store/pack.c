@@ -20,28 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void pack_name(char out[PACK_NAME_BYTES], uint64_t number)
-{
-	(void)snprintf(
-	    out, PACK_NAME_BYTES, "%llu", (unsigned long long)number);
-}
-
-uint64_t pack_number(const char *name)
-{
-	uint64_t number = 0;
-
-	if (*name == '0' || *name == '\0')
-		return 0;
-	for (; *name != '\0'; name++) {
-		if (*name < '0' || *name > '9')
-			return 0;
-		number = number * 10 + (uint64_t)(*name - '0');
-		if (number > FORMAT_PACK_NUMBER_MAX)
-			return 0;
-	}
-	return number;
-}
-
 static struct pack **chain_of(struct packs *packs, uint64_t number)
     REQUIRES(store_lock)
 {
@@ -213,16 +191,24 @@ static ssize_t read_direct(struct store *store, struct generation *generation,
 	return n;
 }
 
+/* What the page cache has. -EAGAIN: it does not have all of it. */
+static ssize_t read_hot(
+    int fd, const struct pack_span *span, enum io_heat *heat)
+{
+	*heat = io_heat(fd, span->offset_bytes, span->size_bytes);
+	if (*heat == IO_COLD)
+		return -EAGAIN;
+	return io_preadv(
+	    fd, span->vectors, span->vector_count, span->offset_bytes, true);
+}
+
 static ssize_t read_held(struct store *store, struct generation *generation,
     const struct pack_span *span, enum store_how how, struct pack_hold *held)
 {
 	int fd = held->plain->fd;
-	enum io_heat heat = io_heat(fd, span->offset_bytes, span->size_bytes);
-	ssize_t n = -EAGAIN;
+	enum io_heat heat;
+	ssize_t n = read_hot(fd, span, &heat);
 
-	if (heat != IO_COLD)
-		n = io_preadv(fd, span->vectors, span->vector_count,
-		    span->offset_bytes, true);
 	if (n != -EAGAIN || how == STORE_NOWAIT)
 		return n;
 	n = heat == IO_COLD ? read_direct(store, generation, span, held)
@@ -252,6 +238,55 @@ ssize_t pack_read(struct store *store, struct generation *generation,
 		n = -ENOENT;
 	let_go(store, generation, &held, may_wait);
 	return n;
+}
+
+/* Ask the disk, past the page cache; -EAGAIN when that takes a wait. */
+static ssize_t ask_direct(struct store *store, struct generation *generation,
+    const struct pack_span *span, struct pack_ask *ask)
+{
+	int code;
+
+	if (!span->aligned ||
+	    atomic_load_explicit(
+	        &generation->packs.direct_refused, memory_order_relaxed))
+		return -EAGAIN;
+	code = hold(store, generation, span->pack, true, false, &ask->held);
+	if (code < 0)
+		return code;
+	/* Once asked, it may be answered already. */
+	code = direct_ask(&store->direct, &ask->read, ask->held->fd,
+	    span->vectors[0].iov_base, span->size_bytes, span->offset_bytes);
+	if (code < 0)
+		pack_asked(store, generation, ask);
+	return code < 0 ? code : -EINPROGRESS;
+}
+
+ssize_t pack_ask(struct store *store, struct generation *generation,
+    const struct pack_span *span, struct pack_ask *ask)
+{
+	struct pack_hold held = {.plain = NULL};
+	enum io_heat heat;
+	int code =
+	    hold(store, generation, span->pack, false, false, &held.plain);
+
+	assert(span->vector_count == 1);
+	if (code < 0)
+		return code;
+
+	ssize_t n = read_hot(held.plain->fd, span, &heat);
+
+	let_go(store, generation, &held, false);
+	if (n == -EAGAIN && heat == IO_COLD)
+		n = ask_direct(store, generation, span, ask);
+	return n;
+}
+
+void pack_asked(struct store *store, struct generation *generation,
+    const struct pack_ask *ask)
+{
+	struct pack_hold held = {.direct = ask->held};
+
+	let_go(store, generation, &held, false);
 }
 
 void pack_note_use(struct store *store, struct generation *generation,

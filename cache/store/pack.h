@@ -17,6 +17,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
+#include "cache/store/direct.h"
 #include "cache/store/format.h"
 #include "cache/store/handle.h"
 #include "cache/store/store.h"
@@ -79,6 +80,27 @@ struct pack_span {
  */
 NODISCARD ssize_t pack_read(struct store *store, struct generation *generation,
     const struct pack_span *span, enum store_how how);
+
+/** A read that the disk was asked for. */
+struct pack_ask {
+	struct direct_read read;
+	struct handle *held;
+};
+
+/**
+ * pack_read() with STORE_NOWAIT, but that the disk is asked where it has to
+ * be and can be without waiting. The span has one vector.
+ *
+ * @param ask           its read.done is set; the callee's until that is
+ *                      called, and then pack_asked().
+ * @retval -EINPROGRESS  asked.
+ */
+NODISCARD ssize_t pack_ask(struct store *store, struct generation *generation,
+    const struct pack_span *span, struct pack_ask *ask);
+
+/** Let go of what the asking held. */
+void pack_asked(struct store *store, struct generation *generation,
+    const struct pack_ask *ask);
 
 /** Blocks (or a record) that begin at a place and follow one another were of
  *  use to a reader. */

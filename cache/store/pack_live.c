@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/pack_live.c - which packs exist, as of the last count: entries of the
- * others are of no use. See pack.h.
+ * cache/store/pack_live.c - names of packs, and which of them exist as of the
+ * last count: entries of the others are of no use. See pack.h.
  */
 #include "cache/store/impl.h"
 #include "cache/store/pack.h"
 #include "cache/store/uses.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void pack_name(char out[PACK_NAME_BYTES], uint64_t number)
+{
+	(void)snprintf(
+	    out, PACK_NAME_BYTES, "%llu", (unsigned long long)number);
+}
+
+uint64_t pack_number(const char *name)
+{
+	uint64_t number = 0;
+
+	if (*name == '0' || *name == '\0')
+		return 0;
+	for (; *name != '\0'; name++) {
+		if (*name < '0' || *name > '9')
+			return 0;
+		number = number * 10 + (uint64_t)(*name - '0');
+		if (number > FORMAT_PACK_NUMBER_MAX)
+			return 0;
+	}
+	return number;
+}
 
 static int compare_numbers(const void *a, const void *b)
 {

@@ -139,6 +139,37 @@ NODISCARD int store_load(struct store_object *object, uint64_t first_block,
 NODISCARD int store_load_pages(struct store_object *object, uint64_t block,
     size_t offset_bytes, size_t size_bytes, enum store_how how, void *buffer);
 
+/** Of pages that were asked for: as store_load_pages() with STORE_NOWAIT. */
+typedef void (*store_pages_fn)(void *arg, int code);
+
+struct store_pages {
+	uint64_t block;
+	size_t offset_bytes;
+	size_t size_bytes;
+	void *buffer;        /* as for store_load_pages() */
+	store_pages_fn done; /* on the thread in store_land() */
+	void *arg;
+};
+
+/**
+ * The same without waiting and without being waited for: where the disk would
+ * have to be asked it is, if the kernel has a way that does not wait.
+ *
+ * @retval 1, 0          as above.
+ * @retval -EAGAIN       it takes a wait: store_load_pages() with STORE_WAIT.
+ * @retval -EINPROGRESS  `done` will be called, or has been, once.
+ */
+NODISCARD int store_ask_pages(
+    struct store_object *object, const struct store_pages *want);
+
+/** Let store_ask_pages() ask the disk: a thread is to call store_land(), which
+ *  takes its answers until store_land_end(). Objects that were asked for are
+ *  closed after that.
+ *  @retval -errno  the kernel has no such way: there is nothing to take. */
+NODISCARD int store_land_begin(struct store *store);
+void store_land(struct store *store);
+void store_land_end(struct store *store);
+
 /** Check sums of a block while its bytes are hot: filled by the fetch side,
  *  used by store_keep(). */
 struct store_sums {

@@ -288,6 +288,58 @@ static void stopping_with_jobs_on_the_disk_answers_every_read(void **state)
 	bed.cache = NULL;
 }
 
+static int make_cold(
+    const char *path, const struct stat *stat, int kind, struct FTW *place)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	(void)stat;
+	(void)place;
+	if (kind == FTW_F && strstr(path, "/packs/") != NULL) {
+		assert_int_equal(fsync(fd), 0);
+		assert_int_equal(
+		    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	}
+	(void)close(fd);
+	return 0;
+}
+
+/* What is asked of the disk without waiting, and what of its readers because
+ * the file is not open yet; half of them while the other half is on its
+ * way. */
+static void stopping_with_cold_pages_on_their_way_answers_every_read(
+    void **state)
+{
+	static struct bed_answer answer[128];
+	struct cache_file *file = open_it();
+
+	(void)state;
+	read_all(file);
+	cache_close(file);
+	restart();
+	(void)nftw(bed.dir, make_cold, 16, FTW_PHYS);
+	file = open_it();
+	for (unsigned i = 0; i < 128; i++) {
+		uint64_t at = (uint64_t)(i * 29 % 128) * 64 * KIB + 5000;
+
+		bed_read(&bed, file, at, 4096, &answer[i]);
+		if (i == 63)
+			for (unsigned k = 0; k <= i; k++)
+				right(&answer[k], 4096);
+	}
+	fake_stop();
+	cache_stop(bed.cache);
+	for (unsigned i = 64; i < 128; i++) {
+		assert_int_equal(answer[i].count, 1);
+		assert_true(
+		    answer[i].code == 0 || answer[i].code == -ECANCELED);
+	}
+	assert_int_equal(fake_ranges(), 0);
+	cache_close(file);
+	cache_free(bed.cache);
+	bed.cache = NULL;
+}
+
 struct checker {
 	pthread_t thread;
 	struct cache_file *file;
@@ -403,6 +455,7 @@ int main(void)
 	    TEST(a_young_version_never_reaches_the_disk),
 	    TEST(a_block_evicted_from_memory_comes_back_from_the_disk),
 	    TEST(stopping_with_jobs_on_the_disk_answers_every_read),
+	    TEST(stopping_with_cold_pages_on_their_way_answers_every_read),
 	    TEST(many_readers_at_once_see_the_right_bytes),
 	    TEST(facts_tell_how_much_is_cached),
 	    TEST(a_cache_describes_itself),
