@@ -91,6 +91,50 @@ static void take(struct walk_plan *plan, struct walk_place *place,
 		up->heritage[kind] = walk_track_heritage(track);
 }
 
+/* Who lists directories once more goes another way, perhaps: what follows
+ * them is to be told by where it is now. */
+static void take_or_pass(struct walk_plan *plan, struct walk_place *place,
+    const struct cache_listing *listing, enum walk_kind kind, uint32_t index)
+    REQUIRES(walk_lock);
+static void take_or_pass(struct walk_plan *plan, struct walk_place *place,
+    const struct cache_listing *listing, enum walk_kind kind, uint32_t index)
+{
+	if (!walk_place_is_taken(place, index)) {
+		take(plan, place, listing, kind, index);
+	} else if (kind == WALK_LISTINGS && place->track[kind].last != index) {
+		struct walk_step step = step_to(place, listing, kind, index);
+
+		walk_track_again(&place->track[kind], &step);
+	}
+}
+
+/* A user takes an entry of a directory whose listing nobody has asked for: is
+ * it worth it? Of files it is lent. */
+static void look(struct cache *cache, const struct ident *ident,
+    const char *path, const char *above, enum walk_kind kind)
+{
+	const char *name = path_name(path);
+	struct walk_plan plan;
+	uint32_t entries_max;
+
+	plan_init(&plan, cache);
+	enter(&cache->walks);
+	entries_max = walk_looks_found(&cache->walks.looks,
+	    XXH3_64bits_withSeed(
+	        above, strlen(above), (uint64_t)ident->uid << 1 | kind),
+	    XXH3_64bits(name, strlen(name)),
+	    kind == WALK_FILES ? WALK_LOOKS_FIRST : WALK_LISTED_FIRST,
+	    plan.now_ms);
+	leave(&cache->walks);
+	if (entries_max > WALK_ENTRIES_MAX)
+		entries_max = WALK_ENTRIES_MAX;
+	if (entries_max > 0 && kind == WALK_FILES)
+		walk_ask_lent(&plan.asks, above, entries_max);
+	else if (entries_max > 0)
+		walk_ask_listing(&plan.asks, above, entries_max);
+	walk_ask_all(cache, ident, &plan.asks);
+}
+
 static void step(struct cache *cache, const struct ident *ident,
     const char *path, enum walk_kind kind)
 {
@@ -102,15 +146,17 @@ static void step(struct cache *cache, const struct ident *ident,
 
 	path_parent(above, path);
 	listing = meta_find_old_listing(cache, above);
-	if (listing == NULL)
+	if (listing == NULL) {
+		if (kind == WALK_LISTINGS)
+			look(cache, ident, path, above, kind);
 		return;
+	}
 	plan_init(&plan, cache);
 	if (listing_place(listing, path_name(path), &index)) {
 		enter(&cache->walks);
 		place = walk_place_obtain(&cache->walks, above);
-		if (place != NULL && walk_place_use(place, listing) &&
-		    !walk_place_is_taken(place, index))
-			take(&plan, place, listing, kind, index);
+		if (place != NULL && walk_place_use(place, listing))
+			take_or_pass(&plan, place, listing, kind, index);
 		leave(&cache->walks);
 	}
 	cache_listing_put(listing);
@@ -170,20 +216,9 @@ void walk_finds(
     struct cache *cache, const struct ident *ident, const char *path)
 {
 	char above[PATH_BYTES_MAX];
-	struct walk_plan plan;
-	uint32_t entries_max;
 
 	path_parent(above, path);
-	plan_init(&plan, cache);
-	enter(&cache->walks);
-	entries_max = walk_looks_found(&cache->walks.looks,
-	    XXH3_64bits(above, strlen(above)), plan.now_ms);
-	leave(&cache->walks);
-	if (entries_max > WALK_ENTRIES_MAX)
-		entries_max = WALK_ENTRIES_MAX;
-	if (entries_max > 0)
-		walk_ask_lent(&plan.asks, above, entries_max);
-	walk_ask_all(cache, ident, &plan.asks);
+	look(cache, ident, path, above, WALK_FILES);
 }
 
 void walk_reads(

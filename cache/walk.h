@@ -9,7 +9,8 @@
  * the directories that it lists: they begin with the room that the one before
  * them leaves. When the files of a directory have all been asked for, those
  * of the next one follow. Where nobody lists a directory and its files are
- * looked up one after the other, its listing is asked for (walk_look.h).
+ * looked up one after the other, or the directories in it listed, its listing
+ * is asked for (walk_look.h).
  *
  * What is asked for ahead goes with the ident, and so the token, of the one
  * whose step causes it, through the door that they would go through

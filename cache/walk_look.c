@@ -11,20 +11,23 @@ static struct walk_look *place_of(struct walk_looks *looks, uint64_t hash)
 	return look;
 }
 
-uint32_t walk_looks_found(
-    struct walk_looks *looks, uint64_t hash, uint64_t now_ms)
+uint32_t walk_looks_found(struct walk_looks *looks, uint64_t hash,
+    uint64_t name, uint32_t first, uint64_t now_ms)
 {
 	struct walk_look *look = place_of(looks, hash);
 	uint32_t found;
 
 	if (look->wanted == 0 ||
 	    now_ms - look->asked_ms > WALK_LOOKS_FORGOTTEN_MS)
-		look->wanted = WALK_LOOKS_FIRST;
+		look->wanted = first;
 	if (look->found == 0 ||
 	    now_ms - look->since_ms > WALK_LOOKS_WITHIN_MS) {
 		look->since_ms = now_ms;
 		look->found = 0;
 	}
+	if (look->found > 0 && look->last == name)
+		return 0;
+	look->last = name;
 	found = ++look->found;
 	if (found < look->wanted)
 		return 0;

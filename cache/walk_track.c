@@ -37,6 +37,13 @@ void walk_track_take(
 	track->window = smaller(window, window_max);
 }
 
+void walk_track_again(struct walk_track *track, const struct walk_step *step)
+{
+	track->forward = step->index > track->last;
+	track->next = step->next;
+	track->last = step->index;
+}
+
 uint32_t walk_track_room(const struct walk_track *track)
 {
 	uint32_t open = track->asked - track->hits;

@@ -47,6 +47,9 @@ struct walk_step {
 void walk_track_take(struct walk_track *track, const struct walk_step *step,
     uint32_t window_max);
 
+/** One is taken that had been before: the walk is there now. */
+void walk_track_again(struct walk_track *track, const struct walk_step *step);
+
 /** How many more may be asked for at present. */
 uint32_t walk_track_room(const struct walk_track *track);
 

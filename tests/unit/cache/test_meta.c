@@ -480,7 +480,7 @@ static void what_is_remembered_is_bounded(void **state)
 		static struct bed_answer list;
 		char path[32];
 
-		(void)snprintf(path, sizeof(path), "/d%u", i);
+		(void)snprintf(path, sizeof(path), "/d%u/x", i);
 		bed_list(&bed, path, &list);
 		answer_list(i, 1000);
 		cache_listing_put(list.listing);
@@ -488,9 +488,9 @@ static void what_is_remembered_is_bounded(void **state)
 		    bed.cache->meta.bytes <= bed.cache->meta.limit_bytes);
 	}
 	/* The latest are there, the first has gone. */
-	bed_lookup(&bed, "/d39/f1", &answer);
+	bed_lookup(&bed, "/d39/x/f1", &answer);
 	assert_int_equal(answer.count, 1);
-	bed_lookup(&bed, "/d0/f1", &answer);
+	bed_lookup(&bed, "/d0/x/f1", &answer);
 	assert_int_equal(answer.count, 0);
 }
 
@@ -508,7 +508,7 @@ static void a_listing_held_outlives_its_eviction(void **state)
 		static struct bed_answer list;
 		char path[32];
 
-		(void)snprintf(path, sizeof(path), "/d%u", i);
+		(void)snprintf(path, sizeof(path), "/d%u/x", i);
 		bed_list(&bed, path, &list);
 		answer_list(i, 1000);
 		cache_listing_put(list.listing);

@@ -138,6 +138,14 @@ static bool read_file(const char *path, uint64_t size_bytes)
 	return demand;
 }
 
+static const char *in_dir(unsigned dir, unsigned file)
+{
+	static char text[64];
+
+	(void)snprintf(text, sizeof(text), "/d%03u/f%04u", dir, file);
+	return text;
+}
+
 static unsigned asked_ahead(void)
 {
 	unsigned count = 0;
@@ -172,6 +180,79 @@ static void listings_that_follow_are_asked_for_ahead(void **state)
 	/* One for each directory, all but three before they were asked for. */
 	assert_int_equal(fake.list_count, 41);
 	assert_int_equal(lists_ahead(), 38);
+}
+
+/* tar c tree/d000 tree/d001 ...: nobody lists /tree. */
+static void directories_listed_by_name_are_gone_through_too(void **state)
+{
+	unsigned lists = 0;
+
+	(void)state;
+	list("/tree/d000", 0, 4);
+	list("/tree/d000", 0, 4);
+	assert_int_equal(lists_ahead(), 0);
+	list("/tree/d001", 0, 4);
+	assert_int_equal(lists_ahead(), 1);
+	assert_string_equal(fake.list[2].path, "/src/tree");
+	assert_false(fake.list[2].demand);
+	give(2, 40, 0);
+	for (unsigned k = 2; k < 40; k++)
+		list(name("/tree/d%03u", k), 0, 4);
+	for (unsigned i = 0; i < fake.list_count; i++)
+		lists += fake.list[i].demand;
+	/* The first four, and no more. */
+	assert_int_equal(lists, 4);
+	assert_int_equal(fake.list_count, 41);
+}
+
+static void what_two_users_list_by_name_is_no_walk(void **state)
+{
+	(void)state;
+	list("/tree/d000", 0, 1);
+	bed.ident.uid++;
+	list("/tree/d001", 0, 1);
+	assert_int_equal(lists_ahead(), 0);
+	list("/tree/d002", 0, 1);
+	assert_int_equal(lists_ahead(), 1);
+}
+
+/* Who has come to the end and begins again elsewhere does not go on from
+ * where they were. */
+static void listed_again_the_walk_is_where_it_is(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	list("/", 40, 0);
+	for (unsigned k = 0; k < 12; k++)
+		list(name("/d%03u", k), 0, 30);
+	list("/d004", 0, 30);
+	for (unsigned i = 0; i < 30; i++)
+		(void)read_file(in_dir(4, i), FILE_BYTES);
+	before = fake.range_count;
+	assert_int_equal(before, 30);
+	/* And here they do. */
+	list("/d005", 0, 30);
+	for (unsigned i = 0; i < 30; i++)
+		(void)read_file(in_dir(5, i), FILE_BYTES);
+	assert_true(fake.range_count > before + 30);
+}
+
+static void a_long_listing_above_is_given_up(void **state)
+{
+	(void)state;
+	list("/tree/d000", 0, 1);
+	list("/tree/d001", 0, 1);
+	assert_int_equal(lists_ahead(), 1);
+	assert_int_equal(
+	    add(2, 0, WALK_LISTED_FIRST * WALK_LOOK_ENTRIES + 1, FILE_BYTES),
+	    -EFBIG);
+	done(2, -EFBIG);
+	for (unsigned k = 2; k < 1 + WALK_LISTED_FIRST * WALK_LOOKS_GROW; k++)
+		list(name("/tree/d%03u", k), 0, 1);
+	assert_int_equal(lists_ahead(), 1);
+	list("/tree/d030", 0, 1);
+	assert_int_equal(lists_ahead(), 2);
 }
 
 static void who_comes_to_wait_hurries_it(void **state)
@@ -711,6 +792,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 	    TEST(listings_that_follow_are_asked_for_ahead),
+	    TEST(directories_listed_by_name_are_gone_through_too),
+	    TEST(what_two_users_list_by_name_is_no_walk),
+	    TEST(listed_again_the_walk_is_where_it_is),
+	    TEST(a_long_listing_above_is_given_up),
 	    TEST(who_comes_to_wait_hurries_it),
 	    TEST(a_listing_ahead_that_fails_is_asked_for_again),
 	    TEST(what_is_on_its_way_or_known_is_not_asked_for_again),

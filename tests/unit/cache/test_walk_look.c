@@ -196,17 +196,22 @@ static void the_next_one_is_dearer_until_the_first_is_forgotten(void **state)
 	looks = (struct walk_looks){0};
 	for (unsigned round = 0; round < 12; round++) {
 		for (uint32_t k = 1; k < wanted; k++)
-			assert_int_equal(
-			    walk_looks_found(&looks, 7, now_ms), 0);
-		assert_int_equal(walk_looks_found(&looks, 7, now_ms),
+			assert_int_equal(walk_looks_found(&looks, 7, k,
+			                     WALK_LOOKS_FIRST, now_ms),
+			    0);
+		assert_int_equal(walk_looks_found(&looks, 7, wanted,
+		                     WALK_LOOKS_FIRST, now_ms),
 		    wanted * WALK_LOOK_ENTRIES);
 		if (wanted < WALK_LOOKS_MAX)
 			wanted *= WALK_LOOKS_GROW;
 	}
 	now_ms += WALK_LOOKS_FORGOTTEN_MS + 1;
 	for (uint32_t k = 1; k < WALK_LOOKS_FIRST; k++)
-		assert_int_equal(walk_looks_found(&looks, 7, now_ms), 0);
-	assert_true(walk_looks_found(&looks, 7, now_ms) > 0);
+		assert_int_equal(
+		    walk_looks_found(&looks, 7, k, WALK_LOOKS_FIRST, now_ms),
+		    0);
+	assert_true(
+	    walk_looks_found(&looks, 7, 99, WALK_LOOKS_FIRST, now_ms) > 0);
 }
 
 static void directories_are_counted_apart(void **state)
@@ -219,8 +224,22 @@ static void directories_are_counted_apart(void **state)
 	for (unsigned k = 0; k < 10 * WALK_LOOKS_FIRST; k++) {
 		uint64_t hash = k % 2 == 0 ? 7 : 7 + WALK_LOOK_PLACES;
 
-		assert_int_equal(walk_looks_found(&looks, hash, 1), 0);
+		assert_int_equal(
+		    walk_looks_found(&looks, hash, k, WALK_LOOKS_FIRST, 1), 0);
 	}
+}
+
+static void the_same_one_again_is_no_walk(void **state)
+{
+	static struct walk_looks looks;
+
+	(void)state;
+	looks = (struct walk_looks){0};
+	for (unsigned k = 0; k < 10; k++)
+		assert_int_equal(
+		    walk_looks_found(&looks, 7, 1, WALK_LISTED_FIRST, 1), 0);
+	assert_int_equal(walk_looks_found(&looks, 7, 2, WALK_LISTED_FIRST, 1),
+	    WALK_LISTED_FIRST * WALK_LOOK_ENTRIES);
 }
 
 static void where_the_door_is_shut_no_listing_is_asked_for(void **state)
@@ -249,6 +268,7 @@ int main(void)
 	    TEST(a_long_listing_is_given_up_and_not_asked_for_soon),
 	    TEST(the_next_one_is_dearer_until_the_first_is_forgotten),
 	    TEST(directories_are_counted_apart),
+	    TEST(the_same_one_again_is_no_walk),
 	    TEST(where_the_door_is_shut_no_listing_is_asked_for),
 	};
 
