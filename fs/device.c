@@ -96,7 +96,10 @@ int device_wait(struct fs *fs)
 	int wait_ms = fs->read_count > 0 ? FILES_TEND_MS : -1;
 
 	/* To read again tells as much as poll(2), and brings the request. */
-	if (patience_looks(&fs->patience, now_us()) && !mail_rings(&fs->mail))
+	if (fs->read_count > 0)
+		patience_pauses(&fs->patience);
+	else if (patience_looks(&fs->patience, now_us()) &&
+	    !mail_rings(&fs->mail))
 		return 0;
 	if (poll(waiting, ARRAY_COUNT(waiting), wait_ms) < 0)
 		return errno == EINTR ? 0 : -errno;

@@ -16,9 +16,16 @@ bool patience_looks(struct patience *patience, uint64_t now_us)
 	    now_us - patience->since_us < PATIENCE_US_MAX;
 }
 
+void patience_pauses(struct patience *patience)
+{
+	patience->paused = true;
+}
+
 void patience_ends(struct patience *patience, uint64_t now_us)
 {
-	if (patience->since_us == 0 ||
+	if (patience->paused) {
+		patience->paused = false;
+	} else if (patience->since_us == 0 ||
 	    now_us - patience->since_us <= PATIENCE_US_MAX) {
 		if (patience->quick < PATIENCE_QUICK_MIN)
 			patience->quick++;

@@ -83,6 +83,28 @@ static void requests_without_a_gap_are_quick(void **state)
 	assert_true(wait_for(&patience, 1));
 }
 
+static void a_gap_in_which_somebody_waits_tells_nothing(void **state)
+{
+	struct patience patience;
+
+	(void)state;
+	patience_init(&patience, 2);
+	for (unsigned i = 0; i < 1000; i++) {
+		patience_pauses(&patience);
+		patience_ends(&patience, 5000);
+	}
+	assert_false(wait_for(&patience, 1));
+	wait_often(&patience, 1000, 1);
+	patience_pauses(&patience);
+	patience_ends(&patience, UINT64_C(5000000));
+	assert_true(wait_for(&patience, 1));
+	/* One that was begun before somebody came to wait. */
+	assert_true(patience_looks(&patience, 1000));
+	patience_pauses(&patience);
+	patience_ends(&patience, UINT64_C(5000000));
+	assert_true(wait_for(&patience, 1));
+}
+
 static void one_processor_has_none(void **state)
 {
 	struct patience patience;
@@ -102,6 +124,7 @@ int main(void)
 	    cmocka_unit_test(one_slow_gap_ends_it),
 	    cmocka_unit_test(a_reader_of_large_blocks_never_meets_it),
 	    cmocka_unit_test(requests_without_a_gap_are_quick),
+	    cmocka_unit_test(a_gap_in_which_somebody_waits_tells_nothing),
 	    cmocka_unit_test(one_processor_has_none),
 	};
 
