@@ -285,7 +285,10 @@ void object_put(struct object *object, struct todo *todo)
 	assert(object->refs > 0);
 	if (--object->refs > 0)
 		return;
-	if (object->stale || !object->hashed) {
+	/* Of one that was not read there is nothing to remember: the kernel has
+	 * its bytes. It would push out others, of which there is. */
+	if (object->stale || !object->hashed ||
+	    object->disk == OBJECT_DISK_UNASKED) {
 		drop(object, todo);
 		return;
 	}

@@ -113,6 +113,31 @@ static void the_disk_is_asked_when_a_file_is_read(void **state)
 	cache_close(file);
 }
 
+/* As it is where the kernel has the bytes. */
+static void files_that_are_opened_and_not_read_push_nothing_out(void **state)
+{
+	static struct bed_answer answer;
+	struct cache_file *file = open_it();
+	struct object *read = file->object;
+
+	(void)state;
+	bed_read(&bed, file, 0, 100, &answer);
+	bed_wait_ranges(1);
+	fake_finish_all("\"x\"");
+	right(&answer, 100);
+	cache_close(file);
+	for (unsigned i = 0; i < 20; i++) {
+		char path[16];
+
+		(void)snprintf(path, sizeof(path), "/b%u", i);
+		cache_close(bed_open(&bed, path, FILE_BYTES, 1000, "\"x\""));
+		assert_int_equal(bed.cache->objects.count, 1);
+	}
+	file = open_it();
+	assert_ptr_equal(file->object, read);
+	cache_close(file);
+}
+
 static void small_reads_of_any_place_come_from_the_disk(void **state)
 {
 	static struct bed_answer answer;
@@ -448,6 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(what_was_read_once_comes_from_the_disk),
 	    TEST(the_disk_is_asked_when_a_file_is_read),
+	    TEST(files_that_are_opened_and_not_read_push_nothing_out),
 	    TEST(small_reads_of_any_place_come_from_the_disk),
 	    TEST(what_is_missing_is_fetched_and_nothing_else),
 	    TEST(damaged_blocks_are_fetched_again),
