@@ -41,6 +41,11 @@ COUNTER(fetch_requests, counter, "HTTP requests sent")
 COUNTER(fetch_received_bytes, counter, "body bytes received")
 COUNTER(fetch_retries, counter, "requests sent again after a failure")
 COUNTER(fetch_failovers, counter, "reads that went on at another server")
+COUNTER(fetch_hedges, counter,
+    "ranges asked of a second server because the first was late")
+COUNTER(fetch_hedges_won, counter,
+    "of these, how many the second server answered first")
+COUNTER(fetch_hedge_bytes, counter, "bytes asked for a second time by them")
 COUNTER(fetch_refusals, counter, "answers 401 and 403")
 COUNTER(fetch_bad_answers, counter,
     "answers that broke the rules of HTTP or of the request")

@@ -2,7 +2,8 @@
 /*
  * fetch/call.c - see call.h: making, queueing, ending a call.
  * call_send.c has how it is sent, call_verdict.c what an answer means, call_judge.c what follows from it,
- * call_tick.c what time does, call_choose.c who is asked.
+ * call_tick.c what time does, call_choose.c who is asked, call_hedge.c what is
+ * asked twice.
  *
  * Calls are answered outside of libcurl's callbacks only, so that an answer
  * may free everything that belongs to it.
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/stats.h"
+#include "fetch/call_hedge.h"
 #include "fetch/confirm.h"
 #include "fetch/engine.h"
 #include "fetch/request.h"
@@ -202,6 +204,7 @@ void call_answer(struct call *call, int code)
 	struct fetch *fetch = call->fetch;
 
 	assert(code <= 0);
+	call_end_second(call);
 	switch (call->state) {
 	case CALL_NEW:
 		break;
@@ -293,6 +296,7 @@ void call_hurry(struct fetch *fetch, uint64_t number, uid_t uid)
 		server_hurried(call->server, call_rank(call));
 	}
 	call->demand = true;
+	call_watch(call);
 }
 
 void call_cancel(struct fetch *fetch, uint64_t number)

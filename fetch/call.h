@@ -13,6 +13,9 @@
  *       CONFIRM   CONFIRMING (confirm.h), then QUEUED or answered
  *   Whatever the state: deadline, cancel and stop answer it.
  *
+ * While it is ACTIVE and late, a *second* call may ask another server for the
+ * same (call_hedge.c).
+ *
  * What is asked and how an answer is read is a struct call_kind: range.c,
  * stat.c, list.c, quota.c. Whom it is asked is decided in call_choose.c.
  *
@@ -85,6 +88,9 @@ struct call_kind {
 	bool lists;  /* it is asked where listings are */
 	/** What to ask now. Non-zero: answer that; call->err says why. */
 	int (*ask)(struct call *call, struct request_plan *plan);
+	/** What another server may be asked at the same time, and how many
+	 *  bytes that is; 0: nothing now. NULL: nothing ever. */
+	uint64_t (*ask_second)(struct call *call, struct request_plan *plan);
 	/** The headers have ended: is the body wanted? */
 	struct verdict (*head)(
 	    struct call *call, const struct response *response);
@@ -134,6 +140,11 @@ struct call {
 	uint64_t refused_token;       /* ...this token */
 
 	struct request *request; /* while ACTIVE */
+	struct call *second;     /* asks another server for the same; NULL */
+	struct call *first;      /* of a second one: for whom, while neither
+				    has answered */
+	unsigned seconds;        /* that it has had */
+	bool late; /* of a second one: it counts in its server's choice */
 	struct confirm *confirm; /* while CONFIRMING */
 	unsigned attempts;
 	bool slash;        /* ask the path with a slash: a directory */
@@ -268,6 +279,24 @@ void call_shun(const struct call *call, struct fetch_server *server,
 /** Learn from the request that ends how fast the server is; `right`: its
  *  answer was as it should be. */
 void call_measure(const struct call *call, bool right) REQUIRES(fetch_thread);
+
+/** Its server has failed it: what the server and the file are worth. */
+void call_failed(struct call *call, enum retry_reason reason)
+    REQUIRES(fetch_thread);
+
+/** Whom else to ask while its server is late; NULL: nobody with hope. */
+struct fetch_server *call_choose_second(const struct call *call)
+    REQUIRES(fetch_thread);
+
+/* call_send.c */
+
+/** Whether the next attempt carries a token. */
+bool call_needs_token(const struct call *call);
+
+/** Send what a call asks its server; it counts there. -ENOMEM: nothing was
+ *  sent. */
+NODISCARD int call_send(struct call *call, const struct request_plan *plan)
+    REQUIRES(fetch_thread);
 
 /* call_verdict.c */
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "fetch/call.h"
+#include "fetch/call_stripe.h"
 #include "fetch/engine.h"
 #include "fetch/fleet.h"
 #include "fetch/request.h"
@@ -95,6 +96,8 @@ void call_choose(struct call *call)
 		rank = choice_pick(
 		    candidates.of, fetch->order_count, &ask, fetch->now_ms);
 		if (rank < fetch->order_count)
+			rank = call_stripe(call, candidates.of, rank);
+		if (rank < fetch->order_count)
 			server = &fetch->servers[fetch->order[rank]];
 	}
 	move_to(call, server);
@@ -121,6 +124,27 @@ bool call_has_other(const struct call *call)
 	look(&candidates, call);
 	return choice_has_other(candidates.of, fetch->order_count,
 	    rank_of(fetch, call->server), fetch->now_ms);
+}
+
+struct fetch_server *call_choose_second(const struct call *call)
+{
+	struct fetch *fetch = call->fetch;
+	struct candidates candidates;
+	const struct choice_ask ask = {.bytes = call->bytes, .demand = true};
+	unsigned rank = rank_of(fetch, call->server);
+
+	if (!has_choice(call))
+		return NULL;
+	look(&candidates, call);
+	if (rank < fetch->order_count)
+		candidates.of[rank] = NULL;
+	if (!choice_has_other(
+	        candidates.of, fetch->order_count, rank, fetch->now_ms))
+		return NULL;
+	rank =
+	    choice_pick(candidates.of, fetch->order_count, &ask, fetch->now_ms);
+	return rank < fetch->order_count ? &fetch->servers[fetch->order[rank]]
+	                                 : NULL;
 }
 
 void call_shun(const struct call *call, struct fetch_server *server,
@@ -159,10 +183,7 @@ static void move_queued(struct fetch *fetch, const struct fetch_server *server)
 	}
 }
 
-static void note_failure(struct call *call, enum retry_reason reason)
-    REQUIRES(fetch_thread);
-
-static void note_failure(struct call *call, enum retry_reason reason)
+void call_failed(struct call *call, enum retry_reason reason)
 {
 	struct fetch *fetch = call->fetch;
 	struct fetch_server *server = call->server;
@@ -185,7 +206,7 @@ bool call_leave(struct call *call, enum retry_reason reason)
 	assert(call->state == CALL_NEW);
 	if (!has_choice(call))
 		return false;
-	note_failure(call, reason);
+	call_failed(call, reason);
 	call->tried |= 1U << call->server->place;
 	if (!call_has_other(call)) {
 		call->tried = 0; /* each of them may be asked once more */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/stats.h"
 #include "fetch/call.h"
+#include "fetch/call_hedge.h"
 #include "fetch/confirm.h"
 #include "fetch/engine.h"
 #include "tokens/tokens.h"
@@ -138,6 +139,13 @@ static void again(struct call *call, enum retry_reason reason)
 
 void call_judge(struct call *call, struct verdict verdict)
 {
+	if (call_is_second(call)) {
+		call_second_judge(call, &verdict);
+		return;
+	}
+	if (verdict.kind == VERDICT_AGAIN &&
+	    call_take_over(call, verdict.reason))
+		return;
 	if (verdict.kind != VERDICT_REFUSED)
 		token_put(STEAL(call->token)); /* asked for anew each time */
 	switch (verdict.kind) {

@@ -6,13 +6,13 @@
  */
 #include "base/secret.h"
 #include "fetch/call.h"
+#include "fetch/call_hedge.h"
 #include "fetch/engine.h"
 #include "fetch/request.h"
 
 #include <errno.h>
 
-/* Whether the next attempt carries a token. */
-static bool needs_token(const struct call *call)
+bool call_needs_token(const struct call *call)
 {
 	return !call->bare && call->server->source.tls &&
 	    (call->target.size_bytes == 0 || call->target_may);
@@ -44,32 +44,21 @@ static void wait_for_server(struct call *call)
 	server_asked(call->server, call->fetch->now_ms);
 }
 
-/* Everything the attempt needs is at hand. */
-static void send_request(struct call *call) REQUIRES(fetch_thread);
-
-static void send_request(struct call *call)
+int call_send(struct call *call, const struct request_plan *plan)
 {
 	struct fetch *fetch = call->fetch;
 	struct request *request = request_take(fetch);
-	struct request_plan plan = {.method = REQUEST_GET};
-	int code;
 
 	if (request == NULL)
-		goto no_memory;
-	code = call->kind->ask(call, &plan);
-	if (code != 0) {
-		request_give_back(request);
-		call_answer(call, code);
-		return;
-	}
-	if (needs_token(call)) {
+		return -ENOMEM;
+	request->call = call;
+	if (call_needs_token(call)) {
 		request->authorization = call_authorization(call);
 		if (request->authorization == NULL)
 			goto no_memory;
 	}
-	request->call = call;
-	if (fill_url(call, request, &plan) < 0 ||
-	    request_fill(request, &plan) < 0 || loop_add(fetch, request) < 0)
+	if (fill_url(call, request, plan) < 0 ||
+	    request_fill(request, plan) < 0 || loop_add(fetch, request) < 0)
 		goto no_memory;
 	call->request = request;
 	call->state = CALL_ACTIVE;
@@ -77,13 +66,30 @@ static void send_request(struct call *call)
 	wait_for_server(call);
 	server_began(call->server, call_rank(call));
 	call->share->active++;
-	return;
+	return 0;
 
 no_memory:
-	if (request != NULL)
-		request_give_back(request);
-	(void)err_set(&call->err, -ENOMEM, "out of memory");
-	call_answer(call, -ENOMEM);
+	request_give_back(request);
+	return -ENOMEM;
+}
+
+/* Everything the attempt needs is at hand. */
+static void send_request(struct call *call) REQUIRES(fetch_thread);
+
+static void send_request(struct call *call)
+{
+	struct request_plan plan = {.method = REQUEST_GET};
+	int code = call->kind->ask(call, &plan);
+
+	if (code == 0) {
+		code = call_send(call, &plan);
+		if (code < 0)
+			(void)err_set(&call->err, code, "out of memory");
+	}
+	if (code != 0)
+		call_answer(call, code);
+	else
+		call_watch(call);
 }
 
 static struct call *next_call(const struct fetch *fetch,
@@ -113,7 +119,7 @@ static bool dispatch_to(struct fetch *fetch, const struct fetch_server *server)
 
 	while ((call = next_call(fetch, server)) != NULL) {
 		call_unqueue(call);
-		if (needs_token(call) && call->token == NULL)
+		if (call_needs_token(call) && call->token == NULL)
 			call_want_token(call);
 		else
 			send_request(call);

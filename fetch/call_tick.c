@@ -6,22 +6,13 @@
  * Threads: the fetch thread.
  */
 #include "fetch/call.h"
+#include "fetch/call_stripe.h"
 #include "fetch/engine.h"
 #include "fetch/fleet.h"
 #include "fetch/request.h"
 
 #include <errno.h>
 #include <stdint.h>
-
-/* When there was a connection for the request; 0: there is none yet. */
-static uint64_t connected_ms(const struct request *request)
-{
-	curl_off_t took_us = 0;
-
-	(void)curl_easy_getinfo(
-	    request->easy, CURLINFO_PRETRANSFER_TIME_T, &took_us);
-	return took_us > 0 ? request->began_ms + (uint64_t)took_us / 1000 : 0;
-}
 
 /* A call whose time is over: why it has no answer. */
 static int overdue(struct call *call)
@@ -34,7 +25,7 @@ static int overdue(struct call *call)
 	if (atomic_load(&server->absent))
 		return fleet_missing(call->fetch, &call->err);
 	if (call->state == CALL_ACTIVE) {
-		if (connected_ms(call->request) == 0)
+		if (request_connected_ms(call->request) == 0)
 			return err_set(&call->err, -EHOSTUNREACH,
 			    "%s cannot be connected to", name);
 		return err_set(
@@ -77,7 +68,7 @@ static bool is_outwaited(const struct call *call)
 	struct request *request = call->request;
 	const struct fetch_server *server = call->server;
 	uint64_t now_ms = call->fetch->now_ms;
-	uint64_t since_ms = connected_ms(request);
+	uint64_t since_ms = request_connected_ms(request);
 	uint64_t bytes = request->body_bytes - request->mark_bytes;
 	bool slow;
 
@@ -120,7 +111,7 @@ static void give_up(struct call *call, const char *why) REQUIRES(fetch_thread);
 
 static void give_up(struct call *call, const char *why)
 {
-	bool connected = connected_ms(call->request) != 0;
+	bool connected = request_connected_ms(call->request) != 0;
 	struct verdict verdict =
 	    call_again(call, connected ? RETRY_SILENT : RETRY_CONNECT, why);
 
@@ -164,6 +155,7 @@ void call_tick(struct fetch *fetch)
 {
 	struct call *call = TAILQ_FIRST(&fetch->calls);
 
+	call_stripe_tick(fetch);
 	/* An answer may end other calls: they then move `tick_next`. */
 	while (call != NULL) {
 		fetch->tick_next = TAILQ_NEXT(call, all_link);
@@ -228,6 +220,8 @@ uint64_t call_next_ms(const struct fetch *fetch)
 		    server->hold_until_ms < next_ms)
 			next_ms = server->hold_until_ms;
 	}
+	if (fetch->hedge_ms != 0 && fetch->hedge_ms < next_ms)
+		next_ms = fetch->hedge_ms;
 	if (fetch->delayed_count == 0)
 		return next_ms;
 	TAILQ_FOREACH(call, &fetch->calls, all_link)

@@ -6,6 +6,8 @@
  */
 #include "base/stats.h"
 #include "fetch/call.h"
+#include "fetch/call_hedge.h"
+#include "fetch/call_stripe.h"
 #include "fetch/engine.h"
 #include "fetch/fleet.h"
 #include "fetch/redirect.h"
@@ -113,7 +115,9 @@ static struct verdict name_is_cut(struct call *call)
 	                               : call_again(call, RETRY_ELSEWHERE, why);
 }
 
-void call_head(struct request *request)
+static void judge_head(struct request *request) REQUIRES(fetch_thread);
+
+static void judge_head(struct request *request)
 {
 	struct call *call = request->call;
 	const struct response *response = &request->response;
@@ -133,12 +137,30 @@ void call_head(struct request *request)
 		prove(call, response->status);
 }
 
+void call_head(struct request *request)
+{
+	bool second = request->call->first != NULL;
+
+	/* What a second call was answered is judged as if the first had asked
+	 * it. One that is of no use leaves the first waiting. */
+	if (second)
+		call_swap(request->call);
+	judge_head(request);
+	if (request->verdict.kind != VERDICT_AGAIN)
+		call_race_over(request->call, second);
+	else if (second)
+		call_swap(request->call);
+}
+
 bool call_body(struct request *request, const void *bytes, size_t size_bytes)
 {
 	struct call *call = request->call;
 
-	if (request->verdict.kind == VERDICT_TAKE)
+	if (request->verdict.kind == VERDICT_TAKE) {
+		call_race_off(call);
+		call_stripe_note(call, size_bytes);
 		request->verdict = call->kind->body(call, bytes, size_bytes);
+	}
 	return request->verdict.kind == VERDICT_TAKE ||
 	    request->body_bytes <= REQUEST_DRAIN_BYTES;
 }

@@ -171,6 +171,20 @@ static unsigned find_stale(struct choice *const of[], unsigned count,
 	return count;
 }
 
+/* It stalls, as it seems, and another cache is there. */
+static bool is_avoided(
+    struct choice *const of[], unsigned count, unsigned place, uint64_t now_ms)
+{
+	if (of[place]->late == 0)
+		return false;
+	for (unsigned i = 0; i + 1 < count; i++) {
+		if (i != place && of[i] != NULL && of[i]->late == 0 &&
+		    !choice_rests(of[i], now_ms))
+			return true;
+	}
+	return false;
+}
+
 /* The best that does not rest; the origin only when there is no other. */
 static unsigned find_best(struct choice *const of[], unsigned count,
     const struct choice_ask *ask, uint64_t now_ms)
@@ -178,7 +192,8 @@ static unsigned find_best(struct choice *const of[], unsigned count,
 	unsigned best = count;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (of[i] == NULL || choice_rests(of[i], now_ms))
+		if (of[i] == NULL || choice_rests(of[i], now_ms) ||
+		    is_avoided(of, count, i, now_ms))
 			continue;
 		if (best == count)
 			best = i;

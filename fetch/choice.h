@@ -5,9 +5,10 @@
  *
  * The order in which the servers were given is believed until measuring says
  * otherwise: a later one has to be clearly faster. The last one, the origin,
- * is read from when no other may be. A server that failed rests, longer each
- * time in a row; then one request tries it, and the rest of them follow when
- * that went well. None is ever dropped for good.
+ * is read from when no other may be. A cache that is late with something is
+ * asked for nothing more while there is another. A server that failed rests,
+ * longer each time in a row; then one request tries it, and the rest of them
+ * follow when that went well. None is ever dropped for good.
  *
  * Threads: a struct choice belongs to one thread at a time.
  */
@@ -58,8 +59,10 @@ struct choice {
 	uint64_t worst_us;         /* of twenty the longest: p95 */
 	uint64_t rate_bytes_per_s; /* of one transfer; 0: not known */
 	uint64_t measured_ms;      /* last, or meant to be; 0: never */
-	unsigned failures;         /* in a row */
-	uint64_t rest_until_ms;    /* nobody asks it before, but one... */
+	unsigned late;          /* requests on their way that another server has
+	                  answered meanwhile: hedge.h */
+	unsigned failures;      /* in a row */
+	uint64_t rest_until_ms; /* nobody asks it before, but one... */
 };
 
 /** The first byte of an answer has come after `wait_us`. */

@@ -15,11 +15,13 @@
 #include "base/sync.h"
 #include "fetch/abilities.h"
 #include "fetch/fetch.h"
+#include "fetch/hedge.h"
 #include "fetch/loop.h"
 #include "fetch/mailbox.h"
 #include "fetch/said.h"
 #include "fetch/server.h"
 #include "fetch/shun.h"
+#include "fetch/stripe.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -104,6 +106,10 @@ struct fetch {
 	bool immutable; /* no file ever changes */
 	struct said said;
 	struct shun shun; /* what caches are passed over for */
+	struct hedge_budget hedge_budget;
+	uint64_t hedge_ms; /* when a call may be late, at the soonest; 0: none
+			      is watched */
+	struct stripe stripe;
 
 	pthread_t loop_thread; /* set by the thread itself */
 	struct loop loop;

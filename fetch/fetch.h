@@ -213,7 +213,8 @@ struct fetch_range {
  * Fetch a range into a sink, from the best server there is.
  *
  * Where one fails, refuses or stalls, the range goes on at the next from the
- * byte where it stopped; the origin is the last.
+ * byte where it stopped; the origin is the last. When `demand` and one is later
+ * than usual, a second server is asked as well, within a budget (hedge.h).
  *
  * Where the server gives no validator with the bytes, the origin is asked
  * for size and time again after the last byte, and done(0) comes only when
@@ -327,10 +328,14 @@ bool fetch_said_by(struct fetch *fetch, unsigned nth, uid_t uid,
 
 /** Append a JSON array of servers: "url", "role", "state", "latency_ms",
  *  "requests", "received_bytes", "share_percent", "rate_bytes_per_s",
- *  "last_error", "last_status", "clock_skew_s". */
+ *  "hedges", "hedges_won", "hedge_bytes", "last_error", "last_status", "clock_skew_s". */
 int fetch_describe(struct fetch *fetch, struct buf *out);
 
 /** The same for a person. */
 int fetch_describe_text(struct fetch *fetch, struct buf *out);
+
+/** Append what Prometheus reads of each server, "bearerfs_server_...".
+ *  @param labels  of every sample, name="value" */
+int fetch_metrics(struct fetch *fetch, const char *labels, struct buf *out);
 
 #endif

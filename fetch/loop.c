@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "fetch/call.h"
+#include "fetch/call_hedge.h"
 #include "fetch/engine.h"
 #include "fetch/loop_socket.h"
 #include "fetch/request.h"
@@ -237,6 +238,8 @@ static void run_ticks(struct fetch *fetch)
 {
 	struct loop *loop = &fetch->loop;
 
+	if (fetch->hedge_ms != 0 && fetch->now_ms >= fetch->hedge_ms)
+		call_hedge(fetch);
 	if (fetch->now_ms >= call_next_ms(fetch) ||
 	    fetch->now_ms >= loop->tick_ms) {
 		call_tick(fetch);

@@ -25,17 +25,22 @@ enum {
 	RANGE_PROGRESS_BYTES = 512,
 };
 
+static void plan_rest(const struct range_call *range, struct request_plan *plan)
+{
+	plan->method = REQUEST_GET;
+	plan->ranged = true;
+	plan->first_bytes = range->offset_bytes + range->done_bytes;
+	plan->last_bytes = range->offset_bytes + range->length_bytes - 1;
+	plan->if_match = range->if_match;
+}
+
 static int plan_range(struct call *call, struct request_plan *plan)
 {
 	struct range_call *range = range_of(call);
 
 	assert(range_missing_bytes(range) > 0);
 	range->began_bytes = range->done_bytes;
-	plan->method = REQUEST_GET;
-	plan->ranged = true;
-	plan->first_bytes = range->offset_bytes + range->done_bytes;
-	plan->last_bytes = range->offset_bytes + range->length_bytes - 1;
-	plan->if_match = range->if_match;
+	plan_rest(range, plan);
 	/* The origin's, as the version: a cache tells what it has. Who may read
 	 * may perhaps not have sums made. */
 	range->asks = call->server->is_origin && !range->without &&
@@ -45,6 +50,18 @@ static int plan_range(struct call *call, struct request_plan *plan)
 	            &call->server->profile, call->fetch->now_ms));
 	plan->digest = range->asks;
 	return 0;
+}
+
+/* The rest of it. An answer is taken for the attempt's, which must not have
+ * asked for a checksum. */
+static uint64_t plan_second(struct call *call, struct request_plan *plan)
+{
+	const struct range_call *range = range_of(call);
+
+	if (range->asks)
+		return 0;
+	plan_rest(range, plan);
+	return range_missing_bytes(range);
 }
 
 static struct verdict body(
@@ -124,6 +141,7 @@ static const struct call_kind range_kind = {
     .right = TOKENS_READ,
     .cached = true,
     .ask = plan_range,
+    .ask_second = plan_second,
     .head = range_head,
     .body = body,
     .end = end,

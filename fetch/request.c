@@ -72,6 +72,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	    size_bytes, memory_order_relaxed);
 	server_heard(request->call->server, fetch->now_ms);
 	stats_add(STATS_fetch_received_bytes, (int64_t)size_bytes);
+	if (request->call->kind->ask_second != NULL)
+		hedge_earn(&fetch->hedge_budget, size_bytes);
 	return call_body(request, bytes, size_bytes) ? size_bytes : 0;
 }
 
@@ -320,6 +322,15 @@ static void request_free(struct request *request)
 	buf_fini(&request->url);
 	secret_put(request->authorization);
 	free(request);
+}
+
+uint64_t request_connected_ms(const struct request *request)
+{
+	curl_off_t took_us = 0;
+
+	(void)curl_easy_getinfo(
+	    request->easy, CURLINFO_PRETRANSFER_TIME_T, &took_us);
+	return took_us > 0 ? request->began_ms + (uint64_t)took_us / 1000 : 0;
 }
 
 void request_give_back(struct request *request)

@@ -60,6 +60,10 @@ void server_assign(struct fetch_server *server,
 	atomic_store(&server->lost_ms, 0);
 	atomic_store(&server->requests, 0);
 	atomic_store(&server->received_bytes, 0);
+	server->lane = (struct stripe_lane){0};
+	atomic_store(&server->hedges, 0);
+	atomic_store(&server->hedges_won, 0);
+	atomic_store(&server->hedge_bytes, 0);
 	atomic_store(&server->latency_us, 0);
 	atomic_store(&server->skew_s, SERVER_SKEW_UNKNOWN);
 	server_show_choice(server);

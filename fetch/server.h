@@ -19,6 +19,7 @@
 #include "fetch/fetch.h"
 #include "fetch/profile.h"
 #include "fetch/share.h"
+#include "fetch/stripe.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -57,6 +58,7 @@ struct fetch_server {
 	atomic_bool absent; /* nobody has this place; it is not asked */
 	struct profile profile;
 	struct choice choice; /* of ranges */
+	struct stripe_lane lane;
 	uint64_t unfit_until_ms;
 	struct shares shares; /* of whom the calls are, and what is queued */
 	unsigned active;
@@ -69,6 +71,9 @@ struct fetch_server {
 	_Atomic uint64_t tried_ms; /* ...and was tried last */
 	_Atomic uint64_t requests;
 	_Atomic uint64_t received_bytes;
+	_Atomic uint64_t hedges;     /* that it was asked */
+	_Atomic uint64_t hedges_won; /* of them */
+	_Atomic uint64_t hedge_bytes;
 	_Atomic uint64_t latency_us; /* to the first byte, moving average */
 	_Atomic int64_t skew_s;      /* SERVER_SKEW_UNKNOWN: no Date yet */
 	_Atomic uint64_t rate_bytes_per_s; /* of choice, to be shown */

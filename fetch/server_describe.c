@@ -59,12 +59,15 @@ int server_describe(struct fetch_server *server,
 	    ",\"role\":\"%s\",\"state\":\"%s\",\"latency_ms\":%" PRIu64
 	    ".%03" PRIu64 ",\"requests\":%" PRIu64
 	    ",\"received_bytes\":%" PRIu64 ",\"share_percent\":%u,"
-	    "\"rate_bytes_per_s\":%" PRIu64 ",\"last_status\":%d,"
-	    "\"last_error\":",
+	    "\"rate_bytes_per_s\":%" PRIu64 ",\"hedges\":%" PRIu64
+	    ",\"hedges_won\":%" PRIu64 ",\"hedge_bytes\":%" PRIu64
+	    ",\"last_status\":%d,\"last_error\":",
 	    role_of(server), shown.state, latency_us / 1000, latency_us % 1000,
 	    atomic_load(&server->requests),
 	    atomic_load(&server->received_bytes), shown.percent,
-	    atomic_load(&server->rate_bytes_per_s), shown.status);
+	    atomic_load(&server->rate_bytes_per_s),
+	    atomic_load(&server->hedges), atomic_load(&server->hedges_won),
+	    atomic_load(&server->hedge_bytes), shown.status);
 	(void)buf_json(out, shown.error[0] == '\0' ? NULL : shown.error);
 	if (server_skew_s(server, &skew_s))
 		(void)buf_printf(out, ",\"clock_skew_s\":%" PRId64 "}", skew_s);
@@ -77,16 +80,27 @@ int server_describe_text(struct fetch_server *server,
     const struct server_frame *frame, struct buf *out)
 {
 	uint64_t latency_us = atomic_load(&server->latency_us);
+	uint64_t rate = atomic_load(&server->rate_bytes_per_s);
+	uint64_t hedges = atomic_load(&server->hedges);
 	struct shown shown;
 
 	look(server, frame, &shown);
 	(void)buf_printf(out,
 	    "server: %s (%s) %s, %" PRIu64 ".%01" PRIu64
 	    " ms to the first byte, %" PRIu64 " requests, %" PRIu64
-	    " bytes (%u %%)\n",
+	    " bytes (%u %%)",
 	    shown.name, role_of(server), shown.state, latency_us / 1000,
 	    latency_us % 1000 / 100, atomic_load(&server->requests),
 	    atomic_load(&server->received_bytes), shown.percent);
+	if (rate > 0)
+		(void)buf_printf(
+		    out, ", %.1f MB/s a transfer", (double)rate / 1e6);
+	if (hedges > 0)
+		(void)buf_printf(out,
+		    ", asked %" PRIu64 " times for what another was late with "
+		    "(%" PRIu64 " times the sooner)",
+		    hedges, atomic_load(&server->hedges_won));
+	(void)buf_append(out, "\n", 1);
 	if (shown.error[0] != '\0')
 		(void)buf_printf(
 		    out, "server: last problem: %s\n", shown.error);

@@ -72,7 +72,7 @@ void share_remove(struct shares *shares, struct call *call)
 	TAILQ_INSERT_TAIL(&shares->all, call->share, link);
 }
 
-static bool may_start(const struct shares *shares, const struct share *share,
+bool share_may_start(const struct shares *shares, const struct share *share,
     const struct fetch_server *server)
 {
 	return !shares->apart ||
@@ -92,7 +92,7 @@ static struct call *pick(
 		struct call *first = demand ? TAILQ_FIRST(&share->demand)
 		                            : TAILQ_FIRST(&share->ahead);
 
-		if (first == NULL || !may_start(shares, share, server) ||
+		if (first == NULL || !share_may_start(shares, share, server) ||
 		    (best != NULL && share->active >= best->active))
 			continue;
 		best = share;

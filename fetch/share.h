@@ -66,6 +66,10 @@ void share_put(struct shares *shares, struct call *call, bool first)
 void share_remove(struct shares *shares, struct call *call)
     REQUIRES(fetch_thread);
 
+/** Whether one of a share's may be sent beside those under way. */
+bool share_may_start(const struct shares *shares, const struct share *share,
+    const struct fetch_server *server);
+
 /** The call whose turn it is, which stays queued; NULL: there is none. */
 struct call *share_next(const struct shares *shares,
     const struct fetch_server *server) REQUIRES(fetch_thread);

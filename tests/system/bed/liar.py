@@ -130,6 +130,13 @@ class Handler(Honest):
     def lie_drip(self, size=1, every=0.5):
         self.send(self.plan(), step=size, every=every)
 
+    def lie_narrow(self, rate):
+        plan = self.plan()
+        self.head(plan)
+        for piece in plan.pieces():
+            self.wait(self.state.turn(len(piece) / rate))
+            self.push(piece)
+
     def lie_full(self):
         self.send(self.plan(whole=True))
 

@@ -14,6 +14,7 @@ socket, so that it keeps lying while the test hangs in the kernel.
 """
 import base64
 import json
+import os
 import socket
 
 from bed.procs import Server, free_port, python
@@ -27,6 +28,7 @@ LIES = {
              "seconds: then close",
     "delay": "seconds: before the answer, which is honest",
     "drip": "size, every: the body in such pieces, so many seconds apart",
+    "narrow": "rate: all bodies together at so many bytes a second",
     "full": "200 and the whole file, whatever range was asked for",
     "content_range": "value: that Content-Range, or none (None)",
     "surplus": "bytes: more body than asked for; declared: Content-Length "
@@ -85,7 +87,8 @@ class Lying(Server):
             self.key, self.control], self.log)
 
     def ready(self):
-        return self.serves_token()
+        # It takes orders a moment after it serves.
+        return os.path.exists(self.control) and self.serves_token()
 
     def tell(self, order, **args):
         with socket.socket(socket.AF_UNIX) as sock:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 
 
 class State:
@@ -20,6 +21,7 @@ class State:
         self.lies = []
         self.requests = []
         self.connections = 0
+        self.free_at = 0  # see turn()
         self.release = threading.Event()
         self.stands = []
 
@@ -49,6 +51,14 @@ class State:
             raise ValueError("no such order: " + what)
         with self.lock:
             return found(**order)
+
+    def turn(self, seconds):
+        """Seconds until one may go on that takes so long, where only one can
+        at a time."""
+        with self.lock:
+            now = time.monotonic()
+            self.free_at = max(self.free_at, now) + seconds
+            return self.free_at - now
 
     def do_lie(self, **lie):
         if not hasattr(self.handler, "lie_" + lie["what"]):

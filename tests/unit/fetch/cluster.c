@@ -16,7 +16,7 @@
 #define MTIME_TEXT "Tue, 14 Nov 2023 22:13:20 GMT"
 #define DATE       "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
 
-enum { MTIME_S = 1700000000 };
+enum { MTIME_S = 1700000000, LATE_MS = 150 };
 
 static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -82,6 +82,24 @@ static bool say_version(struct server_peer *peer,
 	return true;
 }
 
+static bool say_parts(
+    struct server_peer *peer, const struct server_request *request)
+{
+	uint64_t size_bytes = request->last - request->first + 1;
+
+	say_head(peer, request, CLUSTER_FILE_BYTES,
+	    "Last-Modified: " MTIME_TEXT "\r\nETag: \"one\"\r\n");
+	for (uint64_t part = 0; part < 3; part++) {
+		uint64_t from = size_bytes * part / 3;
+
+		if (part > 0 && !server_pause(peer, LATE_MS))
+			return false;
+		say_bytes(peer, request->first + from,
+		    size_bytes * (part + 1) / 3 - from);
+	}
+	return true;
+}
+
 static bool say_half(struct member *member, struct server_peer *peer,
     const struct server_request *request, enum fault fault)
 {
@@ -110,6 +128,11 @@ static bool on_get(struct member *member, struct server_peer *peer,
 	case FAULT_SILENT:
 		server_be_silent(peer);
 		return false;
+	case FAULT_LATE:
+		return server_pause(peer, LATE_MS) &&
+		    say_version(peer, request, fault);
+	case FAULT_PAUSE_MID:
+		return say_parts(peer, request);
 	case FAULT_SILENT_MID:
 	case FAULT_CUT:
 	case FAULT_CUT_ONCE:

@@ -23,6 +23,8 @@ enum fault {
 	FAULT_NONE,
 	FAULT_DOWN,       /* nobody listens */
 	FAULT_SILENT,     /* no header */
+	FAULT_LATE,       /* it is right, a while later */
+	FAULT_PAUSE_MID,  /* its bytes in three parts, a while apart */
 	FAULT_SILENT_MID, /* half of the bytes, then none */
 	FAULT_CUT,        /* half of the bytes, then the end */
 	FAULT_CUT_ONCE,   /* ...and is right afterwards */

@@ -53,6 +53,22 @@ static void wait_for(unsigned place)
 		now_ms = servers[place].rest_until_ms;
 }
 
+static void one_that_is_late_is_asked_for_nothing_more(void **state)
+{
+	(void)state;
+	servers[0].late = 1;
+	assert_int_equal(pick(MIB, true), 1);
+	/* Both are, or there is no other cache: the origin is not asked for
+	 * that. */
+	servers[1].late = 1;
+	assert_int_equal(pick(MIB, true), 0);
+	servers[1].late = 0;
+	fails(1);
+	assert_int_equal(pick(MIB, true), 0);
+	of[1] = NULL;
+	assert_int_equal(pick(MIB, true), 0);
+}
+
 static void the_given_order_is_believed_at_first(void **state)
 {
 	(void)state;
@@ -246,6 +262,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(the_given_order_is_believed_at_first, begin),
+	    cmocka_unit_test_setup(
+	        one_that_is_late_is_asked_for_nothing_more, begin),
 	    cmocka_unit_test_setup(a_clearly_faster_server_is_taken, begin),
 	    cmocka_unit_test_setup(
 	        the_origin_is_read_from_last_however_fast, begin),
