@@ -15,12 +15,13 @@
 
 #include "cli/control.h"
 #include "cli/describe.h"
+#include "cli/metrics_tell.h"
 #include "cli/mounts.h"
 #include "cli/prefetch/serve.h"
 #include "cli/reasons.h"
 #include "cli/say.h"
 
-enum what { STATUS, EXPLAIN, STOP, PREFETCH };
+enum what { STATUS, EXPLAIN, METRICS, STOP, PREFETCH };
 
 /* A request's words. */
 struct words {
@@ -207,7 +208,8 @@ static int prefetch(const struct describe *mount,
 	return code;
 }
 
-/* "status", "status json", "explain [json] /PATH", "stop", "prefetch". */
+/* "status", "status json", "explain [json] /PATH", "metrics", "stop",
+ * "prefetch". */
 static bool read_words(struct words *out, const char *text)
 {
 	*out = (struct words){.what = STOP};
@@ -215,6 +217,9 @@ static bool read_words(struct words *out, const char *text)
 		return true;
 	out->what = PREFETCH;
 	if (strcmp(text, "prefetch") == 0)
+		return true;
+	out->what = METRICS;
+	if (strcmp(text, "metrics") == 0)
 		return true;
 	out->what = STATUS;
 	out->json = strcmp(text, "status json") == 0;
@@ -259,6 +264,11 @@ int answer_request(void *arg, struct control_request *request, struct buf *out,
 		return stop(mount, request, err);
 	if (words.what == PREFETCH)
 		return prefetch(mount, request, err);
+	if (words.what == METRICS && !request->owner)
+		return err_set(err, -EPERM,
+		    "the numbers of all its users are told to its owner");
+	if (words.what == METRICS)
+		return metrics_tell(mount, out);
 	/* The token of a mount of one user is always at hand. */
 	if (words.what == STATUS && !mount->shared)
 		return tell_state(mount, &to, words.json, out);

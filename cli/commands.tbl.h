@@ -13,6 +13,8 @@ COMMAND(status, "[--json] [MOUNTPOINT]",
     "state of token, server and cache of one mount, or of all of yours")
 COMMAND(explain, "[--json] PATH",
     "why a path of a mount gives what it gives, and what to do")
+COMMAND(metrics, "[MOUNTPOINT]",
+    "numbers of one mount, or of all of yours, for Prometheus")
 COMMAND(prefetch, "[--json] PATH...",
     "fill the cache with files of mounts, and with all files of directories")
 COMMAND(doctor, "[--json] [-o OPTION[,OPTION...]] SOURCE",

@@ -44,6 +44,8 @@ void __wrap_cache_known(struct cache *cache, const struct ident *ident,
     const char *path, cache_known_fn answer, void *arg);
 int __wrap_fetch_describe(struct fetch *fetch, struct buf *out);
 int __wrap_fetch_describe_text(struct fetch *fetch, struct buf *out);
+int __wrap_fetch_metrics(
+    struct fetch *fetch, const char *labels, struct buf *out);
 uint64_t __wrap_fetch_silent_ms(struct fetch *fetch);
 int __wrap_cache_describe(struct cache *cache, struct buf *out);
 int __wrap_cache_describe_text(struct cache *cache, struct buf *out);
@@ -218,6 +220,13 @@ int __wrap_fetch_describe_text(struct fetch *fetch, struct buf *out)
 {
 	(void)fetch;
 	return buf_printf(out, "server: fine\n");
+}
+
+int __wrap_fetch_metrics(
+    struct fetch *fetch, const char *labels, struct buf *out)
+{
+	(void)fetch;
+	return buf_printf(out, "servers{%s} 1\n", labels);
 }
 
 uint64_t __wrap_fetch_silent_ms(struct fetch *fetch)

@@ -81,6 +81,22 @@ static void requests_are_answered_by_name(void **state)
 	assert_int_equal(fake.want_count, 0);
 }
 
+static void numbers_are_told_to_the_owner(void **state)
+{
+	(void)state;
+	mount.shared = true;
+	assert_int_equal(ask("metrics", false), -EPERM);
+	assert_int_equal(err.code, -EPERM);
+	assert_int_equal(ask("metrics", true), 0);
+	assert_non_null(strstr(buf_text(&out), "\nservers{mountpoint=\""));
+	assert_non_null(strstr(buf_text(&out),
+	    "\n# TYPE bearerfs_fetch_hedges_total counter\n"
+	    "bearerfs_fetch_hedges_total{mountpoint=\""));
+	assert_non_null(
+	    strstr(buf_text(&out), "\n# TYPE bearerfs_fs_nodes gauge\n"));
+	assert_int_equal(fake.want_count, 0);
+}
+
 static void only_the_owner_ends_a_mount(void **state)
 {
 	(void)state;
@@ -196,6 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(requests_are_answered_by_name),
+	    CASE(numbers_are_told_to_the_owner),
 	    CASE(only_the_owner_ends_a_mount),
 	    CASE(a_guests_token_is_looked_for_first),
 	    CASE(who_does_not_wait_leaves_nothing),
