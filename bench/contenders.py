@@ -68,6 +68,7 @@ class Bearerfs(Contender):
     def __init__(self, rig, options=""):
         super().__init__(rig)
         self.mount = None
+        self.source = None  # another one than the rig's
         self.options = dict(word.partition("=")[::2] for word in
                             options.split(",") if word)
 
@@ -78,8 +79,8 @@ class Bearerfs(Contender):
         os.makedirs(self.folder, exist_ok=True)
         options = {"token_file": self.rig.token_file, "cache_size": "16G"}
         options.update(self.options)
-        self.mount = Mount(self.rig.bed, self.folder, self.rig.url(),
-                           **options)
+        self.mount = Mount(self.rig.bed, self.folder,
+                           self.source or self.rig.url(), **options)
         self.mount.start()
         self.pid = self.mount.pid
 

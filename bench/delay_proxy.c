@@ -4,11 +4,16 @@
  * on and gives each byte a fixed time on its way, in each direction.
  *
  *   delay_proxy listen=PORT connect=PORT delay_us=20000 [rate=BYTES]
+ *               [total=BYTES] [stall_every=N stall_ms=MS]
  *
  * Both ends are on 127.0.0.1. Bandwidth is not limited: what arrives at one
  * moment leaves at one moment, `delay_us` later. With `rate` each connection
  * carries so many bytes a second in each direction, as one does whose window
- * is small for its distance; several together carry more. TCP's handshake with the
+ * is small for its distance; several together carry more. With `total` all of
+ * them together carry no more than that towards the client, as of a server
+ * whose line is the limit. Of `stall_every` answers one waits `stall_ms` more
+ * before its first byte; a connection's first answer, of TLS, is none. TCP's
+ * handshake with the
  * client is answered by the kernel at once; so that a new connection costs
  * its round trip, what the client sends first is taken as if it had been
  * sent one round trip after accept(2). No loss, no slow start of the far
@@ -24,39 +29,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "delay_way.h"
 
-enum {
-	CONNECTIONS_MAX = 256,
-	CHUNK_BYTES = 64 * 1024,
-	/* In flight in one direction; 20 ms at 6 GB/s. */
-	IN_FLIGHT_BYTES_MAX = 128 * 1024 * 1024,
-};
-
-/* Seconds of a limited connection's rate that wait in the proxy. */
-static const double QUEUE_S = 0.01;
-
-/* Bytes that arrived together. */
-struct chunk {
-	struct chunk *next;
-	double due; /* monotonic */
-	size_t size_bytes;
-	size_t sent_bytes;
-	unsigned char bytes[CHUNK_BYTES];
-};
-
-/* One direction of a connection. */
-struct pipe_way {
-	int from;
-	int to;
-	struct chunk *head;
-	struct chunk *tail;
-	size_t in_flight_bytes;
-	double not_before; /* nothing is taken as sent earlier */
-	bool ended;        /* end of file was read, at `end_due` */
-	bool shut;         /* and passed on */
-	double end_due;
-};
+enum { CONNECTIONS_MAX = 256 };
 
 struct connection {
 	bool used;
@@ -67,7 +42,6 @@ struct connection {
 static struct connection connections[CONNECTIONS_MAX];
 static struct chunk *spare;
 static double delay_s;
-static double rate_bytes_s; /* of a connection; 0: no limit */
 
 static struct chunk *chunk_new(void)
 {
@@ -167,20 +141,8 @@ static void take_connection(int listener, uint16_t port)
 	*connection = (struct connection){.used = true};
 	connection->ways[0] = (struct pipe_way){
 	    .from = client, .to = server, .not_before = now_s() + 2 * delay_s};
-	connection->ways[1] = (struct pipe_way){.from = server, .to = client};
-}
-
-/* When the connection has carried enough of what it was given to take more;
- * at once for one without a limit. */
-static double room_at(const struct pipe_way *way)
-{
-	return rate_bytes_s > 0 ? way->not_before - QUEUE_S : 0;
-}
-
-static bool has_room(const struct pipe_way *way)
-{
-	return way->in_flight_bytes < IN_FLIGHT_BYTES_MAX &&
-	    room_at(way) <= now_s();
+	connection->ways[1] =
+	    (struct pipe_way){.from = server, .to = client, .answers = true};
 }
 
 static void receive(struct connection *connection, struct pipe_way *way)
@@ -188,25 +150,24 @@ static void receive(struct connection *connection, struct pipe_way *way)
 	while (has_room(way)) {
 		struct chunk *chunk = chunk_new();
 		ssize_t n = recv(way->from, chunk->bytes, CHUNK_BYTES, 0);
-		double now = now_s();
 
-		if (now < way->not_before)
-			now = way->not_before;
 		if (n <= 0) {
+			double now = now_s();
+
 			chunk_drop(chunk);
 			if (n < 0 && errno == EAGAIN)
 				return;
 			connection->broken = connection->broken || n < 0;
 			way->ended = true;
-			way->end_due = now + delay_s;
+			way->end_due =
+			    (now < way->not_before ? way->not_before : now) +
+			    delay_s;
 			return;
 		}
-		if (rate_bytes_s > 0) {
-			now += (double)n / rate_bytes_s;
-			way->not_before = now;
-		}
+		if (!way->answers)
+			connection->ways[1].asked = true;
 		chunk->next = NULL;
-		chunk->due = now + delay_s;
+		chunk->due = sent_at(way, (size_t)n) + delay_s;
 		chunk->size_bytes = (size_t)n;
 		chunk->sent_bytes = 0;
 		if (way->head == NULL)
@@ -215,6 +176,9 @@ static void receive(struct connection *connection, struct pipe_way *way)
 			way->tail->next = chunk;
 		way->tail = chunk;
 		way->in_flight_bytes += (size_t)n;
+		/* Others are to have their part of what all may carry. */
+		if (total_bytes_s > 0)
+			return;
 	}
 }
 
@@ -301,7 +265,10 @@ int main(int argc, char **argv)
 
 	delay_s = (double)number(argc, argv, "delay_us", 20000) / 1e6;
 	rate_bytes_s = (double)number(argc, argv, "rate", 0);
-	for (;;) {
+	total_bytes_s = (double)number(argc, argv, "total", 0);
+	stall_every = number(argc, argv, "stall_every", 0);
+	stall_s = (double)number(argc, argv, "stall_ms", 0) / 1e3;
+	for (nfds_t turn = 0;; turn++) {
 		double until = now_s() + 3600;
 		struct timespec wait;
 		double left;
@@ -322,8 +289,11 @@ int main(int argc, char **argv)
 		if (ppoll(polls, 1 + 2 * count, &wait, NULL) < 0 &&
 		    errno != EINTR)
 			die("poll: %s", strerrordesc_np(errno));
-		for (nfds_t i = 0; i < count; i++)
-			serve(asked[i], &polls[1 + 2 * i]);
+		for (nfds_t i = 0; i < count; i++) {
+			nfds_t at = (turn + i) % count;
+
+			serve(asked[at], &polls[1 + 2 * at]);
+		}
 		if ((polls[0].revents & POLLIN) != 0)
 			take_connection(listener, upstream);
 	}

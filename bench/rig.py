@@ -197,15 +197,29 @@ class Rig:
         delay = self.delay_ms if delay_ms is None else delay_ms
         if delay == 0:
             return self.origin.port
-        if (delay, self.rate) not in self.proxies:
+        return self.proxy(delay_us=delay * 500, rate=self.rate)
+
+    def proxy(self, name="", **options):
+        """The port of a delay proxy in front of the origin, started when it
+        is first asked for.
+        @param name     tells several of the same options apart
+        @param options  as delay_proxy.c has them"""
+        key = (name, *sorted(options.items()))
+        if key not in self.proxies:
             port = free_port()
             proxy = Proc([self.tool("delay_proxy"), f"listen={port}",
-                          f"connect={self.origin.port}",
-                          f"delay_us={delay * 500}", f"rate={self.rate}"],
+                          f"connect={self.origin.port}"] + [
+                              f"{one}={value}" for one, value
+                              in options.items()],
                          self.folder + "/proxy.log")
             wait_for(lambda: answers(port), "the delay proxy")
-            self.proxies[delay, self.rate] = proxy, port
-        return self.proxies[delay, self.rate][1]
+            self.proxies[key] = proxy, port
+        return self.proxies[key][1]
+
+    def server(self, name="", delay_ms=0, **options):
+        """URL of a server as far away; also of one without any delay."""
+        port = self.proxy(name, delay_us=delay_ms * 500, **options)
+        return f"https://localhost:{port}{self.bed.base}"
 
     def url(self, delay_ms=None, base=None):
         return (f"https://localhost:{self.port(delay_ms)}"

@@ -2,9 +2,11 @@
 """The rows. A scenario is a generator: it sets a contender up, measures, and
 yields dicts with row, value (higher is better, except rows in ms and us), and
 what was seen on the way. Every byte is checked, or the run ends. Here are
-those of large files; trees.py has those of small ones."""
+those of large files; trees.py has those of small ones, caches.py those of
+several servers."""
 import math
 
+from caches import tail, through, two
 from trees import find, first, opens, small, tar
 from watch import (WARM_BYTES, Watch, cold_start, curl_once, fill, megabytes,
                    warm_start)
@@ -164,7 +166,8 @@ def large(rig, contender):
 
 ALL = {"seq": seq, "thin": thin, "rand4k": rand4k, "rand64k": rand64k,
        "randwarm": randwarm, "first": first, "find": find, "tar": tar,
-       "large": large, "small": small, "opens": opens}
+       "large": large, "small": small, "opens": opens, "tail": tail,
+       "two": two, "through": through}
 # Those that are also run far away.
 FAR = {"seq", "thin", "rand64k", "find", "tar"}
 # Bytes a second of one connection, in the scenarios that are about that.
