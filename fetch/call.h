@@ -211,6 +211,10 @@ void call_judge(struct call *call, struct verdict verdict)
 /** Send what may be sent. */
 void call_dispatch(struct fetch *fetch) REQUIRES(fetch_thread);
 
+/** When there was a connection for a request (monotonic); 0: there is none
+ *  yet. */
+uint64_t call_connected_ms(const struct request *request);
+
 /** Answer what is past its deadline, resume what has waited. */
 void call_tick(struct fetch *fetch) REQUIRES(fetch_thread);
 

@@ -95,7 +95,7 @@ static uint64_t late_ms(const struct call *call)
 {
 	const struct request *request = call->request;
 	uint64_t after = after_ms(call);
-	uint64_t since_ms = request_connected_ms(request);
+	uint64_t since_ms = call_connected_ms(request);
 
 	if (after == 0)
 		return UINT64_MAX;

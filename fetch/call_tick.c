@@ -14,6 +14,15 @@
 #include <errno.h>
 #include <stdint.h>
 
+uint64_t call_connected_ms(const struct request *request)
+{
+	curl_off_t took_us = 0;
+
+	(void)curl_easy_getinfo(
+	    request->easy, CURLINFO_PRETRANSFER_TIME_T, &took_us);
+	return took_us > 0 ? request->began_ms + (uint64_t)took_us / 1000 : 0;
+}
+
 /* A call whose time is over: why it has no answer. */
 static int overdue(struct call *call)
 {
@@ -25,7 +34,7 @@ static int overdue(struct call *call)
 	if (atomic_load(&server->absent))
 		return fleet_missing(call->fetch, &call->err);
 	if (call->state == CALL_ACTIVE) {
-		if (request_connected_ms(call->request) == 0)
+		if (call_connected_ms(call->request) == 0)
 			return err_set(&call->err, -EHOSTUNREACH,
 			    "%s cannot be connected to", name);
 		return err_set(
@@ -68,7 +77,7 @@ static bool is_outwaited(const struct call *call)
 	struct request *request = call->request;
 	const struct fetch_server *server = call->server;
 	uint64_t now_ms = call->fetch->now_ms;
-	uint64_t since_ms = request_connected_ms(request);
+	uint64_t since_ms = call_connected_ms(request);
 	uint64_t bytes = request->body_bytes - request->mark_bytes;
 	bool slow;
 
@@ -111,7 +120,7 @@ static void give_up(struct call *call, const char *why) REQUIRES(fetch_thread);
 
 static void give_up(struct call *call, const char *why)
 {
-	bool connected = request_connected_ms(call->request) != 0;
+	bool connected = call_connected_ms(call->request) != 0;
 	struct verdict verdict =
 	    call_again(call, connected ? RETRY_SILENT : RETRY_CONNECT, why);
 

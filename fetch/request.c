@@ -324,15 +324,6 @@ static void request_free(struct request *request)
 	free(request);
 }
 
-uint64_t request_connected_ms(const struct request *request)
-{
-	curl_off_t took_us = 0;
-
-	(void)curl_easy_getinfo(
-	    request->easy, CURLINFO_PRETRANSFER_TIME_T, &took_us);
-	return took_us > 0 ? request->began_ms + (uint64_t)took_us / 1000 : 0;
-}
-
 void request_give_back(struct request *request)
 {
 	struct loop *loop = &request->fetch->loop;

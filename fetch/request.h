@@ -96,9 +96,6 @@ struct request *request_take(struct fetch *fetch);
 NODISCARD int request_fill(
     struct request *request, const struct request_plan *plan);
 
-/** When there was a connection for it (monotonic); 0: there is none yet. */
-uint64_t request_connected_ms(const struct request *request);
-
 /** The request has ended: wipe, keep the handle for the next. */
 void request_give_back(struct request *request);
 
