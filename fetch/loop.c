@@ -22,6 +22,7 @@
 #include "fetch/engine.h"
 #include "fetch/loop_socket.h"
 #include "fetch/request.h"
+#include "fetch/tls_ahead.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -36,6 +37,7 @@
 enum {
 	LOOP_EVENTS_MAX = 64,
 	LOOP_CONNECTIONS_KEPT = 32,
+	LOOP_ROUNDS = 4,
 };
 
 static int on_timer(CURLM *multi, long wait_ms, void *arg)
@@ -179,6 +181,35 @@ static void on_ready(struct fetch *fetch, int fd, uint32_t events)
 	(void)curl_multi_socket_action(loop->multi, fd, ready, &running);
 }
 
+/* Let libcurl have what OpenSSL has read ahead. A call for one transfer can
+ * read of another, whose time has come: so all are asked. */
+static void read_on(struct fetch *fetch) REQUIRES(fetch_thread);
+
+static void read_on(struct fetch *fetch)
+{
+	struct loop *loop = &fetch->loop;
+
+	/* A few rounds, then others have their turn. */
+	for (int i = 0; i < LOOP_ROUNDS; i++) {
+		int fds[LOOP_EVENTS_MAX];
+		uint64_t before = loop->records;
+		unsigned count = 0;
+
+		for (size_t fd = 0;
+		     fd < loop->socket_count && count < LOOP_EVENTS_MAX; fd++) {
+			if (loop->sockets[fd].wanted != 0 &&
+			    tls_ahead_holds(loop->sockets[fd].easy))
+				fds[count++] = (int)fd;
+		}
+		for (unsigned k = 0; k < count; k++)
+			on_ready(fetch, fds[k], EPOLLIN);
+		/* None, or pieces of heads. */
+		loop->more = loop->records != before;
+		if (!loop->more)
+			return;
+	}
+}
+
 static void run_timer(struct fetch *fetch) REQUIRES(fetch_thread);
 
 static void run_timer(struct fetch *fetch)
@@ -188,10 +219,12 @@ static void run_timer(struct fetch *fetch)
 
 	/* libcurl sets it anew from inside; adding a request sets it to now.
 	 * A few rounds, then others have their turn. */
-	for (int i = 0; i < 4 && loop->timer_ms <= fetch->now_ms; i++) {
+	for (int i = 0; i < LOOP_ROUNDS && loop->timer_ms <= fetch->now_ms;
+	     i++) {
 		loop->timer_ms = UINT64_MAX;
 		(void)curl_multi_socket_action(
 		    loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		read_on(fetch);
 		take_finished(fetch);
 		call_dispatch(fetch);
 	}
@@ -209,6 +242,8 @@ static int wait_ms(struct fetch *fetch)
 		until_ms = next_ms;
 	if (until_ms > loop->tick_ms)
 		until_ms = loop->tick_ms;
+	if (loop->more)
+		return 0; /* read_on() left something */
 	if (until_ms == UINT64_MAX)
 		return -1;
 	if (until_ms <= fetch->now_ms)
@@ -277,6 +312,7 @@ static void run(struct fetch *fetch)
 				on_ready(
 				    fetch, events[i].data.fd, events[i].events);
 		}
+		read_on(fetch);
 		take_finished(fetch);
 	}
 }

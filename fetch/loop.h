@@ -29,6 +29,7 @@ TAILQ_HEAD(request_list, request);
 struct loop_socket {
 	uint32_t wanted;  /* epoll events libcurl waits for; 0: none */
 	uint32_t watched; /* those the kernel was told of */
+	CURL *easy;       /* whose it is; while `wanted` */
 	bool ours;        /* opened through us: we see it closed */
 };
 
@@ -43,6 +44,8 @@ struct loop {
 	struct request_list active; /* in the multi handle */
 	struct request_list idle;   /* for the next one */
 	unsigned idle_count;
+	uint64_t records; /* of TLS, that have begun to come */
+	bool more;        /* libcurl has not had all that OpenSSL has */
 };
 
 NODISCARD int loop_init(struct fetch *fetch, struct err *err);

@@ -4,6 +4,8 @@
  */
 #include "fetch/loop_socket.h"
 
+#include "fetch/tls_ahead.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,10 +57,10 @@ int loop_on_socket(
 	struct loop *loop = arg;
 	struct loop_socket *socket = loop_socket_of(loop, fd);
 
-	(void)easy;
 	(void)socket_arg;
 	if (socket == NULL)
 		return -1;
+	socket->easy = easy;
 	if (what == CURL_POLL_REMOVE) {
 		socket->wanted = 0;
 		/* A kept connection stays in the set: the next request wants
@@ -112,4 +114,5 @@ void loop_prepare(struct loop *loop, CURL *easy)
 	(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop);
 	(void)curl_easy_setopt(easy, CURLOPT_SHARE, loop->share);
+	tls_ahead_prepare(easy, &loop->records);
 }
