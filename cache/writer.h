@@ -26,7 +26,7 @@ struct object;
 
 enum {
 	WRITER_BLOCKS = 512,   /* 32 MiB */
-	WRITER_BATCH = 64,     /* 4 MiB at once */
+	WRITER_BATCH = 128,    /* 8 MiB at once */
 	WRITER_GATHER_MS = 20, /* single blocks are written together */
 	WRITER_TEND_MS = 1000,
 };

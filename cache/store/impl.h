@@ -21,6 +21,7 @@
 #include "cache/store/format.h"
 #include "cache/store/handle.h"
 #include "cache/store/hash.h"
+#include "cache/store/pace.h"
 #include "cache/store/pack.h"
 #include "cache/store/store.h"
 #include "cache/store/table.h"
@@ -37,7 +38,7 @@ enum {
 	STORE_TOUCH_MS = 10 * 1000, /* recency on disk is this coarse */
 	STORE_MAP_DIRECTORIES = 256,
 	STORE_ARENA_BYTES = 256 * 1024,
-	STORE_BATCH_BLOCKS = 64,
+	STORE_BATCH_BLOCKS = 128,
 	STORE_SCRATCH_BYTES = STORE_RUN_BLOCKS * STORE_BLOCK_BYTES,
 };
 
@@ -79,14 +80,6 @@ struct appender {
 	uint32_t offset_bytes;
 	uint64_t spoilt;    /* pack that refused a write: not adopted */
 	uint64_t resume_ms; /* no try before that, after a failure */
-};
-
-/** How the writer and its disk get along. Writer's thread only. */
-struct pace {
-	uint64_t began_us; /* the batch that is written, or was last */
-	uint64_t ended_us;
-	uint64_t busy_us; /* of the last while: writing, */
-	uint64_t idle_us; /* and with nothing to write */
 };
 
 struct store {

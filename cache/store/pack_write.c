@@ -18,9 +18,7 @@
 #include <unistd.h>
 
 enum {
-	RETRY_MS = 250, /* after a failure */
-	/* Less than the writer's queue of the cache takes at 1 GB/s. */
-	WHILE_US = 20 * 1000,
+	RETRY_MS = 250,     /* after a failure */
 	CACHED_VECTORS = 2, /* blocks of 64 KiB in one write */
 };
 
@@ -72,32 +70,12 @@ void append_align(struct appender *appender, size_t align_bytes)
 
 void append_batch_begins(struct store *store)
 {
-	struct pace *pace = &store->pace;
-
-	pace->began_us = io_now_us();
-	if (pace->ended_us != 0)
-		pace->idle_us += pace->began_us - pace->ended_us;
+	pace_batch_begins(&store->pace, io_now_us());
 }
 
 void append_batch_ends(struct store *store)
 {
-	struct pace *pace = &store->pace;
-
-	pace->ended_us = io_now_us();
-	pace->busy_us += pace->ended_us - pace->began_us;
-	/* The last while counts. */
-	while (pace->busy_us + pace->idle_us > WHILE_US) {
-		pace->busy_us /= 2;
-		pace->idle_us /= 2;
-	}
-}
-
-/* Hardly a pause for a while: blocks come in faster than the disk takes
- * them, and would be dropped. */
-static bool is_behind(const struct pace *pace)
-{
-	return pace->busy_us > WHILE_US / 4 &&
-	    pace->idle_us < pace->busy_us / 8;
+	pace_batch_ends(&store->pace, io_now_us());
 }
 
 /* Through the page cache, in small pieces: writes of a megabyte make the
@@ -125,6 +103,18 @@ static int write_cached(
 	return 0;
 }
 
+static int write_direct(struct pace *pace, const struct appender *appender,
+    const struct append_run *run)
+{
+	uint64_t began_us = io_now_us();
+	int code = io_pwritev(appender->direct_fd, run->vectors,
+	    run->vector_count, appender->offset_bytes);
+
+	if (code == 0)
+		pace_wrote(pace, run->size_bytes, io_now_us() - began_us);
+	return code;
+}
+
 static int write_run(struct store *store, struct generation *generation,
     struct appender *appender, const struct append_run *run)
 {
@@ -132,9 +122,8 @@ static int write_run(struct store *store, struct generation *generation,
 
 	if (run->aligned && appender->direct_fd >= 0 &&
 	    appender->offset_bytes % STORE_PAGE_BYTES == 0 &&
-	    !is_behind(&store->pace)) {
-		code = io_pwritev(appender->direct_fd, run->vectors,
-		    run->vector_count, appender->offset_bytes);
+	    !pace_is_behind(&store->pace)) {
+		code = write_direct(&store->pace, appender, run);
 		if (code != -EINVAL && code != -EOPNOTSUPP)
 			return code;
 		atomic_store_explicit(&generation->packs.direct_refused, true,
