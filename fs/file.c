@@ -2,20 +2,19 @@
 /*
  * fs/file.c - open, read, release.
  *
- * A handle is pinned to the version that its node is. Data are always kept
- * by the kernel (keep_cache): they belong to the node's version and cannot
- * become wrong, and an open that dropped them would wait for the READs that
- * still fill them, unkillably.
+ * A handle is pinned to its node's version. The kernel always keeps data
+ * (keep_cache): they belong to that version, and an open that dropped them
+ * would wait for the READs that still fill them, unkillably.
  *
  * A READ is answered on whatever thread the cache calls back on. The handle
- * counts the READs that the cache has not given back: one may have been
- * answered EINTR, and RELEASE may come before the cache is done with it. The
- * cache's file is closed when both have happened.
+ * knows those that the cache has not given back: one may have been answered
+ * EINTR, and RELEASE may come first. When both are done it is closed.
  *
  * Threads: the FUSE thread, but for open_answer() and read_answer().
  */
 #include "base/clock.h"
 #include "base/stats.h"
+#include "fs/echo.h"
 #include "fs/reply.h"
 #include "fs/session.h"
 
@@ -36,6 +35,8 @@ struct read_wait {
 	struct fs_file *file;
 	struct read_wait *next; /* among those of the file */
 	struct read_wait *previous;
+	uint64_t offset_bytes;
+	size_t size_bytes;
 	uint64_t since_ms;
 	pid_t pid; /* the thread that asked; 0: of another pid namespace */
 };
@@ -47,7 +48,8 @@ struct fs_file {
 	struct fs_node *node; /* pinned */
 	struct cache_file *cache;
 	struct read_wait *reads; /* the cache has not given back */
-	struct fs_file *next;    /* among the mount's */
+	struct echo echo;
+	struct fs_file *next; /* among the mount's */
 	struct fs_file *previous;
 };
 
@@ -80,6 +82,7 @@ static struct fs_file *file_new(struct fs *fs, struct fs_node *node,
 	file->fs = fs;
 	file->node = node;
 	file->cache = cache;
+	echo_init(&file->echo);
 	file->next = fs->files;
 	if (file->next)
 		file->next->previous = file;
@@ -104,6 +107,7 @@ static void file_free(struct fs_file *file) REQUIRES(fuse_thread)
 	file->node->open_count--;
 	node_unpin(&fs->nodes, file->node);
 	file->magic = 0;
+	echo_fini(&file->echo);
 	free(file);
 }
 
@@ -209,6 +213,17 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	cache_open(fs->config.cache, &ident, path, open_answer, ask);
 }
 
+static void read_fails(struct read_wait *read, int code)
+{
+	struct fs_file *file = read->file;
+	uint64_t now_ms = clock_now_ms(file->fs->config.clock);
+
+	/* First: the kernel's next READ comes upon the answer. */
+	echo_note(&file->echo, read->offset_bytes, read->size_bytes, code,
+	    now_ms - read->since_ms, now_ms);
+	reply_error(read->wait.req, code);
+}
+
 static void read_answer(
     void *arg, int code, const struct iovec *vectors, int vector_count)
 {
@@ -217,7 +232,7 @@ static void read_answer(
 	assert(code <= 0);
 	if (wait_claim(&read->wait)) {
 		if (code < 0)
-			reply_error(read->wait.req, code);
+			read_fails(read, code);
 		else
 			reply_vectors(read->wait.req, vectors, vector_count);
 	}
@@ -251,11 +266,18 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
 	struct ident ident = ident_of(req);
 	struct fs_file *file = file_of(info);
 	struct read_wait *read;
+	uint64_t now_ms = clock_now_ms(fs->config.clock);
+	int code;
 
 	(void)ino;
 	stats_add(STATS_fs_reads, 1);
 	if (offset < 0 || size_bytes > CACHE_READ_BYTES_MAX) {
 		reply_error(req, -EINVAL);
+		return;
+	}
+	code = echo_code(&file->echo, (uint64_t)offset, now_ms);
+	if (code < 0) {
+		reply_error(req, code);
 		return;
 	}
 	read = malloc(sizeof(*read));
@@ -268,7 +290,9 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
 		return;
 	}
 	read->file = file;
-	read->since_ms = clock_now_ms(fs->config.clock);
+	read->offset_bytes = (uint64_t)offset;
+	read->size_bytes = size_bytes;
+	read->since_ms = now_ms;
 	read->pid = fuse_req_ctx(req)->pid;
 	read->previous = NULL;
 	read->next = file->reads;
@@ -285,10 +309,9 @@ static bool is_gone(pid_t pid)
 	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
 }
 
-/* What the kernel reads ahead for a program it does not interrupt when that
- * is killed: such READs would keep the mount busy for umount(8) until their
- * deadline. Another reader of the same pages is not harmed: the kernel asks
- * for them again. */
+/* What the kernel reads ahead is not interrupted when its program is killed:
+ * it would keep the mount busy for umount(8) until its deadline. Another
+ * reader of the pages is not harmed: the kernel asks for them again. */
 static void end_orphans(struct fs_file *file, uint64_t now_ms)
     REQUIRES(fuse_thread)
 {
