@@ -79,16 +79,20 @@ static bool is_outwaited(const struct call *call)
 	uint64_t now_ms = call->fetch->now_ms;
 	uint64_t since_ms = call_connected_ms(request);
 	uint64_t bytes = request->body_bytes - request->mark_bytes;
+	unsigned left = (unsigned)__builtin_popcount(call->tried);
 	bool slow;
 
 	if (since_ms == 0)
-		return now_ms - request->began_ms >= CHOICE_CONNECT_MS;
+		return now_ms - request->began_ms >=
+		    choice_hasten_ms(choice_connect_ms(&server->choice), left);
 	if (since_ms < request->heard_ms)
 		since_ms = request->heard_ms;
-	if (now_ms >= since_ms + choice_patience_ms(&server->choice))
+	if (now_ms >= since_ms +
+	        choice_hasten_ms(choice_patience_ms(&server->choice), left))
 		return true;
 	if (!request->response.ended ||
-	    now_ms - request->mark_ms < CHOICE_SLOW_WINDOW_MS)
+	    now_ms - request->mark_ms <
+	        choice_hasten_ms(CHOICE_SLOW_WINDOW_MS, left))
 		return false;
 	slow = choice_is_slow(
 	    &server->choice, bytes, server->active, now_ms - request->mark_ms);

@@ -116,14 +116,28 @@ uint64_t choice_patience_ms(const struct choice *choice)
 	                                            : CHOICE_PATIENCE_MAX_MS;
 }
 
+uint64_t choice_connect_ms(const struct choice *choice)
+{
+	/* One in a row is what others have seen meanwhile. */
+	return choice->failures > 1 ? CHOICE_CONNECT_AGAIN_MS
+	                            : CHOICE_CONNECT_MS;
+}
+
+uint64_t choice_hasten_ms(uint64_t patience_ms, unsigned left)
+{
+	for (unsigned i = 0; i < left; i++)
+		patience_ms /= 2;
+	return patience_ms > CHOICE_HASTE_MIN_MS ? patience_ms
+	                                         : CHOICE_HASTE_MIN_MS;
+}
+
 bool choice_is_slow(const struct choice *choice, uint64_t bytes,
     unsigned active, uint64_t window_ms)
 {
 	uint64_t least = choice->rate_bytes_per_s / CHOICE_SLOW_PART;
 
 	assert(active > 0);
-	if (window_ms < CHOICE_SLOW_WINDOW_MS)
-		return false;
+	assert(window_ms > 0);
 	if (choice->rate_bytes_per_s == 0)
 		least = CHOICE_SLOW_UNKNOWN;
 	/* Several share the line that one may have had alone before. */

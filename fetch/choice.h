@@ -26,8 +26,14 @@ enum {
 	CHOICE_PATIENCE_MIN_MS = 1000,
 	CHOICE_PATIENCE_MAX_MS = 10000,
 	/* ...when it could not be connected to: a packet that is lost once is
-	 * sent again after a second... */
+	 * sent again after a second. One that has failed and is tried again is
+	 * waited for less... */
 	CHOICE_CONNECT_MS = 3000,
+	CHOICE_CONNECT_AGAIN_MS = 1000,
+	/* Who has left other servers before waits half as long at each next
+	 * one, so that several that fail together cost a reader hardly twice
+	 * the first one's time; but so long at least. */
+	CHOICE_HASTE_MIN_MS = 250,
 	/* ...or when it gave less than this part of its usual rate. */
 	CHOICE_SLOW_WINDOW_MS = 1000,
 	CHOICE_SLOW_PART = 10,
@@ -36,7 +42,7 @@ enum {
 	/* Shorter transfers say nothing of a rate. */
 	CHOICE_RATE_BYTES = 64 * 1024,
 	/* The rest after a failure, doubled with each one in a row. */
-	CHOICE_REST_FIRST_MS = 1000,
+	CHOICE_REST_FIRST_MS = 2000,
 	CHOICE_REST_MAX_MS = 60000,
 	/* The longest that Retry-After is obeyed. */
 	CHOICE_REST_ASKED_MAX_MS = 600000,
@@ -87,6 +93,13 @@ bool choice_rests(const struct choice *choice, uint64_t now_ms);
 
 /** How long a byte is waited for while another server is good. */
 uint64_t choice_patience_ms(const struct choice *choice);
+
+/** How long a connection to it is waited for while another server is good. */
+uint64_t choice_connect_ms(const struct choice *choice);
+
+/** What is left of a patience, or of the window in which a server is slow,
+ *  for a reader who has left so many servers. */
+uint64_t choice_hasten_ms(uint64_t patience_ms, unsigned left);
 
 /** Whether `bytes` in `window_ms` are too few to stay, for one of `active`
  *  transfers from it at the same time (>= 1). */

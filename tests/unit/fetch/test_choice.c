@@ -232,13 +232,44 @@ static void patience_is_thrice_the_usual_longest_wait(void **state)
 	    choice_patience_ms(&servers[0]), CHOICE_PATIENCE_MAX_MS);
 }
 
+/* All caches but one may be gone: the reader comes to the last in time. */
+static void who_has_left_several_servers_waits_less(void **state)
+{
+	uint64_t silent_ms = 0;
+	uint64_t connect_ms = 0;
+
+	(void)state;
+	for (unsigned left = 0; left < 2; left++) {
+		silent_ms +=
+		    choice_hasten_ms(choice_patience_ms(&servers[0]), left);
+		connect_ms +=
+		    choice_hasten_ms(choice_connect_ms(&servers[0]), left);
+	}
+	assert_true(silent_ms < 2000);
+	assert_true(connect_ms < 5000);
+	assert_int_equal(choice_hasten_ms(1000, 0), 1000);
+	assert_int_equal(choice_hasten_ms(1000, 31), CHOICE_HASTE_MIN_MS);
+}
+
+static void a_connection_that_failed_is_waited_for_less(void **state)
+{
+	(void)state;
+	assert_int_equal(choice_connect_ms(&servers[0]), CHOICE_CONNECT_MS);
+	fails(0);
+	assert_int_equal(choice_connect_ms(&servers[0]), CHOICE_CONNECT_MS);
+	wait_for(0);
+	assert_int_equal(pick(MIB, true), 0); /* tried again */
+	assert_int_equal(
+	    choice_connect_ms(&servers[0]), CHOICE_CONNECT_AGAIN_MS);
+}
+
 static void a_tenth_of_the_usual_rate_is_slow(void **state)
 {
 	(void)state;
 	measure(0, MS, 10 * MIB);
 	assert_false(choice_is_slow(&servers[0], 2 * MIB, 1, 1000));
 	assert_true(choice_is_slow(&servers[0], MIB / 2, 1, 1000));
-	assert_false(choice_is_slow(&servers[0], MIB / 2, 1, 999));
+	assert_false(choice_is_slow(&servers[0], MIB / 2, 1, 499));
 	/* Those that share the line are together as fast. */
 	assert_false(choice_is_slow(&servers[0], MIB / 2, 12, 1000));
 	assert_true(choice_is_slow(&servers[0], MIB / 20, 12, 1000));
@@ -277,6 +308,10 @@ int main(void)
 	        others_are_measured_by_what_nobody_waits_for, begin),
 	    cmocka_unit_test_setup(
 	        patience_is_thrice_the_usual_longest_wait, begin),
+	    cmocka_unit_test_setup(
+	        who_has_left_several_servers_waits_less, begin),
+	    cmocka_unit_test_setup(
+	        a_connection_that_failed_is_waited_for_less, begin),
 	    cmocka_unit_test_setup(a_tenth_of_the_usual_rate_is_slow, begin),
 	    cmocka_unit_test_setup(
 	        short_transfers_say_nothing_of_a_rate, begin),
