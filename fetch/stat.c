@@ -48,8 +48,10 @@ bool stat_not_understood(
 	case 404:
 		return profile->dav == PROFILE_DAV_UNKNOWN;
 	default:
-		/* A page where attributes are due: it was taken for a GET. */
-		return response->status >= 200 && response->status <= 299;
+		/* A page where attributes are due: it was taken for a GET. Where
+		 * PROPFIND was answered before it is somebody else's page. */
+		return profile->dav != PROFILE_DAV_YES &&
+		    response->status >= 200 && response->status <= 299;
 	}
 }
 

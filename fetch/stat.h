@@ -21,7 +21,8 @@ struct call *stat_call_new(struct fetch *fetch, const struct call_ask *ask,
     fetch_stat_fn answer, void *arg);
 
 /** Whether an answer to a PROPFIND says that the host does not know the
- *  method, so that another is worth trying. */
+ *  method, so that another is worth trying. A page (2xx) does not where
+ *  PROPFIND was answered before: it is a login, or a portal's. */
 bool stat_not_understood(
     const struct profile *profile, const struct response *response);
 

@@ -336,6 +336,26 @@ static void one_path_without_dav_does_not_end_it_for_all(void **state)
 	run_end(&run);
 }
 
+/* A login, or a portal that somebody trusts: neither file nor listing. */
+static void a_page_of_a_server_with_dav_is_no_answer(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run);
+	assert_int_equal(run_stat(&run, "/f"), 0);
+	run.script.propfind_status = "200 OK";
+	run.script.propfind_type = "text/html";
+	assert_int_equal(run_stat(&run, "/f"), -EIO);
+	assert_int_equal(run_list(&run, "/d"), -EIO);
+	assert_int_equal(atomic_load(&run.script.heads), 0);
+	assert_int_equal(atomic_load(&run.script.gets), 0);
+	run.script.propfind_status = NULL;
+	assert_int_equal(run_stat(&run, "/f"), 0);
+	assert_int_equal(run.answer.stat.version.size_bytes, 42);
+	run_end(&run);
+}
+
 static void a_slash_that_a_directory_lacks_is_added_here(void **state)
 {
 	struct run run;
@@ -640,6 +660,7 @@ int main(void)
 	    cmocka_unit_test(a_server_without_dav_is_asked_by_propfind_once),
 	    cmocka_unit_test(what_neither_method_finds_is_not_there),
 	    cmocka_unit_test(one_path_without_dav_does_not_end_it_for_all),
+	    cmocka_unit_test(a_page_of_a_server_with_dav_is_no_answer),
 	    cmocka_unit_test(a_slash_that_a_directory_lacks_is_added_here),
 	    cmocka_unit_test(a_cluster_is_listed_server_by_server),
 	    cmocka_unit_test(a_server_of_a_cluster_that_fails_begins_it_again),
