@@ -71,15 +71,18 @@ class Between(Lying):
         return super().launch()
 
     def fault(self, what, path=None, method=None, times=None, skip=0,
-              stale=None):
+              stale=None, at=SOME):
         """
         @param what   one of FAULTS
         @param path, method, times, skip  as of lie(); what concerns the
                       connection concerns all
         @param stale  for "stale": the server that has the old bytes
+        @param at     bytes of a body before what is called mid-body
         """
         if what in LIES:
             lie, more = LIES[what]
+            if "at" in more:
+                more = {"at": at}
             self.lie(lie, path=path, method=method, times=times, skip=skip,
                      **more)
         elif what == "refused":

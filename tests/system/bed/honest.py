@@ -184,12 +184,14 @@ class Honest(http.server.BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return stop is None
         for piece in plan.pieces(step):
+            if every and self.sent:
+                # Between pieces: behind the last one the next request may
+                # come, of which wait() would take a byte.
+                self.wait(every)
             if stop is not None and self.sent + len(piece) > stop:
                 self.push(piece[:stop - self.sent])
                 return False
             self.push(piece)
-            if every:
-                self.wait(every)
         return stop is None
 
     def push(self, data):
