@@ -108,6 +108,7 @@ static bool note_brought(struct object *object, const struct fetch_digest *told,
 	struct checksum *checksum = &object->checksum;
 
 	if (differs) {
+		checksum->suspect = true;
 		if (++checksum->wrong_brought >= CHECKSUM_WRONG_MAX)
 			checksum->failed_until_ms =
 			    cache_now_ms(object->cache) + CHECKSUM_FAILED_MS;
@@ -139,8 +140,11 @@ bool checksum_brought(struct run *run)
 	cache_exit(cache);
 	if (equal)
 		stats_add(STATS_cache_checksums_equal, 1);
-	if (differs)
+	if (differs) {
 		stats_add(STATS_cache_checksums_differed, 1);
+		fetch_blame(cache->config.fetch, &run->ident,
+		    run->object->server_path, run->servers);
+	}
 	if (say)
 		tell(cache,
 		    &(struct difference){.path = run->object->path,
@@ -182,6 +186,7 @@ void checksum_landed(const struct run *run, const struct block *block)
 		checksum->landed_count++;
 	}
 	checksum->ident = run->ident;
+	checksum->servers |= run->servers;
 	if (checksum_is_complete(object) ||
 	    (digests == FETCH_DIGESTS_TOLD && block->index == checksum->next))
 		checksum_push(object);
@@ -202,6 +207,7 @@ static void begin_anew(struct checksum *checksum)
 	checksum->landed_count = 0;
 	checksum->disk_count = 0;
 	checksum->next = 0;
+	checksum->servers = 0;
 	checksum->told.known = false;
 	checksum->state = CHECKSUM_OPEN;
 }
@@ -225,6 +231,7 @@ static void drop(struct object *object)
 	    &object->version, object->plain_number, cache_now_ms(cache));
 
 	checksum->failed = wrong >= SUSPECT_BAD;
+	checksum->suspect = true;
 	begin_anew(checksum);
 	pool_disown(&cache->pool, &object->blocks);
 	if (object->disk == OBJECT_DISK_OPEN && cache->writer.running) {
@@ -263,7 +270,9 @@ static void looked(
 	struct object *object = looking->object;
 	struct cache *cache = object->cache;
 	struct fetch_digest told;
+	struct ident ident;
 	struct todo todo;
+	unsigned servers;
 	bool failed;
 
 	(void)err; /* fetch has logged it */
@@ -277,6 +286,8 @@ static void looked(
 	todo_init(&todo);
 	cache_enter(cache);
 	told = object->checksum.told;
+	ident = object->checksum.ident;
+	servers = object->checksum.servers;
 	if (object->stale || stat->kind != FETCH_FILE ||
 	    !fetch_version_equal(&object->version, &stat->version)) {
 		object->checksum.state = CHECKSUM_NONE;
@@ -290,6 +301,8 @@ static void looked(
 	cache_exit(cache);
 	if (looking->computed.known) {
 		stats_add(STATS_cache_checksums_differed, 1);
+		fetch_blame(
+		    cache->config.fetch, &ident, object->server_path, servers);
 		tell(cache,
 		    &(struct difference){.path = object->path,
 		        .told = &told,
@@ -374,6 +387,6 @@ void checksum_ask(struct object *object)
 	object_get(object);
 	cache_exit(cache);
 	fetch_digest(cache->config.fetch, &checksum->ident, object->server_path,
-	    &object->version, told, object);
+	    &object->version, 0, told, object);
 	cache_enter(cache);
 }

@@ -4,7 +4,8 @@
  * that its server tells.
  *
  * A file that is one range (checksum_rides()) is asked for together with its
- * checksum, summed as it comes, and compared before a reader gets it. Of
+ * checksum, summed as it comes, and compared before a reader gets it; when a
+ * cache gave it the origin is asked then (check.c), for a second. Of
  * others the bytes are given as they come: nobody waits for a server that has
  * to read the whole file first. They are compared once the last block has
  * landed, in whatever order that was:
@@ -17,9 +18,10 @@
  *   LOOKING  they differ: is it the same version still?
  *   RIGHT | NONE (there is none, or it cannot be computed)
  *
- * Bytes that differ are dropped, from memory and disk, and fetched again by
- * whoever reads them, under another inode (suspect.h); the second time readers
- * get EIO. What the last state needs is kept with the object; one that is
+ * Bytes that differ are dropped, from memory and disk, the caches that gave
+ * them are passed over for the file, and they are fetched again from the origin
+ * by whoever reads them, under another inode (suspect.h); the second time
+ * readers get EIO. What the last state needs is kept with the object; one that is
  * forgotten meanwhile is not compared.
  *
  * The summing is done by one thread, a MiB of a file at a time, with a buffer
@@ -69,7 +71,9 @@ enum checksum_state {
 /** Of one object; zeroed with it. */
 struct checksum {
 	enum checksum_state state;
-	bool failed; /* wrong twice: its readers get EIO */
+	bool failed;      /* wrong twice: its readers get EIO */
+	bool suspect;     /* wrong once: the origin alone is asked */
+	unsigned servers; /* FETCH_GAVE() of who gave what has landed */
 	unsigned
 	    wrong_brought; /* in a row; the first one has a line in the log */
 	uint64_t failed_until_ms; /* what is brought is not asked for so long */

@@ -14,12 +14,20 @@
 /* A range gives up a little before its readers do, with the reason. */
 enum { DEADLINE_SHARE = 16 };
 
+static void sink_from(void *arg, unsigned server)
+{
+	struct run *run = arg;
+
+	run->servers |= FETCH_GAVE(server);
+}
+
 static int sink_begin(void *arg, const char *etag)
 {
 	struct run *run = arg;
 	struct object *object = run->object;
 	struct cache *cache = run->cache;
 	bool early = fetch_validates_bytes(cache->config.fetch);
+	bool checked = run_is_checked(run);
 	size_t etag_bytes = strlen(etag) + 1;
 	bool changed;
 
@@ -31,7 +39,7 @@ static int sink_begin(void *arg, const char *etag)
 	/* The first answer with an ETag pins all that follow. */
 	if (object->pin[0] == '\0' && etag_bytes <= sizeof(object->pin))
 		(void)memcpy(object->pin, etag, etag_bytes);
-	if (run->sum != NULL)
+	if (run->sum != NULL || checked)
 		early = false;
 	/* One without is confirmed at the end of its range, or not. */
 	if (object->pin[0] != '\0' && etag[0] == '\0')
@@ -175,12 +183,21 @@ static void end_run(struct run *run, int code, struct todo *todo)
 static void sink_done(void *arg, int code, const struct err *err)
 {
 	struct run *run = arg;
+
+	(void)err; /* fetch has logged it */
+	if (code == 0 && run_is_checked(run))
+		run_check(run);
+	else
+		run_done(run, code);
+}
+
+void run_done(struct run *run, int code)
+{
 	struct cache *cache = run->cache;
 	struct object *object = run->object;
 	struct todo todo;
 	bool changed = false;
 
-	(void)err; /* fetch has logged it */
 	if (code == 0 && run->rides && !checksum_brought(run)) {
 		run->differs = true;
 		code = -EIO;
@@ -252,6 +269,7 @@ void run_issue(struct run *run)
 {
 	struct cache *cache = run->cache;
 	struct fetch_sink sink = {
+	    .from = sink_from,
 	    .begin = sink_begin,
 	    .digest = sink_digest,
 	    .write = sink_write,
@@ -283,6 +301,8 @@ void run_issue(struct run *run)
 	range.length_bytes = run->until_bytes - run->next_bytes;
 	range.demand = !run->polite;
 	range.digest = run->rides;
+	if (run->object->checksum.suspect)
+		range.only = FETCH_ONLY_ORIGIN;
 	range.deadline_ms = run->started_ms + cache->config.timeout_ms -
 	    cache->config.timeout_ms / DEADLINE_SHARE;
 	cache_exit(cache);

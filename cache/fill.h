@@ -41,6 +41,9 @@ enum {
 	RUN_UNCONFIRMED_BLOCKS = 32,
 	RUN_CANCEL_BYTES = 2 * 1024 * 1024, /* worth a lost connection */
 	RUN_RATED_BLOCKS = 8, /* long enough to tell how fast bytes come */
+	/* The origin's checksum is waited for before a cache's bytes are given
+	 * without. */
+	RUN_CHECK_MS = 1000,
 };
 
 enum run_stage {
@@ -79,6 +82,7 @@ struct run {
 	uint64_t begun_ms; /* its first answer; 0: none yet */
 	bool rides;        /* the checksum was asked for with it */
 	bool differs;      /* and it is not that of the bytes */
+	unsigned servers;  /* FETCH_GAVE() of who gave bytes */
 	struct fetch_digest told;
 	struct fetch_sum *sum; /* as they come; NULL: none was told */
 
@@ -124,6 +128,17 @@ struct run *run_split(struct run *run, unsigned from, unsigned count)
 
 /** Fetch it. Takes the run over. */
 void run_issue(struct run *run);
+
+/** A range has ended: give its blocks to their readers, or fail them. Takes
+ *  the run over. */
+void run_done(struct run *run, int code);
+
+/** cache/check.c: whether the bytes of a run, which are all there, are held
+ *  against the origin's checksum first. */
+bool run_is_checked(const struct run *run);
+
+/** Do so, a moment long at most, and then run_done(). Takes the run over. */
+void run_check(struct run *run);
 
 /** A user waits for a run that was made for read-ahead, or for another. */
 void run_hurry(struct run *run, uid_t uid, struct todo *todo)

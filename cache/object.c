@@ -204,6 +204,7 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 {
 	struct objects *objects = &cache->objects;
 	struct object *object = key->shared ? find(objects, key) : NULL;
+	unsigned wrong;
 
 	if (object != NULL) {
 		object_get(object);
@@ -214,8 +215,9 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 		return NULL;
 	objects->count++;
 	object->refs = 1;
-	object->checksum.failed = suspects_count(&cache->suspects, key->path,
-	                              key->version) >= SUSPECT_BAD;
+	wrong = suspects_count(&cache->suspects, key->path, key->version);
+	object->checksum.suspect = wrong > 0;
+	object->checksum.failed = wrong >= SUSPECT_BAD;
 	if (key->shared) {
 		object->bucket_next = *bucket_of(objects, object->hash);
 		*bucket_of(objects, object->hash) = object;

@@ -112,12 +112,16 @@ static const struct call_kind digest_kind = {
 };
 
 void fetch_digest(struct fetch *fetch, const struct ident *ident,
-    const char *path, const struct fetch_version *version,
+    const char *path, const struct fetch_version *version, uint64_t deadline_ms,
     fetch_digest_fn answer, void *arg)
 {
 	struct call *call = call_new(fetch, &digest_kind,
-	    &(struct call_ask){
-	        .ident = ident, .path = path, .bytes = UINT64_MAX});
+	    &(struct call_ask){.ident = ident,
+	        .path = path,
+	        .deadline_ms = deadline_ms,
+	        /* Who waits for it does so for a moment. */
+	        .demand = deadline_ms != 0,
+	        .bytes = UINT64_MAX});
 
 	if (call == NULL) {
 		answer(arg, -ENOMEM, NULL);

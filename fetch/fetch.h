@@ -250,13 +250,23 @@ enum fetch_digests fetch_digests(
 typedef void (*fetch_digest_fn)(
     void *arg, int code, const struct fetch_digest *digest);
 
+/** A bit for the origin (0) or the nth cache, of who gave bytes. */
+#define FETCH_GAVE(server) (1u << (server))
+
+/** Bytes of `path` were wrong that these caches gave (FETCH_GAVE() of each):
+ *  they are not asked for it for an hour, and named in the log, in `status`
+ *  and `explain`. The origin is left out. */
+void fetch_blame(struct fetch *fetch, const struct ident *ident,
+    const char *path, unsigned servers);
+
 /**
  * Ask the origin for the checksum of a version of a file. That may take a
  * server as long as reading the file, so it is asked once and for nobody
- * who waits; what it says of a token or of the server counts for nothing.
+ * who waits, or not for long; what it says of a token or of the server counts
+ * for nothing. `deadline_ms` is monotonic; 0: now + timeout.
  */
 void fetch_digest(struct fetch *fetch, const struct ident *ident,
-    const char *path, const struct fetch_version *version,
+    const char *path, const struct fetch_version *version, uint64_t deadline_ms,
     fetch_digest_fn answer, void *arg);
 
 /** Quota of the source (RFC 4331), in bytes; -1: the server does not say. */

@@ -70,6 +70,9 @@ static struct verdict begin(
 	/* Before begin(): whoever asks fetch_validates_bytes() there must not
 	 * be told yes for bytes that are not. It is of the source as a whole. */
 	profile_data(&call->fetch->origin->profile, proven);
+	if (range->sink.from != NULL)
+		range->sink.from(range->sink.arg,
+		    call->server->is_origin ? 0 : call->server->place + 1);
 	code = range->sink.begin(range->sink.arg, etag);
 	if (code != 0)
 		return call_done(

@@ -20,6 +20,8 @@ enum {
 	SHUN_ABSENT_MS = 60 * 1000,
 	/* Caches believe what they have for long. */
 	SHUN_DIFFERS_MS = 5 * 60 * 1000,
+	/* What it has is broken. */
+	SHUN_WRONG_MS = 60 * 60 * 1000,
 };
 
 struct shun {

@@ -4,7 +4,7 @@
  * cache. The one who asks for a range implements it (cache/fill.c).
  *
  * Threads: all are called on the fetch thread and must not wait.
- * Order: (begin write*)* done. begin comes again when the range goes on with
+ * Order: (from begin write*)* done. begin comes again when the range goes on with
  * another answer (another server, a lost connection); the offset goes on
  * from where the bytes stopped.
  */
@@ -25,6 +25,10 @@ struct fetch_sink {
 	 *         answer is dropped and done(-ESTALE) follows.
 	 */
 	int (*begin)(void *arg, const char *etag);
+
+	/** Before begin(): by whom the bytes are given that come now. 0: the
+	 *  origin; n: the nth cache. NULL: not wanted. */
+	void (*from)(void *arg, unsigned server);
 
 	/** Behind begin(): the answer tells the checksum that was asked for, of
 	 *  the whole file, which is this very range; NULL: not wanted. */

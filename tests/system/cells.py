@@ -10,6 +10,7 @@ from bed.between import SOME
 
 SIZE = 3_000_001
 SMALL = 300_001   # fetched, and where checksums are told compared, as a whole
+BLOCK = 60_001    # also where it is read in parts
 ENTRIES = 60
 PIECES = 12
 FOLDER = "matrix"
@@ -33,7 +34,7 @@ class Files:
     @staticmethod
     def all():
         yield from (("warm.bin", SMALL), ("large.bin", SIZE),
-                    ("small.bin", SMALL))
+                    ("small.bin", SMALL), ("block.bin", BLOCK))
         for name, size in Files.listing():
             yield f"list/{name}", size
 

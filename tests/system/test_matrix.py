@@ -98,8 +98,10 @@ class Cell:
                 "old": fault == "stale"} if self.want == WORD else {}
         options = {"immutable": True} if fault == "wrong bytes" else {}
         if fault == "wrong bytes" and operation != "listing":
-            # What is compared before anybody gets it.
-            more["name"] = "small.bin"
+            # What is compared before anybody gets it: all that is fetched at
+            # once.
+            more["name"] = "small.bin" if operation == "sequential" \
+                else "block.bin"
         self.m = test.new_mount(stand.url, server=stand.caches,
                                 timeout=f"{TIMEOUT:.0f}s", cache_size="0",
                                 attr_ttl="1s", **options)
@@ -246,6 +248,12 @@ class Matrix(bed.Case):
             self.skipTest("black holes want a network of their own")
         self.run_all(self.bed.nginx, [one for one in self.groups()
                                       if one[0] != "wrong bytes"])
+
+    def test_of_a_server_with_checksums(self):
+        """Only these tell wrong bytes from right ones."""
+        self.run_all(self.bed.xrootd, [
+            ("wrong bytes", place) for place in
+            (PLACES if LONG else ("caches", "origin"))])
 
 
 if __name__ == "__main__":

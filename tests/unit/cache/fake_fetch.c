@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,11 @@ unsigned char fake_byte(uint64_t content, uint64_t offset_bytes)
 	    (offset_bytes / 8 + content * 977) * UINT64_C(0x9e3779b97f4a7c15);
 
 	return (unsigned char)(mixed >> (offset_bytes % 8 * 8));
+}
+
+void fake_from(unsigned i, unsigned server)
+{
+	fake.range[i].sink.from(fake.range[i].sink.arg, server);
 }
 
 int fake_begin(unsigned i, const char *etag)
@@ -243,6 +249,15 @@ void fetch_stat_bare(struct fetch *fetch, const char *path,
 		fake_answer_bare(fake.bare_count - 1, -ECANCELED);
 }
 
+void fetch_blame(struct fetch *fetch, const struct ident *ident,
+    const char *path, unsigned servers)
+{
+	(void)fetch;
+	(void)ident;
+	(void)path;
+	(void)atomic_fetch_or(&fake.blamed, servers);
+}
+
 enum fetch_digests fetch_digests(
     struct fetch *fetch, enum fetch_algorithm *algorithm)
 {
@@ -255,7 +270,7 @@ enum fetch_digests fetch_digests(
 }
 
 void fetch_digest(struct fetch *fetch, const struct ident *ident,
-    const char *path, const struct fetch_version *version,
+    const char *path, const struct fetch_version *version, uint64_t deadline_ms,
     fetch_digest_fn answer, void *arg)
 {
 	struct fake_digest *digest;
@@ -265,6 +280,7 @@ void fetch_digest(struct fetch *fetch, const struct ident *ident,
 	(void)fetch;
 	(void)ident;
 	(void)version;
+	(void)deadline_ms;
 	(void)pthread_mutex_lock(&mutex);
 	assert(fake.digest_count < 64);
 	number = fake.digest_count++;
@@ -338,6 +354,7 @@ uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *wanted,
 	range->version = *wanted->version;
 	range->demand = wanted->demand;
 	range->digest = wanted->digest;
+	range->only = wanted->only;
 	range->sink = *sink;
 	if (wanted->pin_etag != NULL)
 		(void)snprintf(

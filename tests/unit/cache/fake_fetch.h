@@ -34,6 +34,7 @@ struct fake_range {
 	bool cancelled;
 	bool hurried;
 	bool digest; /* its checksum is wanted as well */
+	unsigned only;
 	struct fetch_sink sink;
 	uint64_t sent_bytes;
 };
@@ -84,6 +85,7 @@ struct fake {
 	unsigned digest_count;
 	_Atomic unsigned digests; /* what fetch_digests() says */
 	_Atomic unsigned algorithm;
+	_Atomic unsigned blamed; /* FETCH_GAVE() of them all */
 	unsigned quota_count;
 	bool lost; /* the server cannot be reached, since and until: */
 	struct fetch_reach reach;
@@ -103,6 +105,9 @@ void fake_reset(void);
 unsigned fake_ranges(void);
 
 unsigned char fake_byte(uint64_t content, uint64_t offset_bytes);
+
+/** What comes next of range i is given by that server (sink.h, from). */
+void fake_from(unsigned i, unsigned server);
 
 /** Begin the answer of range i. @return what the sink says. */
 int fake_begin(unsigned i, const char *etag);

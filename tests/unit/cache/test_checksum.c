@@ -253,6 +253,101 @@ static void what_comes_without_a_checksum_is_given_and_not_asked_for(
 	assert_int_equal(equal_count() + differed_count(), 0);
 }
 
+/* All of a small file, from a cache, which tells no checksum. */
+static void bring_from_cache(unsigned i, uint64_t content)
+{
+	fake.content = content;
+	fake_from(i, 2);
+	assert_int_equal(fake_begin(i, "\"x\""), 0);
+	fake_send(i, SMALL);
+	fake_done(i, 0);
+}
+
+static void what_a_cache_gives_is_held_against_the_origins_checksum(
+    void **state)
+{
+	uint64_t content = fake.content;
+	struct cache_file *file = open_it(SMALL);
+
+	(void)state;
+	bed_read(&bed, file, 0, SMALL, &answer);
+	bed_wait_ranges(1);
+	bring_from_cache(0, content);
+	wait_for(digest_count, 1);
+	assert_int_equal(answer.count, 0);
+	tell_digest(0, content, SMALL);
+	bed_wait(&answer);
+	assert_int_equal(answer.code, 0);
+	assert_int_equal(equal_count(), 1);
+	assert_int_equal(file->object->checksum.state, CHECKSUM_RIGHT);
+	assert_int_equal(fake.blamed, 0);
+	cache_close(file);
+}
+
+static void a_cache_that_gave_wrong_bytes_is_blamed(void **state)
+{
+	uint64_t content = fake.content;
+	struct cache_file *file = open_it(SMALL);
+
+	(void)state;
+	bed_read(&bed, file, 0, SMALL, &answer);
+	bed_wait_ranges(1);
+	bring_from_cache(0, content + 1);
+	tell_digest(0, content, SMALL);
+	/* From the origin alone, whoever else has them. */
+	bed_wait_ranges(2);
+	assert_int_equal(answer.count, 0);
+	assert_int_equal(fake.blamed, FETCH_GAVE(2));
+	assert_int_equal(fake.range[1].only, FETCH_ONLY_ORIGIN);
+	fake.content = content;
+	bring(1, content);
+	fake_done(1, 0);
+	bed_wait(&answer);
+	assert_int_equal(answer.code, 0);
+	assert_int_equal(differed_count(), 1);
+	assert_int_equal(fake_digests(), 1);
+	cache_close(file);
+}
+
+/* It is compared later, as a large one is. */
+static void an_origin_that_is_silent_keeps_nobody_waiting(void **state)
+{
+	uint64_t content = fake.content;
+	struct cache_file *file = open_it(SMALL);
+
+	(void)state;
+	bed_read(&bed, file, 0, SMALL, &answer);
+	bed_wait_ranges(1);
+	bring_from_cache(0, content);
+	fake_answer_digest(0, -ETIMEDOUT, NULL);
+	bed_wait(&answer);
+	assert_int_equal(answer.code, 0);
+	wait_for(digest_count, 2);
+	tell_digest(1, content, SMALL);
+	wait_for(equal_count, 1);
+	cache_close(file);
+}
+
+static void of_a_large_file_the_cache_is_blamed_too(void **state)
+{
+	struct cache_file *file = open_it(LARGE);
+
+	(void)state;
+	bed_read(&bed, file, 0, 4 * KIB, &answer);
+	bed_wait_ranges(1);
+	fake_from(0, 1);
+	fake_finish(0, "\"x\"");
+	bed_wait(&answer);
+	read_all(file);
+	wait_for(digest_count, 1);
+	tell_digest(0, fake.content + 1, LARGE);
+	wait_for(stat_count, 2);
+	answer_version(1, MTIME_S);
+	wait_for(differed_count, 1);
+	assert_int_equal(fake.blamed, FETCH_GAVE(1));
+	cache_close(file);
+}
+
 static void where_none_are_told_none_are_asked_for(void **state)
 {
 	struct cache_file *file;
@@ -632,6 +727,10 @@ int main(void)
 	    TEST(a_small_file_that_differs_is_fetched_again),
 	    DISK(one_that_always_differs_is_eio_and_kept_nowhere),
 	    TEST(what_comes_without_a_checksum_is_given_and_not_asked_for),
+	    TEST(what_a_cache_gives_is_held_against_the_origins_checksum),
+	    TEST(a_cache_that_gave_wrong_bytes_is_blamed),
+	    TEST(an_origin_that_is_silent_keeps_nobody_waiting),
+	    TEST(of_a_large_file_the_cache_is_blamed_too),
 	    TEST(where_none_are_told_none_are_asked_for),
 	    TEST(a_large_file_is_compared_when_all_has_come),
 	    DISK(the_order_does_not_matter),

@@ -57,6 +57,27 @@ static void both_are_given_the_token(void **state)
 		    "Bearer opaque-token-one");
 }
 
+/* Of who blames it in vain nothing follows: the origin is never left. */
+static void a_cache_that_is_blamed_is_passed_over_for_the_file(void **state)
+{
+	struct fetch *fetch = cluster.rig.fetch;
+	struct ident ident = {.uid = 0};
+	struct fetch_said said;
+	char name[FETCH_NAME_BYTES];
+	unsigned asked;
+
+	(void)state;
+	assert_int_equal(cluster_read(&cluster, NULL, 0, 10), 0);
+	asked = cluster_gets(&cluster, CACHE);
+	assert_true(asked > 0);
+	fetch_blame(fetch, &ident, "/f", FETCH_GAVE(0) | FETCH_GAVE(1));
+	assert_int_equal(cluster_read(&cluster, NULL, 0, 10), 0);
+	assert_int_equal(cluster_gets(&cluster, CACHE), asked);
+	assert_true(fetch_said_by(fetch, 1, 0, "/f", &said, name));
+	assert_int_equal(said.code, -EIO);
+	assert_non_null(strstr(said.why, "checksum"));
+}
+
 static void another_version_is_passed_over(void **state)
 {
 	static const enum fault faults[] = {
@@ -202,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	    TEST(both_are_given_the_token),
+	    TEST(a_cache_that_is_blamed_is_passed_over_for_the_file),
 	    TEST(another_version_is_passed_over),
 	    TEST(a_caches_own_etag_pins_nothing),
 	    cmocka_unit_test_setup_teardown(
