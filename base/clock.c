@@ -25,6 +25,22 @@ uint64_t clock_now_ms(const struct clock *clock)
 	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
+uint64_t clock_slept_ms(const struct clock *clock)
+{
+	struct timespec now;
+	uint64_t awake_ms;
+	uint64_t all_ms;
+
+	if (clock->hand_driven)
+		return atomic_load(&clock->slept_ms);
+	awake_ms = clock_now_ms(clock);
+	if (clock_gettime(CLOCK_BOOTTIME, &now) < 0)
+		return 0;
+	all_ms =
+	    (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+	return all_ms > awake_ms ? all_ms - awake_ms : 0;
+}
+
 uint64_t clock_wall_s(const struct clock *clock)
 {
 	struct timespec now;

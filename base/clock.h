@@ -11,12 +11,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/** A source of time. Tests set the two values by hand; the system's clock
+/** A source of time. Tests set the values by hand; the system's clock
  *  ignores them. */
 struct clock {
 	int hand_driven; /* 0: ask the system */
 	_Atomic uint64_t monotonic_ms;
 	_Atomic uint64_t wall_s;
+	_Atomic uint64_t slept_ms;
 };
 
 /** The system's clocks. Never freed. */
@@ -24,6 +25,10 @@ const struct clock *clock_system(void);
 
 /** Monotonic milliseconds (CLOCK_MONOTONIC; stands still in suspend). */
 uint64_t clock_now_ms(const struct clock *clock);
+
+/** Milliseconds that the machine has slept (suspend) since it was started:
+ *  what CLOCK_BOOTTIME is ahead of the monotonic one, within a few. */
+uint64_t clock_slept_ms(const struct clock *clock);
 
 /** Seconds since 1970-01-01T00:00:00Z. */
 uint64_t clock_wall_s(const struct clock *clock);

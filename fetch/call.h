@@ -225,6 +225,12 @@ void call_wake_delayed(struct fetch *fetch) REQUIRES(fetch_thread);
  *  answer has ended. */
 void call_drop_request(struct call *call) REQUIRES(fetch_thread);
 
+/** Ask again, where they stopped, what is asked over connections from an
+ *  address of this machine that is gone; NULL: over any. It says nothing of
+ *  the servers. @return how many. */
+unsigned call_restart(struct fetch *fetch, const char *address)
+    REQUIRES(fetch_thread);
+
 /** When the next delayed call resumes; UINT64_MAX: none waits. */
 uint64_t call_next_ms(const struct fetch *fetch) REQUIRES(fetch_thread);
 

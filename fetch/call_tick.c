@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 uint64_t call_connected_ms(const struct request *request)
 {
@@ -218,6 +219,32 @@ void call_wake_delayed(struct fetch *fetch)
 		    call->reason == RETRY_CONNECT)
 			call->resume_ms = fetch->now_ms;
 	}
+}
+
+unsigned call_restart(struct fetch *fetch, const char *address)
+{
+	struct call *call;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(call, &fetch->calls, all_link)
+	{
+		const char *from = NULL;
+
+		if (call->state != CALL_ACTIVE)
+			continue;
+		(void)curl_easy_getinfo(
+		    call->request->easy, CURLINFO_LOCAL_IP, &from);
+		if (address != NULL &&
+		    (from == NULL || strcmp(from, address) != 0))
+			continue;
+		call_drop_request(call);
+		token_put(STEAL(call->token)); /* asked for anew each time */
+		call_forget_target(call);
+		call_choose(call);
+		call_queue(call, true);
+		count++;
+	}
+	return count;
 }
 
 uint64_t call_next_ms(const struct fetch *fetch)

@@ -18,6 +18,7 @@
 #include "fetch/hedge.h"
 #include "fetch/loop.h"
 #include "fetch/mailbox.h"
+#include "fetch/network.h"
 #include "fetch/said.h"
 #include "fetch/server.h"
 #include "fetch/shun.h"
@@ -113,6 +114,7 @@ struct fetch {
 
 	pthread_t loop_thread; /* set by the thread itself */
 	struct loop loop;
+	struct network network;
 	uint64_t now_ms;        /* of the clock, when the loop woke */
 	struct call_list calls; /* all that are not answered */
 	unsigned call_count;

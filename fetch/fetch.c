@@ -134,6 +134,7 @@ int fetch_new(
 	if (fetch == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	fetch->loop.epoll = -1;
+	fetch->network.fd = -1;
 	TAILQ_INIT(&fetch->calls);
 	fetch->shared = config->shared;
 	LIST_INIT(&fetch->confirms);

@@ -90,6 +90,15 @@ int loop_init(struct fetch *fetch, struct err *err)
 	bell.data.fd = mailbox_bell(fetch->mailbox);
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, bell.data.fd, &bell) < 0)
 		return err_set(err, -errno, "epoll: %s", err_message(errno));
+	network_init(&fetch->network, fetch->clock);
+	if (fetch->network.fd >= 0) {
+		struct epoll_event news = {
+		    .events = EPOLLIN, .data.fd = fetch->network.fd};
+
+		if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, news.data.fd, &news) <
+		    0)
+			network_fini(&fetch->network);
+	}
 	if (make_multi(fetch) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
@@ -106,6 +115,7 @@ void loop_fini(struct fetch *fetch)
 		(void)curl_multi_cleanup(loop->multi);
 	if (loop->share != NULL)
 		(void)curl_share_cleanup(loop->share);
+	network_fini(&fetch->network);
 	if (loop->epoll >= 0)
 		(void)close(loop->epoll);
 	free(loop->sockets);
@@ -296,6 +306,7 @@ static void run(struct fetch *fetch)
 
 	while (!mailbox_is_closed(fetch->mailbox)) {
 		fetch->now_ms = clock_now_ms(fetch->clock);
+		network_look(fetch);
 		take_posts(fetch);
 		run_ticks(fetch);
 		call_dispatch(fetch);
@@ -308,7 +319,10 @@ static void run(struct fetch *fetch)
 		assert(count >= 0 || errno == EINTR);
 		fetch->now_ms = clock_now_ms(fetch->clock);
 		for (int i = 0; i < count; i++) {
-			if (events[i].data.fd != mailbox_bell(fetch->mailbox))
+			if (events[i].data.fd == fetch->network.fd)
+				network_ready(fetch);
+			else if (events[i].data.fd !=
+			    mailbox_bell(fetch->mailbox))
 				on_ready(
 				    fetch, events[i].data.fd, events[i].events);
 		}

@@ -307,6 +307,7 @@ int request_fill(struct request *request, const struct request_plan *plan)
 		return -ENOMEM;
 	set_version(request, plan->http2);
 	add_headers(request, plan);
+	network_prepare(request->fetch, request->easy);
 	(void)curl_easy_setopt(
 	    request->easy, CURLOPT_HTTPHEADER, request->headers);
 	if (buf_code(&request->url) < 0 ||
