@@ -1,16 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/check.c - a small file that a cache gave: what the origin says of it,
- * before anybody gets a byte. See checksum.h.
+ * cache/check.c - a small file is compared before anybody gets a byte: with
+ * the checksum that came along, or, when a cache gave it, with what the
+ * origin says then. See checksum.h.
  *
  * Threads: the fetch thread, without cache_lock.
  */
+#include "base/stats.h"
 #include "base/sync.h"
 #include "cache/core.h"
 #include "fetch/fetch.h"
 
 #include <assert.h>
 #include <errno.h>
+
+/* What is to be remembered. @return whether the log says it. */
+static bool note_brought(struct object *object, const struct fetch_digest *told,
+    bool equal, bool differs) REQUIRES(cache_lock);
+static bool note_brought(struct object *object, const struct fetch_digest *told,
+    bool equal, bool differs)
+{
+	struct checksum *checksum = &object->checksum;
+
+	if (differs) {
+		checksum->suspect = true;
+		if (++checksum->wrong_brought >= CHECKSUM_WRONG_MAX)
+			checksum->failed_until_ms =
+			    cache_now_ms(object->cache) + CHECKSUM_FAILED_MS;
+		return checksum->wrong_brought == 1;
+	}
+	checksum->wrong_brought = 0;
+	/* What was not told with it is not asked for again. */
+	if (checksum->state == CHECKSUM_OPEN)
+		checksum->state = equal ? CHECKSUM_RIGHT : CHECKSUM_NONE;
+	if (equal)
+		checksum->told = *told;
+	return false;
+}
+
+bool checksum_brought(struct run *run)
+{
+	struct cache *cache = run->cache;
+	struct fetch_digest computed = {.known = false};
+	bool equal;
+	bool differs;
+	bool say;
+
+	if (run->sum != NULL)
+		fetch_sum_end(run->sum, &computed);
+	equal = fetch_digest_equal(&computed, &run->told);
+	differs = computed.known && !equal;
+	cache_enter(cache);
+	say = note_brought(run->object, &run->told, equal, differs);
+	cache_exit(cache);
+	if (equal)
+		stats_add(STATS_cache_checksums_equal, 1);
+	if (differs) {
+		stats_add(STATS_cache_checksums_differed, 1);
+		fetch_blame(cache->config.fetch, &run->ident,
+		    run->object->server_path, run->servers);
+	}
+	if (say)
+		checksum_tell(cache,
+		    &(struct checksum_difference){.path = run->object->path,
+		        .told = &run->told,
+		        .computed = &computed},
+		    "fetched again; if they differ again, EIO");
+	return !differs;
+}
 
 /* A cache gave some of it, and the origin may be able to tell. */
 bool run_is_checked(const struct run *run)

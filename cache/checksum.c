@@ -77,15 +77,8 @@ bool checksum_wants_whole(const struct object *object)
 	    FETCH_DIGESTS_NONE;
 }
 
-/* Texts for the log, and those who are told. */
-struct difference {
-	const char *path;
-	const struct fetch_digest *told;
-	const struct fetch_digest *computed;
-};
-
-static void tell(const struct cache *cache, const struct difference *difference,
-    const char *done)
+void checksum_tell(const struct cache *cache,
+    const struct checksum_difference *difference, const char *done)
 {
 	char told[FETCH_DIGEST_TEXT_BYTES];
 	char computed[FETCH_DIGEST_TEXT_BYTES];
@@ -97,61 +90,6 @@ static void tell(const struct cache *cache, const struct difference *difference,
 	    "path=%s server=%s told=%s computed=%s done=%s",
 	    LOG_TEXT(difference->path), LOG_TEXT(cache->config.origin), told,
 	    computed, LOG_TEXT(done));
-}
-
-/* What is to be remembered. @return whether the log says it. */
-static bool note_brought(struct object *object, const struct fetch_digest *told,
-    bool equal, bool differs) REQUIRES(cache_lock);
-static bool note_brought(struct object *object, const struct fetch_digest *told,
-    bool equal, bool differs)
-{
-	struct checksum *checksum = &object->checksum;
-
-	if (differs) {
-		checksum->suspect = true;
-		if (++checksum->wrong_brought >= CHECKSUM_WRONG_MAX)
-			checksum->failed_until_ms =
-			    cache_now_ms(object->cache) + CHECKSUM_FAILED_MS;
-		return checksum->wrong_brought == 1;
-	}
-	checksum->wrong_brought = 0;
-	/* What was not told with it is not asked for again. */
-	if (checksum->state == CHECKSUM_OPEN)
-		checksum->state = equal ? CHECKSUM_RIGHT : CHECKSUM_NONE;
-	if (equal)
-		checksum->told = *told;
-	return false;
-}
-
-bool checksum_brought(struct run *run)
-{
-	struct cache *cache = run->cache;
-	struct fetch_digest computed = {.known = false};
-	bool equal;
-	bool differs;
-	bool say;
-
-	if (run->sum != NULL)
-		fetch_sum_end(run->sum, &computed);
-	equal = fetch_digest_equal(&computed, &run->told);
-	differs = computed.known && !equal;
-	cache_enter(cache);
-	say = note_brought(run->object, &run->told, equal, differs);
-	cache_exit(cache);
-	if (equal)
-		stats_add(STATS_cache_checksums_equal, 1);
-	if (differs) {
-		stats_add(STATS_cache_checksums_differed, 1);
-		fetch_blame(cache->config.fetch, &run->ident,
-		    run->object->server_path, run->servers);
-	}
-	if (say)
-		tell(cache,
-		    &(struct difference){.path = run->object->path,
-		        .told = &run->told,
-		        .computed = &computed},
-		    "fetched again; if they differ again, EIO");
-	return !differs;
 }
 
 /* Room for the bits of a file that may be compared. */
@@ -303,8 +241,8 @@ static void looked(
 		stats_add(STATS_cache_checksums_differed, 1);
 		fetch_blame(
 		    cache->config.fetch, &ident, object->server_path, servers);
-		tell(cache,
-		    &(struct difference){.path = object->path,
+		checksum_tell(cache,
+		    &(struct checksum_difference){.path = object->path,
 		        .told = &told,
 		        .computed = &looking->computed},
 		    failed ? "dropped; wrong again: readers get EIO"

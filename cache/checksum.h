@@ -131,7 +131,18 @@ void checksum_closed(struct object *object) REQUIRES(cache_lock);
 /** Its blocks are dropped; on the writer's thread or without a disk. */
 void checksum_dropped(struct object *object) REQUIRES(cache_lock);
 
-/** Between the two files of this: have the thread look at an object. */
+/** Of bytes that differ: what the log says. */
+struct checksum_difference {
+	const char *path;
+	const struct fetch_digest *told;
+	const struct fetch_digest *computed;
+};
+
+/** Say it, and what was done. Between the files of this, as the next. */
+void checksum_tell(const struct cache *cache,
+    const struct checksum_difference *difference, const char *done);
+
+/** Have the thread look at an object. */
 void checksum_push(struct object *object) REQUIRES(cache_lock);
 
 /** Every block is here or on the disk, as far as is known. */
