@@ -2,9 +2,8 @@
 /*
  * fetch/request.c - see request.h.
  *
- * Headers are nodes of a curl_slist that are part of the request, so that a
- * range costs no allocation here. libcurl reads them while it sends and
- * never changes or frees them.
+ * Headers are nodes of a curl_slist in the request: a range costs no
+ * allocation. libcurl reads them while it sends and never changes them.
  *
  * Threads: the fetch thread. libcurl's callbacks come there too.
  * Sources: libcurl's manual; RFC 9110 sections 12.5.3, 13.1.1, 14.2; RFC 4918
