@@ -6,6 +6,7 @@
  * Threads: the fetch thread.
  */
 #include "fetch/call.h"
+#include "fetch/call_hedge.h"
 #include "fetch/call_stripe.h"
 #include "fetch/engine.h"
 #include "fetch/fleet.h"
@@ -221,28 +222,45 @@ void call_wake_delayed(struct fetch *fetch)
 	}
 }
 
+static bool is_from(const struct call *call, const char *address)
+{
+	const char *from = NULL;
+
+	if (call->state != CALL_ACTIVE)
+		return false;
+	(void)curl_easy_getinfo(call->request->easy, CURLINFO_LOCAL_IP, &from);
+	return address == NULL || (from != NULL && strcmp(from, address) == 0);
+}
+
+/* A second request is not made again: the first is, at the best server. */
+static void ask_anew(struct call *call) REQUIRES(fetch_thread);
+
+static void ask_anew(struct call *call)
+{
+	if (call_is_second(call)) {
+		call_answer(call, -ECANCELED);
+		return;
+	}
+	call_end_second(call);
+	call_drop_request(call);
+	token_put(STEAL(call->token)); /* asked for anew each time */
+	call_forget_target(call);
+	call_choose(call);
+	call_queue(call, true);
+}
+
 unsigned call_restart(struct fetch *fetch, const char *address)
 {
-	struct call *call;
+	struct call *call = TAILQ_FIRST(&fetch->calls);
 	unsigned count = 0;
 
-	TAILQ_FOREACH(call, &fetch->calls, all_link)
-	{
-		const char *from = NULL;
-
-		if (call->state != CALL_ACTIVE)
-			continue;
-		(void)curl_easy_getinfo(
-		    call->request->easy, CURLINFO_LOCAL_IP, &from);
-		if (address != NULL &&
-		    (from == NULL || strcmp(from, address) != 0))
-			continue;
-		call_drop_request(call);
-		token_put(STEAL(call->token)); /* asked for anew each time */
-		call_forget_target(call);
-		call_choose(call);
-		call_queue(call, true);
-		count++;
+	while (call != NULL) {
+		fetch->tick_next = TAILQ_NEXT(call, all_link);
+		if (is_from(call, address)) {
+			ask_anew(call);
+			count++;
+		}
+		call = fetch->tick_next;
 	}
 	return count;
 }
