@@ -123,8 +123,10 @@ static void judge_head(struct request *request)
 	const struct response *response = &request->response;
 
 	call_drop_echo(call, request->response.etag);
-	if (from_server(call))
+	if (from_server(call)) {
 		profile_saw(&call->server->profile, response);
+		writing_saw(&call->server->writing, response);
+	}
 	if (profile_name_ok(&call->server->profile, call->path) < 0) {
 		request->verdict = name_is_cut(call);
 		return;
@@ -201,6 +203,7 @@ static struct verdict failure_of(struct call *call, CURLcode result)
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
+	case CURLE_ABORTED_BY_CALLBACK: /* see on_issue() in request_fill.c */
 		break;
 	default:
 		reason = RETRY_BAD;

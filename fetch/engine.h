@@ -32,6 +32,7 @@
 
 struct call;
 struct confirm;
+struct feeder;
 struct secret;
 
 LIST_HEAD(confirm_list, confirm);
@@ -126,6 +127,7 @@ struct fetch {
 	struct fetch_abilities abilities; /* of the origin... */
 	unsigned abilities_number;        /* ...of that number... */
 	uint64_t abilities_ms;            /* ...found out then; 0: not yet */
+	struct feeder *feeder;            /* NULL: nothing large was sent yet */
 	bool proxied;          /* the environment named a proxy at the start */
 	bool started;          /* there is a thread to join */
 	atomic_bool untrusted; /* as fetch_untrusted() */

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "fetch/call.h"
 #include "fetch/engine.h"
+#include "fetch/feeder.h"
 #include "fetch/fleet.h"
 #include "fetch/request.h"
 
@@ -162,6 +163,7 @@ void fetch_free(struct fetch *fetch)
 	if (fetch == NULL)
 		return;
 	fetch_stop(fetch);
+	feeder_free(fetch->feeder);
 	loop_fini(fetch);
 	secret_put(fetch->bearer.header);
 	for (unsigned i = 0; i < fetch->server_count; i++)

@@ -183,6 +183,7 @@ struct fetch_lister {
 	/** Exactly once: 0 when the listing is complete. */
 	void (*done)(void *arg, int code, const struct err *err);
 	void *arg;
+	bool all; /* files that are being sent as well (change.h) */
 };
 
 /** List a directory (not the directory itself). The lister is copied. An

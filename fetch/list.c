@@ -11,6 +11,7 @@
  * Threads: the fetch thread, but fetch_list().
  * Sources: RFC 4918 section 9.1.
  */
+#include "fetch/change.h"
 #include "fetch/cluster.h"
 #include "fetch/dav.h"
 #include "fetch/engine.h"
@@ -103,6 +104,8 @@ static int on_entry(void *arg, const char *name, const struct fetch_stat *stat)
 	struct fetch_stat given = *stat;
 	int code;
 
+	if (fetch_is_temporary(name) && !list->lister.all)
+		return 0;
 	list->given = true;
 	call_drop_echo(&list->call, given.version.etag);
 	code = list->lister.entry(list->lister.arg, name, &given);

@@ -5,7 +5,7 @@
  *
  * Reference counted, because the token store may answer after the loop has
  * gone: it then finds the box closed. A post is part of what it carries
- * (struct call, struct token_wait); the box owns nothing.
+ * (struct call, struct token_wait, struct feed); the box owns nothing.
  *
  * Threads: send on any; take and sleep on the fetch thread.
  */

@@ -23,18 +23,29 @@
 
 #include <curl/curl.h>
 
+struct feed;
 struct fetch;
 struct secret;
 
 enum {
 	REQUEST_HEADERS_MAX = 8,
+	REQUEST_LINES_MAX = 5,
 	REQUEST_IDLE_MAX = 32, /* handles kept for later */
 	/* An answer that nobody wants is read to its end, so that the
 	 * connection can be used again, if it is no longer than this. */
 	REQUEST_DRAIN_BYTES = 64 * 1024,
 };
 
-enum request_method { REQUEST_GET, REQUEST_HEAD, REQUEST_PROPFIND };
+enum request_method {
+	REQUEST_GET,
+	REQUEST_HEAD,
+	REQUEST_PROPFIND,
+	REQUEST_PUT,
+	REQUEST_DELETE,
+	REQUEST_MKCOL,
+	REQUEST_MOVE,
+	REQUEST_COPY,
+};
 
 /** What is asked; texts are borrowed until the request has ended, but those
  *  that are copied. */
@@ -50,7 +61,11 @@ struct request_plan {
 	bool depth_one;         /* of PROPFIND */
 	bool pages;             /* index pages are wanted */
 	bool digest;            /* a checksum of the whole file is */
-	const char *tried; /* copied; for the origin: tried=THIS; or NULL */
+	const char *tried;   /* copied; for the origin: tried=THIS; or NULL */
+	struct feed *upload; /* of PUT; a reference is taken */
+	const char *lines
+	    [REQUEST_LINES_MAX]; /* more headers, borrowed until the request
+	                                 has ended; NULL: none */
 };
 
 struct request {
@@ -67,6 +82,8 @@ struct request {
 	struct curl_slist headers[REQUEST_HEADERS_MAX];
 	unsigned header_count;
 	struct secret *authorization; /* the whole header line; NULL: none */
+	struct feed *upload;          /* a reference; NULL: no PUT */
+	bool issued;                  /* it has been sent, if it is a change */
 	uint64_t began_ms;
 	uint64_t heard_ms;  /* last byte */
 	uint64_t window_ms; /* since when `window_bytes` are counted */
@@ -93,11 +110,11 @@ bool request_wants_proxy(void);
 struct request *request_take(struct fetch *fetch);
 
 /** Fill in what is asked; URL and Authorization stand there. -ENOMEM. */
-NODISCARD int request_fill(
-    struct request *request, const struct request_plan *plan);
+NODISCARD int request_fill(struct request *request,
+    const struct request_plan *plan) REQUIRES(fetch_thread);
 
 /** The request has ended: wipe, keep the handle for the next. */
-void request_give_back(struct request *request);
+void request_give_back(struct request *request) REQUIRES(fetch_thread);
 
 /** Free all handles that are idle. */
 void request_free_idle(struct fetch *fetch);

@@ -101,13 +101,20 @@ static void take_location(
 	response->location[field->value_bytes] = '\0';
 }
 
+static bool begins_with(const struct header_field *field, const char *name)
+{
+	size_t name_bytes = strlen(name);
+
+	return field->value_bytes >= name_bytes &&
+	    strncasecmp(field->value, name, name_bytes) == 0;
+}
+
 static void take_server(
     struct response *response, const struct header_field *field)
 {
-	static const char xrootd[] = "xrootd";
-
-	response->xrootd = field->value_bytes >= sizeof(xrootd) - 1 &&
-	    strncasecmp(field->value, xrootd, sizeof(xrootd) - 1) == 0;
+	response->xrootd = begins_with(field, "xrootd");
+	response->nginx = begins_with(field, "nginx");
+	response->apache = begins_with(field, "apache");
 }
 
 static void take_date(

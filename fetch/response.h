@@ -61,7 +61,9 @@ struct response {
 	bool wait_asked;             /* Retry-After */
 	uint32_t wait_asked_s;
 	bool encoded; /* a Content-Encoding that is not identity */
-	bool xrootd;  /* by its Server header */
+	bool xrootd;  /* by its Server header; the same of two others */
+	bool nginx;
+	bool apache;
 	struct fetch_digest digest; /* of the whole file; the strongest one */
 	bool ended;                 /* the headers of the final answer have */
 	bool dated; /* Date was given, as every server with a clock must */

@@ -53,6 +53,7 @@ void server_assign(struct fetch_server *server,
 {
 	atomic_store(&server->number, number);
 	server->choice = (struct choice){0};
+	server->writing = (struct writing){.software = WRITING_UNSEEN};
 	server->unfit_until_ms = 0;
 	server->hold_until_ms = 0;
 	server->down = false;

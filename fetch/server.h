@@ -20,6 +20,7 @@
 #include "fetch/profile.h"
 #include "fetch/share.h"
 #include "fetch/stripe.h"
+#include "fetch/writing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -57,6 +58,7 @@ struct fetch_server {
 	bool is_listings;   /* for those alone */
 	atomic_bool absent; /* nobody has this place; it is not asked */
 	struct profile profile;
+	struct writing writing;
 	struct choice choice; /* of ranges */
 	struct stripe_lane lane;
 	uint64_t unfit_until_ms;

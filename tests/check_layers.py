@@ -23,8 +23,8 @@ MAY_CALL = {
             "cache/spool", "fs"],
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
-          "fetch": {"fetch.h", "abilities.h", "sink.h", "digest.h", "document.h",
-                    "federation.h", "pelican.h"},
+          "fetch": {"fetch.h", "abilities.h", "change.h", "sink.h", "digest.h",
+                    "document.h", "federation.h", "pelican.h"},
           "cache/store": {"store.h", "upkeep.h"},
           "cache/spool": {"spool.h", "unsent.h"}, "cache": {"cache.h"},
           "fs": {"fs.h"}}

@@ -72,7 +72,7 @@ class Handler(Honest):
             self.close_connection = True
 
     do_GET = do_HEAD = do_PROPFIND = do_OPTIONS = do_PUT = serve
-    do_DELETE = do_MKCOL = do_MOVE = serve
+    do_DELETE = do_MKCOL = do_MOVE = do_COPY = serve
 
     def take_body(self, headers):
         return self.rfile.read(int(headers.get("content-length", "0")))
@@ -113,6 +113,10 @@ class Handler(Honest):
                         struct.pack("ii", 1, 0))
         fd = sock.detach()
         os.close(fd)
+
+    def lie_lost(self):
+        self.plan().whole()
+        self.lie_reset()
 
     def lie_close(self):
         self.drop()

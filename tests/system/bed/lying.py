@@ -24,6 +24,7 @@ LIES = {
     "truncate": "at: close after so many bytes of the body",
     "reset": "at: TCP reset after so many bytes; None: before the header",
     "close": "the connection, instead of an answer",
+    "lost": "what was asked for is done, and reset instead of answered",
     "stall": "at: be silent after so many bytes; None: before the header; "
              "seconds: then close",
     "delay": "seconds: before the answer, which is honest",

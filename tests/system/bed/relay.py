@@ -37,6 +37,9 @@ class Passing(Plan):
                 raise ConnectionError("the server behind cut its answer")
             left -= len(got)
             yield got
+        # Only an empty read ends an answer for http.client; the next
+        # request on its connection would be made twice.
+        self.answer.read()
 
     def replace(self, body):
         super().replace(body)
