@@ -66,10 +66,10 @@ size_t feed_take(struct feed *feed, void *out, size_t size_bytes)
 void feed_seek(struct feed *feed, uint64_t offset_bytes) REQUIRES(fetch_thread);
 
 /** How many bytes of this pass libcurl has. */
-uint64_t feed_given_bytes(const struct feed *feed) REQUIRES(fetch_thread);
+uint64_t feed_given_bytes(const struct feed *feed);
 
 /** 0, or why the bytes cannot be read. */
-int feed_code(const struct feed *feed) REQUIRES(fetch_thread);
+int feed_code(const struct feed *feed);
 
 /** The checksum, when the last pass was whole and of a larger file. */
 void feed_digest(const struct feed *feed, struct fetch_digest *out)

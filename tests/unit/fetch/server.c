@@ -204,8 +204,16 @@ static void read_range(struct server_request *request)
 	                      &request->first, &request->last) == 2;
 }
 
-/* One request: headers to the empty line, and a body of known length, which
- * nobody reads here. @return false: the peer has gone. */
+static void add_body(
+    struct server_request *request, const char *bytes, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		request->body_sum +=
+		    (uint64_t)(unsigned char)bytes[i] * ++request->body_bytes;
+}
+
+/* One request: headers to the empty line, and a body of known length, of which
+ * a sum is kept. @return false: the peer has gone. */
 static bool read_request(
     struct server_peer *peer, struct server_request *request)
 {
@@ -238,11 +246,17 @@ static bool read_request(
 	(void)server_header(request, "Content-Length", number, sizeof(number));
 	body_bytes = strtoul(number, NULL, 10);
 	size_bytes -= (size_t)(body - text);
+	request->body_bytes = 0;
+	request->body_sum = 0;
+	add_body(request, body, size_bytes);
+	if (strstr(request->headers, "100-continue") != NULL)
+		server_say(peer, "HTTP/1.1 100 Continue\r\n\r\n");
 	while (size_bytes < body_bytes) {
 		ssize_t got = receive(peer, text, sizeof(text));
 
 		if (got <= 0)
 			return false;
+		add_body(request, text, (size_t)got);
 		size_bytes += (size_t)got;
 	}
 	read_range(request);

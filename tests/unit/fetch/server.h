@@ -29,6 +29,8 @@ struct server_request {
 	bool ranged;
 	uint64_t first; /* of ranged */
 	uint64_t last;
+	uint64_t body_bytes;
+	uint64_t body_sum; /* of its bytes as numbers, each times its place */
 };
 
 /** Answer a request through server_say() and server_send(). Return whether
