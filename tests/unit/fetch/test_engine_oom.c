@@ -8,6 +8,9 @@
  * this process is not what is tested. libcurl's own allocations are not
  * reached.
  */
+#include "base/ident.h"
+#include "fetch/change.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -73,28 +76,37 @@ void *__wrap_realloc(void *old, size_t size)
 
 static const struct fetch_version version = {.size_bytes = 5000, .mtime_s = -1};
 
+static unsigned file_bytes = 5000;
+
 static bool on_request(
     void *arg, const struct server_request *request, struct server_peer *peer)
 {
 	static const char body[] =
 	    "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>%s</D:href>"
 	    "<D:propstat><D:prop><D:resourcetype>%s</D:resourcetype>"
-	    "<D:getcontentlength>5000</D:getcontentlength>"
+	    "<D:getcontentlength>%u</D:getcontentlength>"
 	    "<D:quota-available-bytes>7</D:quota-available-bytes>"
 	    "</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
 	    "</D:response></D:multistatus>";
 	char text[1024];
-	bool file = strcmp(request->target, "/f") == 0;
+	bool file = strcmp(request->target, "/f") == 0 ||
+	    strstr(request->target, ".bearerfs-upload-") != NULL;
 
 	(void)arg;
 	if (strcmp(request->method, "PROPFIND") == 0) {
 		int size = snprintf(text, sizeof(text), body, request->target,
-		    file ? "" : "<D:collection/>");
+		    file ? "" : "<D:collection/>", file_bytes);
 
 		server_say(peer,
 		    "HTTP/1.1 207 Multi-Status\r\nDate: x\r\n"
 		    "Content-Length: %d\r\n\r\n%s",
 		    size, text);
+		return true;
+	}
+	if (strcmp(request->method, "GET") != 0) {
+		server_say(peer,
+		    "HTTP/1.1 201 Done\r\nDate: x\r\n"
+		    "Content-Length: 0\r\n\r\n");
 		return true;
 	}
 	/* No validator: the range has itself confirmed. */
@@ -133,6 +145,69 @@ static void ask_range(struct rig *rig, struct answer *answer)
 	    .demand = true};
 
 	(void)rig_range(rig, &range, answer);
+}
+
+static const struct ident nobody = {.uid = 0};
+static atomic_uint released;
+
+static int64_t read_bytes(
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+{
+	(void)arg;
+	(void)offset_bytes;
+	memset(out, 'x', size_bytes);
+	return (int64_t)size_bytes;
+}
+
+static void on_release(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&released, 1);
+}
+
+static void on_changed(void *arg, int code, const struct err *err)
+{
+	struct answer *answer = arg;
+
+	(void)pthread_mutex_lock(&answer->mutex);
+	answer->code = code;
+	answer->err = *err;
+	answer->done = true;
+	answer->times++;
+	(void)pthread_cond_broadcast(&answer->cond);
+	(void)pthread_mutex_unlock(&answer->mutex);
+}
+
+static void on_published(void *arg, int code,
+    const struct fetch_published *published, const struct err *err)
+{
+	assert_non_null(published->leftover);
+	on_changed(arg, code, err);
+}
+
+static void ask_publish(struct rig *rig, struct answer *answer)
+{
+	(void)fetch_publish(rig->fetch,
+	    &(struct fetch_publish){.ident = &nobody,
+	        .path = "/f",
+	        .bytes = {.size_bytes = file_bytes,
+	            .read = read_bytes,
+	            .release = on_release},
+	        .mtime_s = -1},
+	    on_published, answer);
+}
+
+static void ask_move(struct rig *rig, struct answer *answer)
+{
+	fetch_move(rig->fetch,
+	    &(struct fetch_move){
+	        .ident = &nobody, .from = "/f", .to = "/f", .replace = true},
+	    on_changed, answer);
+}
+
+static void ask_rmdir(struct rig *rig, struct answer *answer)
+{
+	fetch_rmdir(rig->fetch, &nobody, "/d", on_changed, answer);
 }
 
 /* Ask; the nth allocation fails (0: none). @return the answer's code. */
@@ -206,6 +281,29 @@ static void ranges_survive(void **state)
 	each_allocation_fails_once(ask_range, 100);
 }
 
+/* The bytes are let go of each time. */
+static void uploads_survive(void **state)
+{
+	static const unsigned sizes[] = {5000, 70000};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		file_bytes = sizes[i];
+		atomic_store(&released, 0);
+		each_allocation_fails_once(ask_publish, 0);
+		assert_true(atomic_load(&released) > 10);
+		assert_int_equal(atomic_load(&released) % 2, 0);
+	}
+	file_bytes = 5000;
+}
+
+static void changes_survive(void **state)
+{
+	(void)state;
+	each_allocation_fails_once(ask_move, 0);
+	each_allocation_fails_once(ask_rmdir, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +311,8 @@ int main(void)
 	    cmocka_unit_test(listings_survive),
 	    cmocka_unit_test(the_quota_survives),
 	    cmocka_unit_test(ranges_survive),
+	    cmocka_unit_test(uploads_survive),
+	    cmocka_unit_test(changes_survive),
 	};
 
 	asking = true;
