@@ -86,13 +86,45 @@ static void judge_lost(struct change *change, int code)
 		change_finish(change, code, &change->err);
 }
 
+/* What is in the way of a new directory, or of what is moved. */
+static int judge_target(struct change *change, const struct fetch_stat *stat)
+{
+	struct err *err = &change->err;
+
+	if (!change->replace)
+		return err_set(err, -EEXIST, "something has this name");
+	if (stat->kind != FETCH_DIRECTORY && change->kind == FETCH_DIRECTORY)
+		return err_set(err, -ENOTDIR, "a file has this name");
+	if (stat->kind == FETCH_DIRECTORY && change->kind != FETCH_DIRECTORY)
+		return err_set(err, -EISDIR, "a directory has this name");
+	if (stat->kind == FETCH_DIRECTORY)
+		return err_set(
+		    err, -EEXIST, "a directory has this name; remove it first");
+	return 0;
+}
+
+/* 409: a directory that is not there, or one that is. */
+static void on_conflict(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
+{
+	struct change *change = arg;
+
+	(void)err;
+	fetch_assert_thread(change->fetch);
+	if (code == 0)
+		(void)judge_target(change, stat);
+	change_finish(change, change->err.code, &change->err);
+}
+
 static void on_change(void *arg, const struct change_result *result)
 {
 	struct change *change = arg;
 
 	fetch_assert_thread(change->fetch);
 	change->err = *result->err;
-	if (result->lost && result->code != 0)
+	if (result->status == 409 && result->code != 0 && change->to != NULL)
+		look(change, change->to, on_conflict);
+	else if (result->lost && result->code != 0)
 		judge_lost(change, result->code);
 	else
 		change_finish(change, result->code, &change->err);
@@ -111,23 +143,6 @@ void change_ask_now(struct change *change)
 	        .create_only =
 	            change->method == REQUEST_COPY && !change->replace},
 	    on_change, change);
-}
-
-/* What is in the way of a new directory, or of what is moved. */
-static int judge_target(struct change *change, const struct fetch_stat *stat)
-{
-	struct err *err = &change->err;
-
-	if (!change->replace)
-		return err_set(err, -EEXIST, "something has this name");
-	if (stat->kind != FETCH_DIRECTORY && change->kind == FETCH_DIRECTORY)
-		return err_set(err, -ENOTDIR, "a file has this name");
-	if (stat->kind == FETCH_DIRECTORY && change->kind != FETCH_DIRECTORY)
-		return err_set(err, -EISDIR, "a directory has this name");
-	if (stat->kind == FETCH_DIRECTORY)
-		return err_set(
-		    err, -EEXIST, "a directory has this name; remove it first");
-	return 0;
 }
 
 static void on_target(

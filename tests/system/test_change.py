@@ -3,10 +3,10 @@
 """Changing things on real servers: is what was sent what stands there, does
 the old file survive whatever happens on the way, and is everything that goes
 wrong told as what it is? Without a mount: fetch/change.h by itself."""
+import collections
 import glob
 import os
 import time
-import unittest
 
 import bed
 from bed import content
@@ -15,12 +15,16 @@ from bed.cutter import Cutter
 from bed.nginx import Nginx
 
 SMALL = 5000
+OLD = b"old content\n" * 100
 LARGE = (8 << 20) + 777
 SERVERS = ("xrootd", "nginx", "apache")
 # What is asked of a server for one small file, at most.
 BUDGET = {"xrootd": {"any": 3, "absent": 4, "same": 4},
           "nginx": {"any": 2, "absent": 3, "same": 3},
           "apache": {"any": 2, "absent": 2, "same": 2}}
+
+
+Scene = collections.namedtuple("Scene", "name place line one path version")
 
 
 class Case(bed.Case):
@@ -38,7 +42,7 @@ class Case(bed.Case):
         with open(self.disk(path), "rb") as file:
             return file.read()
 
-    def old(self, path, data=b"old content\n" * 100):
+    def old(self, path, data=OLD):
         self.bed.put(path[len("/exp/"):], data=data)
         os.chmod(self.disk(path), 0o666)
         return data
@@ -157,9 +161,10 @@ class Good(Case):
         self.assertEqual(one.publish(place + "/d/x", b"x").code, "0")
         a, b, d = (f"{place}/{word}" for word in "abd")
         self.assertEqual(one.move(a, b, replace=False).code, "EEXIST")
-        self.assertIn(one.move(a, d).code, ("EISDIR", "ENOENT", "EIO"))
-        self.assertIn(one.change("delete", d).code,
-                      ("EISDIR", "ENOENT", "EIO", "ENOTEMPTY"))
+        self.assertEqual(one.move(a, d).code, "EISDIR")
+        # XRootD says 500.
+        self.assertEqual(one.change("delete", d).code,
+                         "EIO" if name == "xrootd" else "EISDIR")
         self.assertEqual(self.on_disk(d + "/x"), b"x")
         self.assertEqual(one.move(d, b, "dir").code, "ENOTDIR")
         self.assertEqual(one.move(a, b).code, "0")
@@ -237,54 +242,66 @@ class Broken(Case):
         self.addCleanup(line.close)
         return line, f"https://localhost:{line.port}/exp"
 
-    @each_server
-    def test_that_the_old_file_survives_an_aborted_upload(self, name, server):
-        place = self.place("aborted-" + name)
-        line, url = self.line(server)
-        one = self.changer(url, timeout=4)
-        path = place + "/f"
-        data = self.old(path)
-        new = content.stream("new", 0, LARGE)
-        seen = one.stat(path)
-        for condition in ("any", "same"):
-            line.cut(after=2 << 20)
-            got = one.publish(path, new, condition,
-                              (seen.size, seen.mtime, seen.etag))
-            self.assertIn(got.code, ("ETIMEDOUT", "EIO", "EBUSY"), got)
-            self.assertGreaterEqual(line.cuts, 2)
-            self.assertEqual(self.on_disk(path), data)
-            line.heal()
-        line.cut(after=2 << 20, times=2)
-        got = one.publish(path, new, "same",
-                          (seen.size, seen.mtime, seen.etag))
-        self.assertEqual(got.code, "0", got)
-        self.assertEqual(self.on_disk(path), new)
-        self.assertEqual(
-            [n for n in os.listdir(self.disk(place))
-             if not n.startswith(".bearerfs-upload")], ["f"])
+    def scenes(self, what):
+        """Each server behind a line, with an old file to be replaced."""
+        made = []
+        for name in SERVERS:
+            place = self.place(f"{what}-{name}")
+            line, url = self.line(getattr(self.bed, name))
+            one = self.changer(url, timeout=1)
+            path = place + "/f"
+            self.old(path)
+            seen = one.stat(path)
+            self.assertEqual(one.publish(place + "/first", b"x").code, "0")
+            made.append(Scene(name, place, line, one, path,
+                              (seen.size, seen.mtime, seen.etag)))
+        return made
 
-    @each_server
-    def test_that_a_stalled_upload_ends_in_time(self, name, server):
-        place = self.place("stalled-" + name)
-        line, url = self.line(server)
-        one = self.changer(url, timeout=2)
-        path = place + "/f"
-        data = self.old(path)
-        self.assertEqual(one.publish(place + "/first", b"x").code, "0")
-        line.stall(after=2 << 20)
+    def test_that_the_old_file_survives_an_aborted_upload(self):
+        scenes = self.scenes("aborted")
+        new = content.stream("new", 0, LARGE)
+        for condition in ("any", "same"):
+            begun = []
+            for s in scenes:
+                s.line.cut(after=2 << 20)
+                begun.append(s.one.begin_publish(s.path, new, condition,
+                                                 s.version))
+            for s, number in zip(scenes, begun):
+                got = s.one.published(number)
+                self.assertIn(got.code, ("ETIMEDOUT", "EIO", "EBUSY"),
+                              (s.name, got))
+                self.assertGreaterEqual(s.line.cuts, 2)
+                self.assertEqual(self.on_disk(s.path), OLD)
+                s.line.heal()
+        for s in scenes:
+            s.line.cut(after=2 << 20, times=2)
+            got = s.one.publish(s.path, new, "same", s.version)
+            self.assertEqual(got.code, "0", (s.name, got))
+            self.assertEqual(self.on_disk(s.path), new)
+            self.assertEqual(
+                [n for n in sorted(os.listdir(self.disk(s.place)))
+                 if not n.startswith(".bearerfs-upload")], ["f", "first"])
+
+    def test_that_a_stalled_upload_ends_in_time(self):
+        scenes = self.scenes("stalled")
+        new = os.path.join(self.dir, "new")
+        content.write(new, "new", 32 << 20)
         began = time.monotonic()
-        number = one.begin_publish(path, content.stream("n", 0, 32 << 20))
-        got = one.published(number)
-        self.assertEqual(got.code, "ETIMEDOUT", got)
+        for cancelled in (False, True):
+            begun = []
+            for s in scenes:
+                s.line.stall(after=2 << 20)
+                begun.append(s.one.begin_publish(s.path, new))
+            time.sleep(0.3)
+            for s, number in zip(scenes, begun):
+                if cancelled:
+                    s.one.begin("cancel", number)
+            for s, number in zip(scenes, begun):
+                got = s.one.published(number)
+                self.assertIn(got.code, ("ETIMEDOUT", "ECANCELED")
+                              if cancelled else ("ETIMEDOUT",), (s.name, got))
+                self.assertEqual(self.on_disk(s.path), OLD)
         self.assertLess(time.monotonic() - began, 60 * max(1, bed.slow))
-        self.assertEqual(self.on_disk(path), data)
-        # Cancelled in the middle: the same.
-        number = one.begin_publish(path, content.stream("n", 0, 32 << 20))
-        time.sleep(0.3)
-        one.begin("cancel", number)
-        self.assertIn(one.published(number).code,
-                      ("ECANCELED", "ETIMEDOUT"))
-        self.assertEqual(self.on_disk(path), data)
 
     @each_server
     def test_that_a_lost_answer_is_found_out(self, name, server):
@@ -329,7 +346,7 @@ class Broken(Case):
         self.assertEqual(one.publish(place + "/first", b"x").code, "0")
         near.fault("refused")
         number = one.begin_publish(place + "/f", b"y" * SMALL, "absent")
-        time.sleep(1)
+        time.sleep(0.5)
         near.heal()
         got = one.published(number)
         self.assertEqual(got.code, "0", got)
