@@ -117,7 +117,8 @@ typedef void (*fetch_published_fn)(void *arg, int code,
  * The time that it may take is counted without progress: `timeout` since the
  * server last took bytes.
  *
- * @return a number for fetch_cancel(); never 0.
+ * @return a number for fetch_cancel(); never 0. (While the server computes a
+ *         checksum, cancelling waits for that.)
  */
 uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *publish,
     fetch_published_fn answer, void *arg);

@@ -109,7 +109,8 @@ static bool leaves_out(
 
 void publish_choose(struct publish *publish)
 {
-	const struct writing *writing = &publish->fetch->origin->writing;
+	const struct fetch_server *origin = publish->fetch->origin;
+	const struct writing *writing = &origin->writing;
 	bool needs_move = !writing_put_is_whole(writing) ||
 	    (publish->condition == FETCH_IF_ABSENT &&
 	        !writing_keeps_conditions(writing));
@@ -125,6 +126,13 @@ void publish_choose(struct publish *publish)
 	    leaves_out(publish, publish->temporary, TOKENS_MODIFY))
 		publish->by_temporary = false;
 	publish->out.leftover = NULL;
+	if (profile_name_ok(&origin->profile, publish->path) < 0) {
+		publish_fail(publish,
+		    err_set(&publish->err, -EINVAL,
+		        "this server cannot carry a '?' in a name"),
+		    &publish->err);
+		return;
+	}
 	if (publish->by_temporary && code < 0) {
 		publish_fail(publish,
 		    err_set(&publish->err, code,
@@ -219,47 +227,6 @@ void publish_sent(struct publish *publish)
 		publish_move(publish);
 	else
 		publish_look_before(publish);
-}
-
-static void on_move(void *arg, const struct change_result *result)
-{
-	struct publish *publish = arg;
-	struct writing *writing = &publish->fetch->origin->writing;
-	int code = result->code;
-
-	fetch_assert_thread(publish->fetch);
-	if (code == 0) {
-		publish->temporary_there = false;
-		publish->out.sent = true;
-		if (writing_moves_as_is(writing))
-			publish_done(publish);
-		else
-			publish_look_after(publish);
-	} else if (result->lost && (code == -ENOENT || code == -EEXIST)) {
-		publish_look_moved(publish, code, result->err);
-	} else if (result->status == 409) {
-		publish_look_why(publish, code, result->err);
-	} else {
-		/* Then its PUT has to do. */
-		if (code == -ENOTSUP && !writing->no_move) {
-			writing->no_move = true;
-			publish->anew = true;
-		}
-		publish_fail(publish, code, result->err);
-	}
-}
-
-void publish_move(struct publish *publish)
-{
-	change_call_start(publish->fetch,
-	    &(struct change_ask){.ident = &publish->ident,
-	        .path = publish->temporary,
-	        .number = publish->number,
-	        .method = REQUEST_MOVE,
-	        .to = publish->path,
-	        .overwrite = publish->condition != FETCH_IF_ABSENT,
-	        .repeatable = true},
-	    on_move, publish);
 }
 
 /* The first step, on the fetch thread. */

@@ -72,8 +72,6 @@ void publish_put(struct publish *publish) REQUIRES(fetch_thread);
 /** What was sent stands as it should where it was sent to. */
 void publish_sent(struct publish *publish) REQUIRES(fetch_thread);
 
-void publish_move(struct publish *publish) REQUIRES(fetch_thread);
-
 /** Decide by what steps it goes. */
 void publish_choose(struct publish *publish) REQUIRES(fetch_thread);
 
@@ -85,6 +83,11 @@ void publish_fail(struct publish *publish, int code, const struct err *err)
 
 /** The name that bytes are sent to. */
 const char *publish_target(const struct publish *publish);
+
+/* publish_move.c */
+
+/** Give it its name. */
+void publish_move(struct publish *publish) REQUIRES(fetch_thread);
 
 /* publish_look.c */
 

@@ -33,6 +33,7 @@ static size_t on_upload(char *bytes, size_t size, size_t count, void *arg)
 
 	fetch_assert_thread(fetch);
 	request->heard_ms = fetch->now_ms;
+	server_heard(request->call->server, fetch->now_ms);
 	if (request->call->deadline_ms < until_ms)
 		request->call->deadline_ms = until_ms;
 	return feed_take(request->upload, bytes, size * count);

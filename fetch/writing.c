@@ -44,6 +44,11 @@ bool writing_moves_as_is(const struct writing *writing)
 	    writing->software == WRITING_XROOTD;
 }
 
+bool writing_moves_beside(const struct writing *writing)
+{
+	return writing->software == WRITING_XROOTD && writing->led;
+}
+
 bool writing_plain_destination(const struct writing *writing)
 {
 	return writing->software == WRITING_XROOTD;

@@ -50,6 +50,10 @@ bool writing_keeps_overwrite(const struct writing *writing);
 /** Whether a MOVE takes the file's time along, and its ETag. */
 bool writing_moves_as_is(const struct writing *writing);
 
+/** Whether a MOVE leaves what has its target's name: in a cluster the file may
+ *  be with one server and the one it is to replace with another. */
+bool writing_moves_beside(const struct writing *writing);
+
 /** Whether the Destination of a MOVE stands there as it is, and not
  *  percent-encoded. */
 bool writing_plain_destination(const struct writing *writing);

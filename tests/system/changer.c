@@ -4,6 +4,7 @@
  * stdin, so that tests change real servers without a mount.
  *
  *     changer URL CA_FILE TOKEN_FILE WRITE_TOKEN_FILE|- TIMEOUT_MS
+ *         [REDIRECT_HOST...]
  *
  * A line is a command; its words, and those of the answers, have tabs
  * between. Commands run at once; each is answered by a line that begins with
@@ -287,7 +288,7 @@ int main(int argc, char **argv)
 	struct tokens *tokens = NULL;
 	struct err err = ERR_INIT;
 
-	if (argc != 6)
+	if (argc < 6)
 		return 2;
 	me.uid = geteuid();
 	token_config.token_file = argv[3];
@@ -295,6 +296,8 @@ int main(int argc, char **argv)
 		token_config.token_write_file = argv[4];
 	config.ca_file = argv[2];
 	config.timeout_ms = (uint32_t)strtoul(argv[5], NULL, 10);
+	config.redirect_hosts = (const char *const *)&argv[6];
+	config.redirect_host_count = (unsigned)argc - 6;
 	if (fetch_source_parse(&source, argv[1], false, &err) < 0)
 		goto bad;
 	token_config.source_path = source.path;

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Does a mount on an XRootD redirector show all files of the cluster, and give
-the token to the servers that redirect_hosts names and to no others?"""
+the token to the servers that redirect_hosts names and to no others? And what
+is changed there, is it changed on all of them?"""
 import errno
+import glob
 import os
 
 import bed
 from bed import content, mount, space
+from bed.changer import Changer
 
 SIZES = {"one": 1, "block": 65536, "more": 65537, "some": 300001,
          "large": 3 << 20, "sub/below": 1000, "sub/next": 70000}
@@ -74,6 +77,32 @@ class Reading(Case):
             bed.wait_for(cluster.joined, "the server to log in again")
             file.seek(0)
             self.assertEqual(file.read(200000), want)
+
+
+class Changing(Case):
+    def test_that_a_file_that_is_replaced_is_there_once(self):
+        servers = self.bed.cluster.servers
+        for server in servers:
+            path = server.data + "/exp/alice/w"
+            os.makedirs(path)
+            os.chmod(path, 0o777)
+        one = Changer(self.bed, self.bed.cluster.url, self.dir + "/changer",
+                      self.bed.token("read:/ write:/"),
+                      redirect=[server.host for server in servers])
+        for turn in range(6):
+            data = content.stream(f"turn{turn}", 0, 5000 + turn)
+            got = one.publish("/exp/alice/w/f", data,
+                              "any" if turn else "absent")
+            self.assertEqual(got.code, "0", got)
+            found = []
+            for server in servers:
+                place = server.data + "/exp/alice/w"
+                self.assertEqual(set(os.listdir(place)) - {"f"}, set())
+                for path in glob.glob(place + "/f"):
+                    with open(path, "rb") as file:
+                        found.append(file.read())
+            self.assertEqual(found, [data], turn)
+        self.assertEqual(one.close(), 0)
 
 
 if __name__ == "__main__":

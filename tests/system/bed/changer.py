@@ -23,8 +23,12 @@ Stat = collections.namedtuple("Stat", "code size mtime etag")
 
 
 class Changer:
-    def __init__(self, bed, url, folder, token, write_token=None, timeout=20):
-        """@param timeout  seconds, as the mount's; longer under sanitizers"""
+    def __init__(self, bed, url, folder, token, write_token=None, timeout=20,
+                 redirect=()):
+        """
+        @param timeout   seconds, as the mount's; longer under sanitizers
+        @param redirect  patterns of redirect_hosts
+        """
         os.makedirs(folder, exist_ok=True)
         self.folder = folder
         self.files = 0
@@ -39,7 +43,7 @@ class Changer:
         self.log = open(os.path.join(folder, "log"), "ab")
         self.popen = subprocess.Popen(
             [PROGRAM, url, bed.ca.cert, *paths,
-             str(int(timeout * 1000 * max(1.0, slow)))],
+             str(int(timeout * 1000 * max(1.0, slow))), *redirect],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8",
                  "TSAN_OPTIONS": os.environ.get("TSAN_OPTIONS", "")})
