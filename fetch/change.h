@@ -120,7 +120,7 @@ typedef void (*fetch_published_fn)(void *arg, int code,
  * @return a number for fetch_cancel(); never 0. (While the server computes a
  *         checksum, cancelling waits for that.)
  */
-uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *publish,
+uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
     fetch_published_fn answer, void *arg);
 
 /** An answer to what follows: 0, or an errno with a sentence. */

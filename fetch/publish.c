@@ -107,6 +107,17 @@ static bool leaves_out(
 	return explained.outside;
 }
 
+/* Whether something is to be compared before the PUT. */
+static bool needs_look(const struct publish *publish)
+{
+	if (publish->by_temporary || publish->condition == FETCH_IF_ANY)
+		return false;
+	if (!writing_keeps_conditions(&publish->fetch->origin->writing))
+		return true;
+	return publish->condition == FETCH_IF_SAME &&
+	    publish->version.etag[0] == '\0';
+}
+
 void publish_choose(struct publish *publish)
 {
 	const struct fetch_server *origin = publish->fetch->origin;
@@ -140,14 +151,10 @@ void publish_choose(struct publish *publish)
 		    &publish->err);
 		return;
 	}
-	if (publish->by_temporary || publish->condition == FETCH_IF_ANY)
-		publish_put(publish);
-	else if (writing_keeps_conditions(writing) &&
-	    (publish->condition == FETCH_IF_ABSENT ||
-	        publish->version.etag[0] != '\0'))
-		publish_put(publish);
-	else
+	if (needs_look(publish))
 		publish_look_before(publish);
+	else
+		publish_put(publish);
 }
 
 static void put_failed(struct publish *publish,
@@ -157,19 +164,18 @@ static void put_failed(
     struct publish *publish, const struct change_result *result)
 {
 	int code = result->code;
-	bool may_be_ours = code == -EINPROGRESS || result->lost;
+	bool refused = publish_is_refusal(code);
+	/* What stands there may be the reason. */
+	bool explicable = result->status == 409 ||
+	    (publish->create_only &&
+	        (code == -EACCES || code == -EKEYREJECTED));
 
-	/* Refused before a byte of it was taken, for all that is known. */
+	/* Else refused before a byte of it was taken. */
 	publish->temporary_there = publish->by_temporary &&
-	    !publish_is_refusal(code) && code != -ENOENT;
-	if (publish->by_temporary || code == -ECANCELED) {
-		publish_fail(publish, code, result->err);
-	} else if (code == -EINPROGRESS) {
+	    (result->lost || !(refused || code == -ENOENT));
+	if (code == -EINPROGRESS) {
 		publish_look_lost(publish);
-	} else if (!may_be_ours &&
-	    (result->status == 409 ||
-	        (publish->create_only && publish_is_refusal(code) &&
-	            code != -EKEYEXPIRED && code != -ENOKEY))) {
+	} else if (explicable && !publish->by_temporary && !result->lost) {
 		publish_look_why(publish, code, result->err);
 	} else {
 		publish_fail(publish, code, result->err);

@@ -54,6 +54,7 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 /* libcurl sends a request again by itself when a kept connection ends without
  * an answer. What changes something may have been done by then: whether it is
  * sent again is decided in change_call.c. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_issue(void *arg, char *to, char *from, int to_port, int from_port)
 {
 	struct request *request = arg;
