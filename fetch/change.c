@@ -150,13 +150,11 @@ static void on_target(
 {
 	struct change *change = arg;
 	const struct writing *writing = &change->fetch->origin->writing;
-	bool refused = code == -EACCES || code == -EKEYREJECTED ||
-	    code == -EKEYEXPIRED || code == -ENOKEY;
 
 	fetch_assert_thread(change->fetch);
 	if (code == 0)
 		code = judge_target(change, stat);
-	else if (code == -ENOENT || refused)
+	else if (code == -ENOENT || change_is_refusal(code))
 		code = 0; /* who may only write cannot look */
 	else
 		change->err = *err;

@@ -73,6 +73,9 @@ void change_times(char date[CHANGE_DATE_BYTES], char mtime[CHANGE_DATE_BYTES],
 
 /* change_status.c */
 
+/** Whether an errno is of the token. */
+bool change_is_refusal(int code);
+
 /** What the status of an answer means for a change, with its sentence and
  *  cure; pure but for call->err. */
 struct verdict change_verdict(

@@ -52,6 +52,12 @@ static const struct row rows[] = {
         "for more"},
 };
 
+bool change_is_refusal(int code)
+{
+	return code == -EACCES || code == -EKEYREJECTED ||
+	    code == -EKEYEXPIRED || code == -ENOKEY;
+}
+
 static const struct row *find_row(int status, enum request_method method)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {

@@ -14,12 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool publish_is_refusal(int code)
-{
-	return code == -EACCES || code == -EKEYREJECTED ||
-	    code == -EKEYEXPIRED || code == -ENOKEY;
-}
-
 const char *publish_target(const struct publish *publish)
 {
 	return publish->by_temporary ? publish->temporary : publish->path;
@@ -164,7 +158,7 @@ static void put_failed(
     struct publish *publish, const struct change_result *result)
 {
 	int code = result->code;
-	bool refused = publish_is_refusal(code);
+	bool refused = change_is_refusal(code);
 	/* What stands there may be the reason. */
 	bool explicable = result->status == 409 ||
 	    (publish->create_only &&

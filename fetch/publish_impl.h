@@ -130,7 +130,4 @@ void publish_look_moved(struct publish *publish, int code,
 void publish_look_why(struct publish *publish, int code, const struct err *err)
     REQUIRES(fetch_thread);
 
-/** Whether an errno is of the token. */
-bool publish_is_refusal(int code);
-
 #endif

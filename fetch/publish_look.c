@@ -36,7 +36,7 @@ void publish_look(
 
 bool publish_is_final(int code)
 {
-	return code != 0 && code != -ENOENT && !publish_is_refusal(code);
+	return code != 0 && code != -ENOENT && !change_is_refusal(code);
 }
 
 int publish_compare(struct publish *publish, const struct fetch_stat *stat)
@@ -86,7 +86,7 @@ static void on_meet(
 		publish_fail(publish, code, err);
 		return;
 	}
-	if (!publish_is_refusal(code)) {
+	if (!change_is_refusal(code)) {
 		code = publish_compare(publish, code == 0 ? stat : NULL);
 		if (code < 0) {
 			publish_fail(publish, code, &publish->err);
@@ -124,7 +124,7 @@ static void on_before(
 		publish_fail(publish, code, err);
 		return;
 	}
-	if (!publish_is_refusal(code))
+	if (!change_is_refusal(code))
 		code = publish_compare(publish, code == 0 ? stat : NULL);
 	else
 		code = 0;
@@ -218,7 +218,7 @@ static void on_check(
 	fetch_assert_thread(publish->fetch);
 	if (code == 0) {
 		publish_take_check(publish, stat);
-	} else if (publish_is_refusal(code)) {
+	} else if (change_is_refusal(code)) {
 		publish->out.proof = FETCH_UNVERIFIED;
 		publish->out.version = (struct fetch_version){
 		    .size_bytes = feed_size_bytes(publish->feed),

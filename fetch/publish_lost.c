@@ -38,7 +38,7 @@ static void on_lost(
 	}
 	/* Who may not look sends it again: one that may only create is told
 	 * when it is there. */
-	as_before = publish_is_refusal(code) ||
+	as_before = change_is_refusal(code) ||
 	    (publish_compare(publish, code == 0 ? stat : NULL) == 0 &&
 	        !(publish->create_only && code == 0));
 	if (as_before && ++publish->rounds < PUBLISH_ROUNDS_MAX) {
@@ -106,8 +106,8 @@ static void on_why(
 	if (code == 0 && stat->kind == FETCH_DIRECTORY)
 		publish->code = err_set(why, -EISDIR,
 		    "a directory has this name; give the file another one");
-	else if (publish->create_only && publish_is_refusal(publish->code) &&
-	    (code == 0 || publish_is_refusal(code)))
+	else if (publish->create_only && change_is_refusal(publish->code) &&
+	    (code == 0 || change_is_refusal(code)))
 		publish->code = err_set(why, -EEXIST,
 		    "something has this name, and the token may only create; "
 		    "give it another one, or get a token that may modify");
