@@ -92,11 +92,11 @@ struct verdict change_verdict(
 		return (struct verdict){.kind = VERDICT_DONE};
 	if (row != NULL)
 		return done(call, status, -row->code, row->why);
-	/* XRootD: it is not empty. */
-	if (status == 500 && method == REQUEST_DELETE && call->slash &&
-	    response->xrootd)
-		return done(call, status, -ENOTEMPTY,
-		    "the server does not remove it; is something in it?");
+	/* XRootD of a directory that is not empty. */
+	if (status == 500 && method == REQUEST_DELETE && response->xrootd)
+		return done(call, status, call->slash ? -ENOTEMPTY : -EISDIR,
+		    "the server does not remove it; is it a directory with "
+		    "something in it?");
 	if (status == 412 && must_be_absent)
 		return done(call, status, -EEXIST, "something has this name");
 	/* These ask for something else, by GET; but one that adds a slash is

@@ -83,7 +83,7 @@ class Changing(Case):
     def test_that_a_file_that_is_replaced_is_there_once(self):
         servers = self.bed.cluster.servers
         for server in servers:
-            path = server.data + "/exp/alice/w"
+            path = server.data + "/exp/written"
             os.makedirs(path)
             os.chmod(path, 0o777)
         one = Changer(self.bed, self.bed.cluster.url, self.dir + "/changer",
@@ -91,12 +91,12 @@ class Changing(Case):
                       redirect=[server.host for server in servers])
         for turn in range(6):
             data = content.stream(f"turn{turn}", 0, 5000 + turn)
-            got = one.publish("/exp/alice/w/f", data,
+            got = one.publish("/exp/written/f", data,
                               "any" if turn else "absent")
             self.assertEqual(got.code, "0", got)
             found = []
             for server in servers:
-                place = server.data + "/exp/alice/w"
+                place = server.data + "/exp/written"
                 self.assertEqual(set(os.listdir(place)) - {"f"}, set())
                 for path in glob.glob(place + "/f"):
                     with open(path, "rb") as file:
