@@ -184,8 +184,8 @@ static void compare_sum(struct publish *publish)
 	if (ours.known &&
 	    feed_size_bytes(publish->feed) > PUBLISH_UNSUMMED_BYTES)
 		fetch_digest(publish->fetch, &publish->ident,
-		    publish_target(publish), &publish->out.version, on_digest,
-		    publish);
+		    publish_target(publish), &publish->out.version, 0,
+		    on_digest, publish);
 	else
 		publish_sent(publish);
 }
