@@ -14,9 +14,12 @@ enum {
 	RANGE_TRIPS = 8,
 	RANGE_MIN_BLOCKS = 18,  /* of a stream: a read and 1 MiB ahead */
 	RANGE_LEAST_BLOCKS = 2, /* on a slow line */
-	/* Where the first byte takes so long, more are likely to be needed. */
+	/* Where the first byte takes so long, more are likely to be needed;
+	 * climbing there from four takes a second and a half, in which a GB
+	 * could have come (measured: bench/run --only seq, 40 ms: 0.62 of
+	 * eight curls instead of 0.54). */
 	FAR_US = 5000,
-	FAR_LANES = 4,
+	FAR_LANES = 8,
 	PERIOD_TICKS = 5, /* that a number of ranges is tried for */
 };
 
