@@ -31,7 +31,7 @@ struct range_call {
 	bool digest;          /* a checksum is wanted as well */
 	bool asks;            /* this attempt asks for one */
 	bool without;         /* no attempt does any more... */
-	bool refused;         /* ...for it was refused with one */
+	bool refused;         /* ...for it was refused, or failed, with one */
 	bool unproven;        /* bytes came that nothing tells the version of */
 	bool doubt;        /* the confirming is of an answer that was dropped */
 	bool time_differs; /* ...for its Last-Modified alone */

@@ -27,7 +27,8 @@ enum { SIZE = 10, MTIME_S = 1700000000 };
 struct script {
 	const char *head;   /* status and more of the answer to HEAD */
 	const char *digest; /* header lines of GET; "": none */
-	int refuses; /* GET that wants one: this status; 0: it does not */
+	int refuses; /* GET that wants one: this status; 0: it does not; -1:
+			the connection ends without an answer */
 	unsigned size_bytes; /* that HEAD tells */
 	atomic_uint heads;
 	atomic_uint gets;
@@ -76,6 +77,8 @@ static bool on_request(
 		return true;
 	}
 	atomic_fetch_add(&script->gets, 1);
+	if (script->refuses < 0 && wants(request))
+		return false;
 	if (script->refuses != 0 && wants(request)) {
 		server_say(peer,
 		    "HTTP/1.1 %d No\r\n" DATE "Content-Length: 0\r\n\r\n",
@@ -308,6 +311,21 @@ static void an_unknown_host_is_asked_by_the_way(void **state)
 	run_end(&run);
 }
 
+static void what_failed_with_one_is_tried_without(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, "200 OK\r\n");
+	run.script.refuses = -1;
+	range(&run, true, "");
+	assert_int_equal(run.script.gets, 2);
+	assert_int_equal(run.script.wanted, 1);
+	/* It went well without: the next ones do not ask. */
+	assert_int_equal(state_of(&run), FETCH_DIGESTS_NONE);
+	run_end(&run);
+}
+
 static void an_unknown_host_that_is_busy_is_not_pressed(void **state)
 {
 	struct run run;
@@ -381,6 +399,7 @@ int main(void)
 	    cmocka_unit_test(a_range_brings_it_along),
 	    cmocka_unit_test(one_that_was_not_asked_for_is_not_believed),
 	    cmocka_unit_test(an_unknown_host_is_asked_by_the_way),
+	    cmocka_unit_test(what_failed_with_one_is_tried_without),
 	    cmocka_unit_test(an_unknown_host_that_is_busy_is_not_pressed),
 	    cmocka_unit_test(bytes_come_although_a_checksum_does_not),
 	    cmocka_unit_test(a_host_that_told_some_is_believed_for_a_while),
