@@ -43,6 +43,7 @@ enum {
 };
 
 struct control;
+struct mount_entry;
 
 /** A request, as it is answered. */
 struct control_request {
@@ -152,6 +153,11 @@ pid_t control_pid(int fd);
 /** A pidfd of the process at the other end, readable when it has ended; -1
  *  when it cannot be had (another pid namespace). */
 NODISCARD int control_process(int fd);
+
+/** control_connect() to a mount, control_ask(), and close: the errors of
+ *  both. On a shared mount the process shows itself before (harden_show()). */
+NODISCARD int control_query(const struct mount_entry *entry,
+    const char *request, struct buf *out, struct err *err);
 
 /** Send a request. @retval 0 or -errno. */
 NODISCARD int control_tell(int fd, const char *request);

@@ -13,6 +13,8 @@
 #include "cli/control.h"
 #include "cli/control_dir.h"
 #include "cli/env.h"
+#include "cli/harden.h"
+#include "cli/mounts.h"
 
 static int set_deadline(int fd, uint64_t deadline_ms)
 {
@@ -264,5 +266,22 @@ int control_ask(int fd, const char *request, struct buf *out, struct err *err)
 	else
 		code = take_apart(&answer, out, err);
 	buf_fini(&answer);
+	return code;
+}
+
+int control_query(const struct mount_entry *entry, const char *request,
+    struct buf *out, struct err *err)
+{
+	int code;
+	int fd;
+
+	if (entry->shared)
+		harden_show();
+	fd = control_connect(
+	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
+	if (fd < 0)
+		return fd;
+	code = control_ask(fd, request, out, err);
+	(void)close(fd);
 	return code;
 }

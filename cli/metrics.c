@@ -15,7 +15,6 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/control.h"
-#include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/say.h"
 
@@ -92,23 +91,6 @@ static int sort_in(struct metrics *metrics, const char *text)
 	return 0;
 }
 
-static int ask(
-    const struct mount_entry *entry, struct buf *answer, struct err *err)
-{
-	int code;
-	int fd;
-
-	if (entry->shared)
-		harden_show();
-	fd = control_connect(
-	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
-	if (fd < 0)
-		return fd;
-	code = control_ask(fd, "metrics", answer, err);
-	(void)close(fd);
-	return code;
-}
-
 static void add_mount(struct metrics *metrics, const struct mount_entry *entry)
 {
 	struct buf answer;
@@ -116,7 +98,7 @@ static void add_mount(struct metrics *metrics, const struct mount_entry *entry)
 	int code;
 
 	buf_init(&answer, CONTROL_ANSWER_BYTES_MAX);
-	code = ask(entry, &answer, &err);
+	code = control_query(entry, "metrics", &answer, &err);
 	if (code == 0)
 		code = sort_in(metrics, buf_text(&answer));
 	if (code < 0) {

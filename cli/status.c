@@ -11,7 +11,6 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/control.h"
-#include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/say.h"
 
@@ -75,23 +74,6 @@ static void add_silent(struct status *status, const struct mount_entry *entry,
 		    entry->point, err->text);
 }
 
-static int ask(const struct mount_entry *entry, bool json, struct buf *answer,
-    struct err *err)
-{
-	int code;
-	int fd;
-
-	if (entry->shared)
-		harden_show();
-	fd = control_connect(
-	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
-	if (fd < 0)
-		return fd;
-	code = control_ask(fd, json ? "status json" : "status", answer, err);
-	(void)close(fd);
-	return code;
-}
-
 static void add_mount(struct status *status, const struct mount_entry *entry)
 {
 	struct buf answer;
@@ -99,7 +81,8 @@ static void add_mount(struct status *status, const struct mount_entry *entry)
 	int code;
 
 	buf_init(&answer, CONTROL_ANSWER_BYTES_MAX);
-	code = ask(entry, status->json, &answer, &err);
+	code = control_query(
+	    entry, status->json ? "status json" : "status", &answer, &err);
 	if (status->count++ > 0)
 		(void)buf_printf(&status->out, status->json ? "," : "\n");
 	if (code < 0)
