@@ -19,7 +19,7 @@
 #include "base/ident.h"
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "cache/list.h"
+#include "base/list.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -16,7 +16,7 @@
 
 #include "base/ident.h"
 #include "cache/cache.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/meta.h"
 
 #include <stdbool.h>

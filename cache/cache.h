@@ -3,7 +3,7 @@
  * cache/cache.h - which bytes we have, which we need: attributes, listings,
  * open files, reads.
  *
- * The only header of this folder that others may include. What is not at
+ * With cache/note.h the public header of this folder. What is not at
  * hand is fetched; nothing here waits: each question is answered exactly
  * once through its callback, before the call returns or later on the fetch
  * thread or a disk reader. A callback must not wait either. Bytes, names and
@@ -111,6 +111,8 @@ struct cache_attr {
 	uint64_t size_bytes;
 	int64_t mtime_s;  /* 0 when the server does not say */
 	uint64_t version; /* differs when the file was replaced; never 0 */
+	uint64_t was;     /* the version it was while it was written here: what
+	                     the kernel has of that is right; 0: none */
 	uint64_t fresh_until_ms; /* monotonic: believed until then */
 	bool made_up; /* a directory above the reach of the asker's token */
 };

@@ -36,7 +36,7 @@
 #include "base/attr.h"
 #include "base/ident.h"
 #include "base/sync.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "fetch/digest.h"
 
 #include <pthread.h>

@@ -19,7 +19,7 @@
 #include "cache/checksum.h"
 #include "cache/disk.h"
 #include "cache/fill.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/listing_room.h"
 #include "cache/meta.h"
 #include "cache/object.h"

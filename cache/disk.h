@@ -14,7 +14,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
-#include "cache/list.h"
+#include "base/list.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -16,7 +16,7 @@
 #include "base/attr.h"
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "fetch/fetch.h"
 
 #include <pthread.h>

@@ -21,7 +21,7 @@
 #include "cache/cache.h"
 #include "cache/checksum.h"
 #include "cache/disk.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/stream.h"
 #include "fetch/fetch.h"
 

@@ -27,7 +27,7 @@
 #include "base/sync.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/store/store.h"
 
 #include <assert.h>

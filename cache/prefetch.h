@@ -22,7 +22,7 @@
 
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "cache/list.h"
+#include "base/list.h"
 
 #include <assert.h>
 

@@ -17,7 +17,7 @@
 
 #include "base/ident.h"
 #include "cache/ask.h"
-#include "cache/list.h"
+#include "base/list.h"
 
 #include <stdint.h>
 

@@ -9,7 +9,7 @@
 #include "base/attr.h"
 #include "base/ident.h"
 #include "base/path.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/meta.h"
 #include "cache/question.h"
 #include "fetch/fetch.h"

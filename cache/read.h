@@ -20,7 +20,7 @@
 #include "base/ident.h"
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/reader.h"
 #include "cache/stream.h"
 

@@ -15,7 +15,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
-#include "cache/list.h"
+#include "base/list.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -24,7 +24,7 @@
 
 #include "base/attr.h"
 #include "base/ident.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/walk_look.h"
 
 #include <pthread.h>

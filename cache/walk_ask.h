@@ -9,7 +9,7 @@
 #define CACHE_WALK_ASK_H
 
 #include "base/ident.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/meta.h"
 
 #include <stdint.h>

@@ -13,7 +13,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/walk_track.h"
 
 #include <stdbool.h>

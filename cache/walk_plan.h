@@ -8,7 +8,7 @@
 #define CACHE_WALK_PLAN_H
 
 #include "base/sync.h"
-#include "cache/list.h"
+#include "base/list.h"
 #include "cache/walk_place.h"
 
 #include <stdbool.h>

@@ -17,16 +17,18 @@ MAY_CALL = {
     "fetch": ["base", "tokens"],
     "cache/store": ["base"],
     "cache/spool": ["base"],
-    "cache": ["base", "fetch", "cache/store", "cache/spool"],
-    "fs": ["base", "cache"],
+    "cache": ["base", "fetch", "cache/store"],
+    "cache/drafts": ["base", "fetch", "cache", "cache/spool"],
+    "fs": ["base", "cache", "cache/drafts"],
     "cli": ["base", "tokens", "fetch", "cache", "cache/store",
-            "cache/spool", "fs"],
+            "cache/spool", "cache/drafts", "fs"],
 }
 PUBLIC = {"tokens": {"tokens.h", "verify.h"},
           "fetch": {"fetch.h", "abilities.h", "change.h", "sink.h", "digest.h",
                     "document.h", "federation.h", "pelican.h"},
           "cache/store": {"store.h", "upkeep.h"},
-          "cache/spool": {"spool.h", "unsent.h"}, "cache": {"cache.h"},
+          "cache/spool": {"spool.h", "unsent.h"}, "cache/drafts": {"drafts.h"},
+          "cache": {"cache.h", "note.h"},
           "fs": {"fs.h"}}
 # A third-party library is private to the folders named here.
 HOME = {"fuse": {"fs"}, "curl/": {"fetch"},

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/list.h - doubly linked lists through a member of what they hold.
+ * base/list.h - doubly linked lists through a member of what they hold.
  *
  * A member that is in no list points at itself, so that removing it twice
  * does nothing.
  *
  * Threads: none of its own; the list's owner names the lock.
  */
-#ifndef CACHE_LIST_H
-#define CACHE_LIST_H
+#ifndef BASE_LIST_H
+#define BASE_LIST_H
 
 #include "base/attr.h"
 

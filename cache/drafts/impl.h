@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/drafts/impl.h - the drafts of a mount as the files of this folder
+ * share them.
+ *
+ *   file          what
+ *   drafts.c      begin, end, the table of paths
+ *   draft.c       one draft's life: references, attributes
+ *   open.c        from a path to a draft: its base
+ *   work.c        threads that wait for the spool's disk; each draft's queue
+ *   change.c      write, truncate, set: done one after the other
+ *   read.c        pieces of the spool and of the base, as one answer
+ *   sync.c        fsync, close, RELEASE: what has to be sent, and when
+ *   send.c        the queue to the server: who is next, what it said
+ *   send_bytes.c  a draft's bytes as the server gets them; its base brought
+ *   again.c       what failed: pauses, and trying again
+ *   adopt.c       what earlier mounts left
+ *   names.c, rename.c   mkdir, rmdir, unlink, rename
+ *   list.c        listings with drafts in them
+ *   worn.c        mode and time that no server keeps
+ *   tell.c        counting, describing, waiting for all
+ *
+ * One lock, drafts_lock, never held over I/O or a call to another folder that
+ * is not marked "never waits". What follows from a change made under it is
+ * done after it was left.
+ */
+#ifndef CACHE_DRAFTS_IMPL_H
+#define CACHE_DRAFTS_IMPL_H
+
+#include "base/attr.h"
+#include "base/ident.h"
+#include "base/list.h"
+#include "base/path.h"
+#include "base/sync.h"
+#include "cache/cache.h"
+#include "cache/drafts/drafts.h"
+#include "cache/spool/spool.h"
+#include "fetch/change.h"
+#include "fetch/fetch.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	DRAFTS_BUCKETS = 1024,
+	DRAFTS_THREADS = 4, /* that wait for the spool's disk */
+	DRAFTS_SENDING_MAX =
+	    16, /* at once, of all files; of one user as many */
+	DRAFTS_AGAIN_FIRST_MS = 1000,     /* the first pause; doubled ... */
+	DRAFTS_AGAIN_MAX_MS = 300 * 1000, /* ... up to this */
+};
+
+/* What a draft began from, or what we made of it since. */
+struct base {
+	bool known;  /* false: no token may look */
+	bool exists; /* false: there was no such file */
+	struct fetch_version version;
+	struct cache_file *file; /* its bytes; NULL: none are wanted */
+};
+
+/* A question about a draft that may wait for the disk. */
+struct work {
+	struct list in;      /* the draft's queue, or that of the threads */
+	struct draft *draft; /* one reference */
+	/* On a work thread, without the lock. Ends with work_done(), at once or
+	 * later, on any thread. */
+	void (*run)(struct work *work);
+	bool changes;   /* waits while the draft is being sent */
+	bool unordered; /* reading, and the sender's own: at once */
+};
+
+enum draft_sending {
+	DRAFT_AT_REST,
+	DRAFT_QUEUED,  /* wants to be sent */
+	DRAFT_FILLING, /* its base is brought */
+	DRAFT_SENDING, /* the server takes it; nobody changes it */
+};
+
+/* A flush (or whoever else) that waits for the end of a sending. */
+struct waiter {
+	struct list in;
+	/* Without the lock; owned by the callee from then on. */
+	void (*sent)(struct waiter *waiter, int code);
+};
+
+struct draft {
+	struct drafts *drafts;
+	struct list in;     /* the bucket of the table, while it has its path */
+	struct list turn;   /* in drafts.turns or drafts.again */
+	unsigned refs;      /* handles, work, the sender; the table's, while
+	                       it is unsent */
+	unsigned writers;   /* opens without draft_done() */
+	struct ident ident; /* whose; the last who wrote */
+	char *path;         /* the mount's */
+	uint64_t number;    /* cache_attr.version */
+	struct base base;
+	struct spool_entry *entry; /* NULL before the first change */
+	uint64_t size_bytes;       /* as its writers see it */
+	uint32_t mode;             /* 0: not set */
+	bool has_mtime;            /* set by hand; else of the last write */
+	int64_t mtime_s;
+	uint32_t mtime_ns;
+	bool created;      /* no server has had it under this name yet */
+	bool changed;      /* since it was sent last */
+	bool blank;        /* created or cut to nothing, never written since */
+	bool gone;         /* unlinked or replaced: is never sent */
+	bool parted;       /* a conflict: it has its path no more */
+	struct list queue; /* of struct work, in order */
+	struct work *running; /* one of them is on a thread */
+	enum draft_sending sending;
+	uint64_t call;       /* of fetch_publish(), to cancel it; 0: none */
+	bool giving_way;     /* it was cancelled for a change */
+	struct list waiters; /* of struct waiter */
+	int code;            /* of the last try */
+	unsigned tries;
+	uint64_t again_ms;   /* when it is tried again; 0: not by itself */
+	uint64_t sent_bytes; /* of the sending that goes on */
+};
+
+struct worn_table;
+
+struct drafts {
+	struct drafts_config config; /* its texts are ours */
+	uint64_t seed;               /* random: numbers of drafts */
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;  /* work threads: there is some, or the end */
+	pthread_cond_t quiet; /* drafts_stop(): a sending or a work ended */
+	bool stopping GUARDED_BY(drafts_lock);
+	struct list buckets[DRAFTS_BUCKETS] GUARDED_BY(drafts_lock);
+	unsigned count GUARDED_BY(drafts_lock);
+	struct list ready GUARDED_BY(drafts_lock); /* of struct work */
+	pthread_t threads[DRAFTS_THREADS];
+	unsigned thread_count;
+	unsigned busy GUARDED_BY(drafts_lock);     /* works begun, not done */
+	struct list turns GUARDED_BY(drafts_lock); /* of struct draft */
+	struct list again GUARDED_BY(drafts_lock); /* of struct draft */
+	unsigned sending_count GUARDED_BY(drafts_lock);
+	uint64_t conflicts GUARDED_BY(drafts_lock);
+	struct list flushes GUARDED_BY(drafts_lock); /* tell.c */
+	struct worn_table *worn; /* with a lock of its own inside drafts_lock */
+};
+
+/* ---- drafts.c: the lock and the table ---- */
+
+void drafts_lock_enter(struct drafts *drafts) ACQUIRES(drafts_lock);
+void drafts_lock_leave(struct drafts *drafts) RELEASES(drafts_lock);
+
+/* The server's path of a mount's path. @retval -ENAMETOOLONG */
+NODISCARD int drafts_server_path(
+    const struct drafts *drafts, char out[PATH_BYTES_MAX], const char *path);
+
+/* The draft that has this path for `uid` (any, unless the mount is shared). */
+struct draft *drafts_at(struct drafts *drafts, uid_t uid, const char *path)
+    REQUIRES(drafts_lock);
+
+/* Each draft at or below a path; not 0 ends it. */
+int drafts_below(struct drafts *drafts, const char *path,
+    int (*each)(void *arg, struct draft *draft), void *arg)
+    REQUIRES(drafts_lock);
+
+/* ---- draft.c ---- */
+
+/* A new draft with one reference, in the table (with a reference of its own
+ * from then on while it is unsent). `base` is taken on success.
+ * NULL: out of memory. */
+struct draft *draft_new(struct drafts *drafts, const struct ident *ident,
+    const char *path, struct base *base) REQUIRES(drafts_lock);
+
+/* It has its path no more: nobody finds it. Its handles keep it. */
+void draft_part(struct draft *draft) REQUIRES(drafts_lock);
+
+/* It has another path; its old one is free. @retval -ENOMEM */
+NODISCARD int draft_move(struct draft *draft, const char *path)
+    REQUIRES(drafts_lock);
+
+/* References under the lock; the last one ends it later, without. */
+void draft_hold(struct draft *draft) REQUIRES(drafts_lock);
+void draft_let_go(struct draft *draft) REQUIRES(drafts_lock);
+
+/* What draft_attr() tells. */
+void draft_show(const struct draft *draft, struct draft_attr *out)
+    REQUIRES(drafts_lock);
+
+/* ---- work.c ---- */
+
+NODISCARD int work_start(struct drafts *drafts, struct err *err);
+void work_stop(struct drafts *drafts);
+
+/* Have it run when its turn comes: after what the draft has before it, and
+ * one that changes not while it is being sent (send_give_way()). */
+void work_add(struct draft *draft, struct work *work);
+
+/* It has ended and been answered; frees nothing of it but the reference. */
+void work_done(struct work *work);
+
+/* Those that wait for the end of a sending may go on. */
+void work_resume(struct draft *draft) REQUIRES(drafts_lock);
+
+/* ---- change.c ---- */
+
+/* On a work thread, in the draft's turn: have an entry that is OPEN, made now
+ * or opened again, for a change that follows. */
+NODISCARD int draft_begin_change(struct draft *draft, struct err *err);
+
+/* ---- send.c ---- */
+
+/* It is to be sent, as its entry is now (finished: CLOSED or FAILED). `waiter`
+ * may be NULL. Of what is not unsent the waiter hears 0. */
+void send_want(struct draft *draft, struct waiter *waiter)
+    REQUIRES(drafts_lock);
+
+/* A change waits: end a sending for which nobody waits. */
+void send_give_way(struct draft *draft);
+
+/* Begin as many as there is room for; to be called without the lock whenever
+ * there may be. */
+void send_next(struct drafts *drafts);
+
+/* Bring what is missing of its base, on a work thread and on; `done` is called
+ * once, on any thread. */
+void send_fill(
+    struct draft *draft, void (*done)(struct draft *draft, int code));
+
+/* What becomes of a draft whose sending ended so: on a work thread. */
+void send_failed(struct draft *draft, int code, const struct err *err);
+
+/* ---- again.c ---- */
+
+/* It has failed: in which time it is tried again, 0: not by itself. */
+uint32_t again_after_ms(unsigned tries, int code);
+
+void again_tick(struct drafts *drafts, uint64_t now_ms);
+
+/* ---- adopt.c ---- */
+
+/* Of what earlier mounts left of this source: drafts of what is to be sent. */
+NODISCARD int adopt_all(struct drafts *drafts, struct err *err);
+
+/* ---- worn.c ---- */
+
+struct worn_table *worn_new(void);
+void worn_free(struct worn_table *worn);
+
+/* A draft was sent: its mode and time are known for the version that the
+ * server has now (cache_attr.version `number`). */
+void worn_take(struct drafts *drafts, const char *path, uint64_t number,
+    const struct draft_attr *attr);
+void worn_move(struct drafts *drafts, const char *from, const char *to);
+void worn_forget(struct drafts *drafts, const char *path);
+
+#endif
