@@ -32,7 +32,7 @@ extern struct capability federation_lock;   /* 11: fetch/federation*: answers */
 extern struct capability spool_work_lock;   /* 12: cache/spool/: an entry */
 extern struct capability spool_common_lock; /* 13: cache/spool/: processes */
 extern struct capability spool_facts_lock;  /* 14: cache/spool/: facts */
-extern struct capability feed_lock;         /* 15: fetch/feeder.c */
+extern struct capability feed_lock;         /* 15: fetch/changes/feeder.c */
 
 /* Not locks: held by the one thread that may do it. */
 extern struct capability fuse_thread;  /* inodes, waits: fs/ */

@@ -7,8 +7,8 @@
  */
 #include "fetch/abilities.h"
 
+#include "fetch/calls/request.h"
 #include "fetch/engine.h"
-#include "fetch/request.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,9 +3,9 @@
 #include "fetch/document.h"
 
 #include "base/clock.h"
+#include "fetch/answers/header.h"
+#include "fetch/calls/request.h"
 #include "fetch/document_impl.h"
-#include "fetch/header.h"
-#include "fetch/request.h"
 #include "fetch/source.h"
 #include "tokens/tokens.h"
 

@@ -14,15 +14,15 @@
 #include "base/path.h"
 #include "base/sync.h"
 #include "fetch/abilities.h"
+#include "fetch/calls/loop.h"
+#include "fetch/calls/mailbox.h"
 #include "fetch/fetch.h"
-#include "fetch/hedge.h"
-#include "fetch/loop.h"
-#include "fetch/mailbox.h"
-#include "fetch/network.h"
-#include "fetch/said.h"
-#include "fetch/server.h"
-#include "fetch/shun.h"
-#include "fetch/stripe.h"
+#include "fetch/servers/hedge.h"
+#include "fetch/servers/network.h"
+#include "fetch/servers/said.h"
+#include "fetch/servers/server.h"
+#include "fetch/servers/shun.h"
+#include "fetch/servers/stripe.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -10,11 +10,11 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "fetch/call.h"
+#include "fetch/calls/call.h"
+#include "fetch/calls/request.h"
+#include "fetch/changes/feeder.h"
 #include "fetch/engine.h"
-#include "fetch/feeder.h"
-#include "fetch/fleet.h"
-#include "fetch/request.h"
+#include "fetch/servers/fleet.h"
 
 #include <assert.h>
 #include <errno.h>

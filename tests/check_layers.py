@@ -82,7 +82,7 @@ def self_test():
     planted = {
         "cache/a.c": '#include "fs/fs.h"\n',
         "cache/b.c": "#include <curl/curl.h>\n",
-        "cache/c.c": '#include "fetch/response.h"\n',
+        "cache/c.c": '#include "fetch/answers/response.h"\n',
         "base/d.c": "#include <openssl/evp.h>\n",
         "tokens/e.c": '#  include "fetch/fetch.h"\n',
         "cli/f.c": "#include <fuse_lowlevel.h>\n",

@@ -26,14 +26,14 @@ INSIDE = {"ECANCELED", "ENODEV", "ENOSYS", "EAGAIN", "ENOBUFS", "ERRNO",
           "EMSGSIZE", "EBADMSG", "EILSEQ", "EPROTONOSUPPORT", "EEXIST"}
 # Where an errno on its way to a program is written down.
 ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
-               "fs/reply.c", "fs/wait.c", "fs/xattr.c", "fetch/retry.c",
+               "fs/reply.c", "fs/wait.c", "fs/xattr.c", "fetch/calls/retry.c",
                "cache/access.c", "cache/read.c", "cache/fill.c",
-               "cache/listing.c", "fetch/list.c")
+               "cache/listing.c", "fetch/reads/list.c")
 # Where `status --json` and `explain --json` are written, and the functions
 # that are given a name there.
 JSON_FILES = {"STATUS": ("cli/describe.c", "cli/refusals.c",
-                         "tokens/describe.c", "fetch/server_describe.c",
-                         "fetch/federation_describe.c",
+                         "tokens/describe.c", "fetch/servers/server_describe.c",
+                         "fetch/federation/federation_describe.c",
                          "cache/cache.c", "cache/budget_show.c",
                          "cache/store/store.c"),
               "EXPLAIN": ("cli/reasons_tell.c", "cli/explain.c"),
@@ -46,7 +46,7 @@ def sources(root, binary):
     """Everything that is compared, as texts by name."""
     texts = {}
     for name in ("cli/commands.tbl.h", "cli/options.tbl.h",
-                 "base/stats.tbl.h", "fetch/status.tbl.h",
+                 "base/stats.tbl.h", "fetch/calls/status.tbl.h",
                  *ERRNO_FILES, *sum(JSON_FILES.values(), ())):
         texts[name] = (root / name).read_text(encoding="utf-8")
     for path in sorted((root / "cli").glob("*.c")):
@@ -148,7 +148,7 @@ def check_options(texts):
 
 def check_errnos(texts):
     used = set(FROM_KERNEL)
-    for row in rows(texts["fetch/status.tbl.h"], "STATUS"):
+    for row in rows(texts["fetch/calls/status.tbl.h"], "STATUS"):
         if row[2] != "0":
             used.add(row[2])
     for name in ERRNO_FILES:
@@ -235,7 +235,7 @@ PLANTED = (
     ("mount --help", r"(?m)^  cache_size=.*\n", ""),
     ("bearerfs.1", r"(?m)^\.Cm _netdev ,$", ".Cm netdev ,"),
     ("bearerfs.1", r"(?m)^\.It Bq Er ESTALE$", ".It Bq Er EXDEV"),
-    ("fetch/status.tbl.h", r"\Z", 'STATUS(418, FINAL, ENOTSUP, "tea")\n'),
+    ("fetch/calls/status.tbl.h", r"\Z", 'STATUS(418, FINAL, ENOTSUP, "tea")\n'),
     ("fs/file.c", r"\Z", "int f(void) { return -ENXIO; }\n"),
     ("base/stats.tbl.h", r"\Z", 'COUNTER(fs_sighs, counter, "sighs")\n'),
     ("bearerfs.1", r"(?m)^\.It Li fs_reads$", ".It Li fs_read"),

@@ -17,7 +17,7 @@ RULES = [
     (r"CURLOPT_SSL_VERIFY(PEER|HOST)[^;]*,\s*0", "c",
      "TLS is always verified"),
     (r"CURLOPT_FOLLOWLOCATION[^;]*,\s*[^0\s]", "c",
-     "redirects are followed by hand (fetch/redirect.c)"),
+     "redirects are followed by hand (fetch/calls/redirect.c)"),
     (r"\bmmap\s*\(", "c",
      "a mapping turns a full disk or a cut file into SIGBUS or zeros"),
     (r"\b(TO" r"DO|FIX" r"ME|XX" r"X\b(?!X)|HA" r"CK)\b", "all",

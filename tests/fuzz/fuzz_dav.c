@@ -6,7 +6,7 @@
  */
 #include "base/err.h"
 #include "base/path.h"
-#include "fetch/dav.h"
+#include "fetch/answers/dav.h"
 #include "fetch/fetch.h"
 
 #include <stdint.h>

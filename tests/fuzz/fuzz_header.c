@@ -3,7 +3,7 @@
  * fuzz_header - one header line; its value is given to every reader of a
  * value. What is accepted must keep the promises of header.h.
  */
-#include "fetch/header.h"
+#include "fetch/answers/header.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
  */
 #include "base/err.h"
 #include "base/path.h"
+#include "fetch/answers/index.h"
 #include "fetch/fetch.h"
-#include "fetch/index.h"
 
 #include <stdint.h>
 #include <stdlib.h>

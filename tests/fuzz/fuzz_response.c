@@ -7,9 +7,9 @@
  */
 #include "base/buf.h"
 #include "base/err.h"
-#include "fetch/redirect.h"
-#include "fetch/response.h"
-#include "fetch/server.h"
+#include "fetch/answers/response.h"
+#include "fetch/calls/redirect.h"
+#include "fetch/servers/server.h"
 #include "fetch/source.h"
 
 #include <stdint.h>

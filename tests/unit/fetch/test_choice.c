@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch/choice.h: which server is read from, and how long it is waited for. */
+/* fetch/servers/choice.h: which server is read from, and how long it is waited for. */
 #include "base/attr.h"
-#include "fetch/choice.h"
+#include "fetch/servers/choice.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

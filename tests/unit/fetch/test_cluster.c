@@ -2,7 +2,7 @@
 /*
  * tests/unit/fetch/test_cluster.c - which servers of a cluster were asked.
  */
-#include "fetch/cluster.h"
+#include "fetch/reads/cluster.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Multistatus answers of real servers, and of servers that nobody wants. */
 #include "base/err.h"
-#include "fetch/dav.h"
-#include "fetch/xml.h"
+#include "fetch/answers/dav.h"
+#include "fetch/answers/xml.h"
 #include "tests/unit/fetch/answers.h"
 #include "tests/unit/fetch/listing.h"
 #include "tests/unit/oom.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checksums: read from header fields, computed, told. */
-#include "fetch/digest_header.h"
+#include "fetch/answers/digest_header.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch/director.h: one question to a scripted director. */
+/* fetch/federation/director.h: one question to a scripted director. */
 #include "base/attr.h"
-#include "fetch/director.h"
 #include "fetch/document.h"
+#include "fetch/federation/director.h"
 #include "fetch/pelican.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
  * read-ahead, a server is not flooded, and one that asks for peace gets it.
  */
 #include "base/ident.h"
-#include "fetch/server.h"
-#include "fetch/share.h"
+#include "fetch/calls/share.h"
+#include "fetch/servers/server.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,10 +6,10 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "fetch/director.h"
 #include "fetch/document.h"
 #include "fetch/federation.h"
-#include "fetch/federation_impl.h"
+#include "fetch/federation/director.h"
+#include "fetch/federation/federation_impl.h"
 #include "tokens/tokens.h"
 
 #include <errno.h>

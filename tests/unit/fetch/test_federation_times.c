@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a federation is asked, and again: by the minute. */
 #include "base/attr.h"
-#include "fetch/federation_times.h"
+#include "fetch/federation/federation_times.h"
 
 #include <errno.h>
 #include <setjmp.h>

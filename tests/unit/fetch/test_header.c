@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Header fields: what the RFC allows, and nothing that looks like it. */
-#include "fetch/header.h"
+#include "fetch/answers/header.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch/hedge.h: when a second server is asked, and how often. */
+/* fetch/servers/hedge.h: when a second server is asked, and how often. */
 #include "base/attr.h"
-#include "fetch/hedge.h"
+#include "fetch/servers/hedge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

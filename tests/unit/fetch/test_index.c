@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Index pages of real servers, and pages that only look like one. */
 #include "base/err.h"
-#include "fetch/index.h"
+#include "fetch/answers/index.h"
 #include "tests/unit/fetch/answers.h"
 #include "tests/unit/fetch/listing.h"
 #include "tests/unit/oom.h"

@@ -2,7 +2,7 @@
 /* The JSON reader: what it tells, and what it refuses. Escapes, numbers and
  * words are tried through listings, in test_index.c. */
 #include "base/buf.h"
-#include "fetch/json.h"
+#include "fetch/answers/json.h"
 
 #include <errno.h>
 #include <setjmp.h>

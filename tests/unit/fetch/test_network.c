@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch/network.h: what the kernel tells of addresses, and a sleep. */
+/* fetch/servers/network.h: what the kernel tells of addresses, and a sleep. */
 #include "base/attr.h"
 #include "base/clock.h"
-#include "fetch/network.h"
+#include "fetch/servers/network.h"
 
 #include <arpa/inet.h>
 #include <linux/netlink.h>

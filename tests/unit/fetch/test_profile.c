@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is learned of a host, and what is not. */
-#include "fetch/profile.h"
-#include "fetch/response.h"
+#include "fetch/answers/response.h"
+#include "fetch/servers/profile.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a redirect may lead, and whether the token may come along. */
 #include "base/attr.h"
-#include "fetch/redirect.h"
-#include "fetch/server.h"
+#include "fetch/calls/redirect.h"
+#include "fetch/servers/server.h"
 
 #include <errno.h>
 #include <setjmp.h>

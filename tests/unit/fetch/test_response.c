@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a status means, and whether an answer fits what was asked. */
 #include "base/attr.h"
-#include "fetch/response.h"
+#include "fetch/answers/response.h"
 
 #include <errno.h>
 #include <setjmp.h>

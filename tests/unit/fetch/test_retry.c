@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is a failed attempt worth another, and when? */
 #include "base/attr.h"
-#include "fetch/retry.h"
+#include "fetch/calls/retry.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/ident.h"
-#include "fetch/said.h"
+#include "fetch/servers/said.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch/share.h: whose call is sent next. */
+/* fetch/calls/share.h: whose call is sent next. */
 #include "base/attr.h"
-#include "fetch/call.h"
-#include "fetch/server.h"
-#include "fetch/share.h"
+#include "fetch/calls/call.h"
+#include "fetch/calls/share.h"
+#include "fetch/servers/server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

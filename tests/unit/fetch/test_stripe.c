@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fetch/stripe.h: over how many servers long ranges are spread. */
+/* fetch/servers/stripe.h: over how many servers long ranges are spread. */
 #include "base/attr.h"
-#include "fetch/stripe.h"
+#include "fetch/servers/stripe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

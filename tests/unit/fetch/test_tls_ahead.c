@@ -3,9 +3,9 @@
  * TLS records that OpenSSL has read ahead of libcurl: each one is taken,
  * whether or not the socket has more, and however long it is.
  */
+#include "fetch/calls/request.h"
+#include "fetch/calls/tls_ahead.h"
 #include "fetch/engine.h"
-#include "fetch/request.h"
-#include "fetch/tls_ahead.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

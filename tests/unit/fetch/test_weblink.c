@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The Link header, in all the ways in which RFC 8288 lets it be written. */
 #include "base/buf.h"
-#include "fetch/weblink.h"
+#include "fetch/answers/weblink.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -4,10 +4,10 @@
  * files have on their way.
  */
 #include "base/path.h"
+#include "fetch/answers/response.h"
 #include "fetch/change.h"
-#include "fetch/response.h"
-#include "fetch/temporary.h"
-#include "fetch/writing.h"
+#include "fetch/changes/temporary.h"
+#include "fetch/servers/writing.h"
 
 #include <errno.h>
 #include <setjmp.h>

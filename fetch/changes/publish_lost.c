@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch/changes/publish_lost.c - what has become of a file whose upload, or renaming,
+ * had no answer or one that may mean several things: see publish_impl.h.
+ *
+ * Threads: the fetch thread.
+ */
+#include "fetch/changes/publish_impl.h"
+
+#include <errno.h>
+
+/* Whether what stands there can be what was sent a moment ago. */
+static bool is_ours(
+    const struct publish *publish, const struct fetch_stat *stat)
+{
+	int64_t since_s = (int64_t)publish->began_s - PUBLISH_CLOCK_S;
+	int64_t skew_s = 0;
+
+	if (fetch_skew_s(publish->fetch, &skew_s))
+		since_s -= skew_s;
+	return stat->kind == FETCH_FILE &&
+	    stat->version.size_bytes == feed_size_bytes(publish->feed) &&
+	    (stat->version.mtime_s < 0 || stat->version.mtime_s >= since_s ||
+	        stat->version.mtime_s == publish->mtime_s);
+}
+
+/* Nobody knows whether a PUT was done. As before: it was not. */
+static void on_lost(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
+{
+	struct publish *publish = arg;
+	bool as_before;
+
+	fetch_assert_thread(publish->fetch);
+	if (publish_is_final(code)) {
+		publish_fail(publish, code, err);
+		return;
+	}
+	/* Who may not look sends it again: one that may only create is told
+	 * when it is there. */
+	as_before = change_is_refusal(code) ||
+	    (publish_compare(publish, code == 0 ? stat : NULL) == 0 &&
+	        !(publish->create_only && code == 0));
+	if (as_before && ++publish->rounds < PUBLISH_ROUNDS_MAX) {
+		publish_put(publish);
+	} else if (as_before) {
+		publish_fail(publish,
+		    err_set(&publish->err, -ETIMEDOUT,
+		        "sent %u times, and no answer came", publish->rounds),
+		    &publish->err);
+	} else if (code == 0 && is_ours(publish, stat)) {
+		publish->guessed = true;
+		publish->out.sent = true;
+		publish_take_check(publish, stat);
+	} else {
+		if (publish->create_only)
+			(void)err_set(&publish->err, -EEXIST,
+			    "a part of the file stands there, and the token "
+			    "may not replace it; get one that may modify");
+		publish_fail(publish, publish->err.code, &publish->err);
+	}
+}
+
+void publish_look_lost(struct publish *publish)
+{
+	publish->err = (struct err)ERR_INIT;
+	publish_look(publish, publish->path, on_lost);
+}
+
+/* After a MOVE that says there is no such file, or another in its place: that
+ * may be ours. */
+static void on_moved(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
+{
+	struct publish *publish = arg;
+	bool moved = code == 0 &&
+	    fetch_version_equal(&stat->version, &publish->out.version);
+
+	(void)err;
+	fetch_assert_thread(publish->fetch);
+	if (moved && stat->kind == FETCH_FILE) {
+		publish->temporary_there = false;
+		publish->out.version = stat->version;
+		publish_done(publish);
+	} else {
+		publish_fail(publish, publish->code, &publish->err);
+	}
+}
+
+void publish_look_moved(
+    struct publish *publish, int code, const struct err *err)
+{
+	publish->code = code;
+	publish->err = *err;
+	publish_look(publish, publish->path, on_moved);
+}
+
+static void on_why(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
+{
+	struct publish *publish = arg;
+	struct err *why = &publish->err;
+
+	(void)err;
+	fetch_assert_thread(publish->fetch);
+	if (code == 0 && stat->kind == FETCH_DIRECTORY)
+		publish->code = err_set(why, -EISDIR,
+		    "a directory has this name; give the file another one");
+	else if (publish->create_only && change_is_refusal(publish->code) &&
+	    (code == 0 || change_is_refusal(code)))
+		publish->code = err_set(why, -EEXIST,
+		    "something has this name, and the token may only create; "
+		    "give it another one, or get a token that may modify");
+	publish_fail(publish, publish->code, why);
+}
+
+void publish_look_why(struct publish *publish, int code, const struct err *err)
+{
+	publish->code = code;
+	publish->err = *err;
+	publish_look(publish, publish->path, on_why);
+}
