@@ -67,6 +67,8 @@ static bool answer_from(struct cache *cache, const struct ident *ident,
 	if (to->kind == ASK_LIST) {
 		listing = old ? meta_find_old_listing(cache, path)
 		              : meta_find_listing(cache, path, false);
+		if (listing != NULL)
+			listing = meta_fold(cache, path, listing);
 		if (listing == NULL)
 			return false;
 		listing_show(listing);

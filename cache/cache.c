@@ -98,8 +98,9 @@ int cache_new_limited(struct cache **out, const struct cache_config *config,
 	access_init(&cache->access);
 	walks_init(&cache->walks);
 	suspects_init(&cache->suspects);
+	written_init(&cache->written);
 	listing_room_init(&cache->listing_room, &cache->suspects,
-	    config->shared,
+	    &cache->written, config->shared,
 	    limits->listing_bytes != 0 ? limits->listing_bytes
 	                               : LISTING_ROOM_BYTES);
 	objects_init(&cache->objects);
@@ -161,6 +162,7 @@ void cache_free(struct cache *cache)
 	walks_fini(&cache->walks);
 	meta_fini(&cache->meta);
 	listing_room_fini(&cache->listing_room);
+	written_fini(&cache->written);
 	suspects_fini(&cache->suspects);
 	offline_free(cache->offline);
 	reads_fini(&cache->reads);

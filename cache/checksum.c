@@ -230,7 +230,7 @@ static void looked(
 	    !fetch_version_equal(&object->version, &stat->version)) {
 		object->checksum.state = CHECKSUM_NONE;
 		(void)object_make_stale(object);
-		meta_forget(cache, object->path);
+		meta_forget_version(cache, object->path, &object->version);
 		looking->computed.known = false;
 	} else {
 		drop(object);

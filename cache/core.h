@@ -11,6 +11,7 @@
 #define CACHE_CORE_H
 
 #include "base/attr.h"
+#include "base/list.h"
 #include "base/path.h"
 #include "base/sync.h"
 #include "cache/access.h"
@@ -19,7 +20,6 @@
 #include "cache/checksum.h"
 #include "cache/disk.h"
 #include "cache/fill.h"
-#include "base/list.h"
 #include "cache/listing_room.h"
 #include "cache/meta.h"
 #include "cache/object.h"
@@ -30,6 +30,7 @@
 #include "cache/read.h"
 #include "cache/suspect.h"
 #include "cache/walk.h"
+#include "cache/was.h"
 #include "cache/writer.h"
 
 #include <pthread.h>
@@ -71,6 +72,7 @@ struct cache {
 	struct access access;
 	struct walks walks;
 	struct suspects suspects;
+	struct written written;
 	struct listing_room listing_room;
 	struct meta meta;
 	struct offline *offline; /* NULL: not allowed */

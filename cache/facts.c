@@ -22,6 +22,7 @@ struct facts_job {
 	struct disk_job job;
 	struct cache *cache;
 	struct fetch_version version;
+	uint64_t nonce;
 	struct cache_facts facts;
 	cache_facts_fn answer;
 	void *arg;
@@ -42,6 +43,7 @@ static void count_blocks(struct disk_job *job, bool stopping)
 	    .size_bytes = size_bytes,
 	    .mtime_s = facts->version.mtime_s,
 	    .etag = facts->version.etag,
+	    .nonce = facts->nonce,
 	};
 	struct store_object *object;
 
@@ -79,14 +81,7 @@ static void fill(
 void facts_answer(struct cache *cache, const char *path,
     const struct ask_to *to, const struct meta_attr *attr)
 {
-	struct object_key key = {
-	    .path = path,
-	    .version = &attr->version,
-	    .number = attr->number,
-	    .plain_number = attr->plain_number,
-	    .lasting = attr->lasting,
-	    .shared = true,
-	};
+	struct object_key key = object_key_of(path, attr);
 	struct facts_job *facts;
 	bool stopping;
 
@@ -97,13 +92,14 @@ void facts_answer(struct cache *cache, const char *path,
 	}
 	fill(cache, attr, &facts->facts);
 	if (cache->store == NULL || attr->kind == CACHE_DIRECTORY ||
-	    !attr->lasting) {
+	    (!attr->lasting && attr->nonce == 0)) {
 		to->answer.facts(to->arg, 0, &facts->facts);
 		free(facts);
 		return;
 	}
 	facts->cache = cache;
 	facts->version = attr->version;
+	facts->nonce = attr->nonce;
 	facts->answer = to->answer.facts;
 	facts->arg = to->arg;
 	facts->job.run = count_blocks;

@@ -210,7 +210,7 @@ void run_done(struct run *run, int code)
 	end_run(run, code, &todo);
 	if (code == -ESTALE) {
 		changed = object_make_stale(object);
-		meta_forget(cache, object->path);
+		meta_forget_version(cache, object->path, &object->version);
 	}
 	run_fail_blocks(run, code, &todo);
 	if (--run->refs == 0)

@@ -51,13 +51,14 @@ void cache_listing_put(struct cache_listing *listing)
 	free(listing->text);
 	free(listing->entries);
 	free(listing->index);
+	free(listing->extras);
 	listing_room_leave(
 	    listing->within, listing->user, listing->taken_bytes);
 	free(listing);
 }
 
 /* Room for so much more, or less. */
-static int take_room(struct cache_listing *listing, size_t bytes)
+int listing_take_room(struct cache_listing *listing, size_t bytes)
 {
 	if (!listing_room_take(listing->within, listing->user, bytes))
 		return -ENOMEM;
@@ -78,7 +79,7 @@ static void *resize(struct cache_listing *listing, void *array,
 	void *resized;
 
 	if (to_bytes > from_bytes &&
-	    take_room(listing, to_bytes - from_bytes) < 0)
+	    listing_take_room(listing, to_bytes - from_bytes) < 0)
 		return NULL;
 	resized = realloc(array, to_bytes);
 	if (resized == NULL && to_bytes > from_bytes)
@@ -157,7 +158,7 @@ int listing_add(struct cache_listing *listing, const char *name,
 	return 0;
 }
 
-static void note_version(struct cache_listing *listing)
+void listing_number(struct cache_listing *listing)
 {
 	XXH3_state_t *state = XXH3_createState();
 
@@ -171,6 +172,9 @@ static void note_version(struct cache_listing *listing)
 	for (uint32_t i = 0; i < listing->count; i++)
 		(void)XXH3_64bits_update(state, &listing->entries[i],
 		    offsetof(struct listing_entry, name));
+	for (uint32_t i = 0; i < listing->extra_count; i++)
+		(void)XXH3_64bits_update(state, &listing->extras[i].number,
+		    sizeof(listing->extras[i].number));
 	listing->version = XXH3_64bits_digest(state);
 	(void)XXH3_freeState(state);
 }
@@ -243,7 +247,7 @@ int listing_seal(
 	assert(listing->index == NULL);
 	while (slots / 3 * 2 <= listing->count)
 		slots *= 2;
-	if (take_room(listing, slots * sizeof(*listing->index)) < 0)
+	if (listing_take_room(listing, slots * sizeof(*listing->index)) < 0)
 		return -ENOMEM;
 	listing->index = calloc(slots, sizeof(*listing->index));
 	if (listing->index == NULL)
@@ -257,7 +261,7 @@ int listing_seal(
 		fill_index(listing);
 	}
 	listing->times = *times;
-	note_version(listing);
+	listing_number(listing);
 	shrink(listing);
 	return 0;
 }

@@ -78,6 +78,23 @@ uint64_t listing_asked_ms(const struct cache_listing *listing);
 /** Memory it occupies. */
 size_t listing_bytes(const struct cache_listing *listing);
 
+/** Of which directory it is: was_place() of its path (was.h). */
+void listing_set_place(struct cache_listing *listing, uint64_t place);
+
+/** What has become of a name since a listing was made. */
+struct listing_change {
+	const char *name;
+	bool there; /* false: it is gone */
+	struct meta_attr attr;
+	uint64_t asked_ms; /* it counts before what was asked for before */
+	uint64_t serial;   /* the later, the larger */
+};
+
+/** A listing with so many changes in it, of different names; as old as the one
+ *  it is made of. NULL: out of memory, or beyond the bounds above. */
+struct cache_listing *listing_amended(const struct cache_listing *listing,
+    const struct listing_change changes[], size_t count);
+
 /** Look a name up in a sealed listing. */
 bool listing_find(const struct cache_listing *listing, const char *name,
     struct meta_attr *out);

@@ -23,6 +23,19 @@ struct listing_entry {
 	uint32_t etag;   /* in `text` */
 };
 
+/* What is known of an entry and was not told by the server. */
+struct listing_extra {
+	uint32_t entry;
+	bool lasting;
+	uint64_t number;
+	uint64_t plain_number;
+	uint64_t told;
+	uint64_t was;
+	uint64_t nonce;
+	uint64_t fresh_until_ms;
+	uint64_t asked_s;
+};
+
 struct cache_listing {
 	_Atomic unsigned refs;
 	atomic_bool shown;
@@ -41,7 +54,16 @@ struct cache_listing {
 	uint32_t room;
 	uint32_t *index; /* entry + 1; 0: none */
 	uint32_t index_mask;
+	struct listing_extra *extras; /* in the order of their entries */
+	uint32_t extra_count;
+	uint64_t place; /* of the directory (was.h) */
 };
+
+/** Room for so much more in it. @retval -ENOMEM */
+NODISCARD int listing_take_room(struct cache_listing *listing, size_t bytes);
+
+/** Number its version. */
+void listing_number(struct cache_listing *listing);
 
 /** The name of an entry. */
 const char *listing_name_of(

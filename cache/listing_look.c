@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/listing_look.c - what a listing says. See listing.h. */
 #include "cache/listing_impl.h"
+#include "cache/was.h"
 #include "fetch/fetch.h"
 
 #include <assert.h>
@@ -66,14 +67,53 @@ uint64_t listing_asked_ms(const struct cache_listing *listing)
 size_t listing_bytes(const struct cache_listing *listing)
 {
 	return sizeof(*listing) + listing->text_bytes +
+	    listing->extra_count * sizeof(struct listing_extra) +
 	    listing->count * sizeof(struct listing_entry) +
 	    ((size_t)listing->index_mask + 1) * sizeof(uint32_t);
+}
+
+void listing_set_place(struct cache_listing *listing, uint64_t place)
+{
+	listing->place = place;
+}
+
+static const struct listing_extra *find_extra(
+    const struct cache_listing *listing, uint32_t index)
+{
+	uint32_t from = 0;
+	uint32_t until = listing->extra_count;
+
+	while (from < until) {
+		uint32_t middle = from + (until - from) / 2;
+
+		if (listing->extras[middle].entry < index)
+			from = middle + 1;
+		else
+			until = middle;
+	}
+	return from < listing->extra_count &&
+	        listing->extras[from].entry == index
+	    ? &listing->extras[from]
+	    : NULL;
+}
+
+static void add_extra(const struct listing_extra *extra, struct meta_attr *out)
+{
+	out->lasting = extra->lasting;
+	out->number = extra->number;
+	out->plain_number = extra->plain_number;
+	out->told = extra->told;
+	out->was = extra->was;
+	out->nonce = extra->nonce;
+	out->fresh_until_ms = extra->fresh_until_ms;
+	out->asked_s = extra->asked_s;
 }
 
 void listing_attr(
     const struct cache_listing *listing, uint32_t index, struct meta_attr *out)
 {
 	const struct listing_entry *entry = &listing->entries[index];
+	const struct listing_extra *extra = find_extra(listing, index);
 	char bits = listing->text[entry->name - 1];
 	struct fetch_stat stat = {
 	    .kind = (bits & LISTING_IS_DIRECTORY) != 0 ? FETCH_DIRECTORY
@@ -93,6 +133,12 @@ void listing_attr(
 	    ? listing->times.file_fresh_until_ms
 	    : listing->times.fresh_until_ms;
 	out->asked_s = listing->times.wall_s;
+	if (extra != NULL)
+		add_extra(extra, out);
+	else
+		was_apply(listing->within->written, listing->within->suspects,
+		    was_key(listing->place, listing_name_of(listing, entry)),
+		    out);
 }
 
 bool listing_place(

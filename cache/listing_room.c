@@ -19,10 +19,12 @@ static UNCHECKED void leave(struct listing_room *room)
 }
 
 UNCHECKED void listing_room_init(struct listing_room *room,
-    struct suspects *suspects, bool apart, size_t limit_bytes)
+    struct suspects *suspects, struct written *written, bool apart,
+    size_t limit_bytes)
 {
 	(void)pthread_mutex_init(&room->mutex, NULL);
 	room->suspects = suspects;
+	room->written = written;
 	room->apart = apart;
 	room->limit_bytes = limit_bytes;
 	room->used_bytes = 0;

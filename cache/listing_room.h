@@ -13,8 +13,8 @@
 #define CACHE_LISTING_ROOM_H
 
 #include "base/attr.h"
-#include "base/sync.h"
 #include "base/list.h"
+#include "base/sync.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -34,6 +34,7 @@ struct listing_user {
 struct listing_room {
 	pthread_mutex_t mutex;
 	struct suspects *suspects; /* for whoever numbers versions */
+	struct written *written;   /* the same */
 	bool apart;                /* many users */
 	size_t limit_bytes;
 	size_t used_bytes GUARDED_BY(listing_lock);
@@ -41,7 +42,7 @@ struct listing_room {
 };
 
 void listing_room_init(struct listing_room *room, struct suspects *suspects,
-    bool apart, size_t limit_bytes);
+    struct written *written, bool apart, size_t limit_bytes);
 
 /** When all listings have gone. */
 void listing_room_fini(struct listing_room *room);

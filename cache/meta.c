@@ -3,8 +3,10 @@
 #include "cache/meta.h"
 
 #include "base/path.h"
+#include "cache/changes.h"
 #include "cache/core.h"
 #include "cache/listing.h"
+#include "cache/meta_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,22 +14,6 @@
 #include <string.h>
 
 #include <xxhash.h>
-
-struct meta_entry {
-	struct meta_entry *bucket_next;
-	struct list place; /* meta.recent */
-	size_t bytes;
-	bool known;   /* `there`, `attr` and the times count */
-	bool there;   /* false: the server said that it is not */
-	bool made_up; /* above a token's reach */
-	struct meta_attr attr;
-	uint64_t asked_ms;
-	uint64_t asked_s; /* wall clock */
-	uint64_t fresh_until_ms;
-	struct cache_listing *listing; /* one reference; NULL */
-	bool listing_made_up;
-	char path[];
-};
 
 UNCHECKED void meta_enter(struct meta *meta)
 {
@@ -55,7 +41,7 @@ static struct meta_entry **bucket_of(
 	return &meta->buckets[XXH3_64bits(path, path_bytes) % META_BUCKETS];
 }
 
-static struct meta_entry *find(
+struct meta_entry *meta_entry_find(
     struct meta *meta, const char *path, size_t path_bytes)
 {
 	struct meta_entry *entry = *bucket_of(meta, path, path_bytes);
@@ -71,7 +57,7 @@ static struct meta_entry *find(
 	return entry;
 }
 
-static void drop(struct meta *meta, struct meta_entry *entry)
+void meta_entry_drop(struct meta *meta, struct meta_entry *entry)
 {
 	struct meta_entry **link =
 	    bucket_of(meta, entry->path, strlen(entry->path));
@@ -84,6 +70,7 @@ static void drop(struct meta *meta, struct meta_entry *entry)
 	list_remove(&entry->place);
 	meta->bytes -= entry->bytes;
 	cache_listing_put(entry->listing);
+	changes_free(entry->changes);
 	free(entry);
 }
 
@@ -93,17 +80,16 @@ void meta_fini(struct meta *meta)
 		return;
 	assert(list_is_empty(&meta->questions));
 	while (!list_is_empty(&meta->recent))
-		drop(meta,
+		meta_entry_drop(meta,
 		    CONTAINER_OF(meta->recent.next, struct meta_entry, place));
 	free(meta->buckets);
 	(void)pthread_mutex_destroy(&meta->mutex);
 }
 
-/* The entry of a path, made when there is none; NULL: out of memory. */
-static struct meta_entry *obtain(struct meta *meta, const char *path)
+struct meta_entry *meta_entry_obtain(struct meta *meta, const char *path)
 {
 	size_t path_bytes = strlen(path);
-	struct meta_entry *entry = find(meta, path, path_bytes);
+	struct meta_entry *entry = meta_entry_find(meta, path, path_bytes);
 
 	if (entry != NULL)
 		return entry;
@@ -120,45 +106,72 @@ static struct meta_entry *obtain(struct meta *meta, const char *path)
 	return entry;
 }
 
-/* The newest one stays, whatever its size. */
-static void bound(struct meta *meta)
+void meta_bound(struct meta *meta)
 {
 	while (meta->bytes > meta->limit_bytes &&
 	    meta->recent.next != meta->recent.prev)
-		drop(meta,
+		meta_entry_drop(meta,
 		    CONTAINER_OF(meta->recent.next, struct meta_entry, place));
 }
 
-/* A fresh listing of the parent that was shown and is not older than
- * `asked_ms`. */
-static const struct cache_listing *listing_above(
-    struct meta *meta, const char *path, uint64_t asked_ms, uint64_t now_ms)
+struct meta_entry *meta_entry_above(struct meta *meta, const char *path)
 {
 	const char *name = path_name(path);
 	size_t parent_bytes = (size_t)(name - path);
-	struct meta_entry *entry;
 
 	if (name[0] == '\0')
 		return NULL;
 	if (parent_bytes > 1)
 		parent_bytes--; /* the slash */
-	entry = find(meta, path, parent_bytes);
-	if (entry == NULL || entry->listing == NULL || entry->listing_made_up ||
-	    !listing_is_shown(entry->listing) ||
-	    now_ms >= listing_fresh_until_ms(entry->listing) ||
-	    listing_asked_ms(entry->listing) < asked_ms)
-		return NULL;
-	return entry->listing;
+	return meta_entry_find(meta, path, parent_bytes);
 }
 
-static enum meta_answer find_fresh(
+/* A fresh listing of the parent that was shown and is not older than
+ * `asked_ms`. */
+static const struct cache_listing *listing_in(
+    const struct meta_entry *above, uint64_t asked_ms, uint64_t now_ms)
+{
+	if (above == NULL || above->listing == NULL || above->listing_made_up ||
+	    !listing_is_shown(above->listing) ||
+	    now_ms >= listing_fresh_until_ms(above->listing) ||
+	    listing_asked_ms(above->listing) < asked_ms)
+		return NULL;
+	return above->listing;
+}
+
+/* What was changed here. That something is gone is believed as long as the
+ * listing that would say so by now. */
+static enum meta_answer of_change(const struct listing_change *change,
+    const struct meta_entry *above, uint64_t now_ms, struct meta_attr *out)
+{
+	const struct cache_listing *listing = listing_in(above, 0, now_ms);
+
+	*out = change->attr;
+	if (!change->there && listing != NULL &&
+	    out->fresh_until_ms < listing_fresh_until_ms(listing))
+		out->fresh_until_ms = listing_fresh_until_ms(listing);
+	if (now_ms >= out->fresh_until_ms ||
+	    (change->there && !out->exact && out->kind == CACHE_FILE))
+		return META_UNKNOWN;
+	return change->there ? META_THERE : META_ABSENT;
+}
+
+enum meta_answer meta_find_fresh(
     struct meta *meta, const char *path, uint64_t now_ms, struct meta_attr *out)
 {
-	struct meta_entry *entry = find(meta, path, strlen(path));
+	const struct meta_entry *above = meta_entry_above(meta, path);
+	struct meta_entry *entry = meta_entry_find(meta, path, strlen(path));
 	uint64_t asked_ms = entry != NULL && entry->known ? entry->asked_ms : 0;
 	const struct cache_listing *listing =
-	    listing_above(meta, path, asked_ms, now_ms);
+	    listing_in(above, asked_ms, now_ms);
+	const struct listing_change *change = above == NULL
+	    ? NULL
+	    : changes_find(above->changes, path_name(path));
 
+	if (change != NULL &&
+	    (change->asked_ms > asked_ms ||
+	        (change->asked_ms == asked_ms && entry->noted_ms == asked_ms)))
+		return of_change(change, above, now_ms, out);
 	if (listing != NULL && listing_find(listing, path_name(path), out)) {
 		if (out->exact || out->kind == CACHE_DIRECTORY)
 			return META_THERE;
@@ -185,7 +198,7 @@ enum meta_answer meta_find(
 	enum meta_answer answer;
 
 	meta_enter(meta);
-	answer = find_fresh(meta, path, now_ms, out);
+	answer = meta_find_fresh(meta, path, now_ms, out);
 	meta_leave(meta);
 	return answer;
 }
@@ -198,7 +211,7 @@ enum meta_answer meta_find_old(
 	/* What was fresh once was so at the beginning of time; what has been
 	 * forgotten was not. */
 	meta_enter(&cache->meta);
-	answer = find_fresh(&cache->meta, path, 0, out);
+	answer = meta_find_fresh(&cache->meta, path, 0, out);
 	meta_leave(&cache->meta);
 	return answer;
 }
@@ -210,8 +223,9 @@ bool meta_recall(struct cache *cache, const char *path, struct meta_attr *out)
 	bool found;
 
 	meta_enter(meta);
-	found = find_fresh(meta, path, cache_now_ms(cache), out) == META_THERE;
-	entry = found ? NULL : find(meta, path, strlen(path));
+	found =
+	    meta_find_fresh(meta, path, cache_now_ms(cache), out) == META_THERE;
+	entry = found ? NULL : meta_entry_find(meta, path, strlen(path));
 	if (entry != NULL && entry->known && entry->there) {
 		*out = entry->attr;
 		out->fresh_until_ms = entry->fresh_until_ms;
@@ -230,7 +244,7 @@ bool meta_find_made_up(
 	bool found = false;
 
 	meta_enter(meta);
-	entry = find(meta, path, strlen(path));
+	entry = meta_entry_find(meta, path, strlen(path));
 	if (entry != NULL && entry->known && entry->made_up &&
 	    cache_now_ms(cache) < entry->fresh_until_ms) {
 		*out = entry->attr;
@@ -249,7 +263,7 @@ static struct cache_listing *listing_at(
 	struct meta_entry *entry;
 
 	meta_enter(meta);
-	entry = find(meta, path, strlen(path));
+	entry = meta_entry_find(meta, path, strlen(path));
 	if (entry != NULL && entry->listing != NULL &&
 	    entry->listing_made_up == made_up &&
 	    at_ms < listing_fresh_until_ms(entry->listing))
@@ -270,15 +284,32 @@ struct cache_listing *meta_find_old_listing(
 	return listing_at(&cache->meta, path, false, 0);
 }
 
-void meta_store(struct cache *cache, const char *path,
+/* Whether it was changed here after it was asked for. */
+static bool is_changed(struct meta *meta, const struct meta_entry *entry,
+    const char *path, uint64_t asked_ms)
+{
+	const struct meta_entry *above = meta_entry_above(meta, path);
+	const struct listing_change *change = above == NULL
+	    ? NULL
+	    : changes_find(above->changes, path_name(path));
+
+	return entry->noted_ms > asked_ms ||
+	    (change != NULL && change->asked_ms > asked_ms);
+}
+
+bool meta_store(struct cache *cache, const char *path,
     const struct meta_attr *attr, bool made_up, const struct meta_look *look)
 {
 	struct meta *meta = &cache->meta;
-	struct meta_entry *entry;
+	struct meta_entry *entry = NULL;
+	bool changed = false;
 
 	meta_enter(meta);
-	entry = obtain(meta, path);
-	if (entry != NULL &&
+	if (look->asked_ms >= meta->upheaval_ms)
+		entry = meta_entry_obtain(meta, path);
+	if (entry != NULL)
+		changed = is_changed(meta, entry, path, look->asked_ms);
+	if (entry != NULL && !changed &&
 	    (!entry->known || entry->asked_ms <= look->asked_ms)) {
 		entry->known = true;
 		entry->there = attr != NULL;
@@ -289,8 +320,9 @@ void meta_store(struct cache *cache, const char *path,
 		entry->fresh_until_ms =
 		    meta_fresh_until(cache, attr, look->asked_ms);
 	}
-	bound(meta);
+	meta_bound(meta);
 	meta_leave(meta);
+	return !changed;
 }
 
 void meta_store_listing(struct cache *cache, const char *path,
@@ -298,44 +330,44 @@ void meta_store_listing(struct cache *cache, const char *path,
 {
 	struct meta *meta = &cache->meta;
 	struct cache_listing *old = NULL;
-	struct meta_entry *entry;
-	size_t size_bytes = listing_bytes(listing);
+	struct meta_entry *entry = NULL;
+	uint64_t asked_ms = listing_asked_ms(listing);
 
 	/* One that would push out everything else is not remembered. */
-	if (size_bytes > meta->limit_bytes)
+	if (listing_bytes(listing) > meta->limit_bytes)
 		return;
 	meta_enter(meta);
-	entry = obtain(meta, path);
+	if (asked_ms >= meta->upheaval_ms)
+		entry = meta_entry_obtain(meta, path);
 	if (entry != NULL) {
-		if (entry->listing != NULL) {
-			entry->bytes -= listing_bytes(entry->listing);
-			meta->bytes -= listing_bytes(entry->listing);
-		}
-		old = entry->listing;
+		old = meta_entry_take_listing(meta, entry);
 		entry->listing = listing_get(listing);
 		entry->listing_made_up = made_up;
-		entry->bytes += size_bytes;
-		meta->bytes += size_bytes;
+		entry->folded = 0;
+		changes_drop(entry->changes, asked_ms);
+		meta_entry_weigh(meta, entry);
 	}
-	bound(meta);
+	meta_bound(meta);
 	meta_leave(meta);
 	cache_listing_put(old);
 }
 
-void meta_forget(struct cache *cache, const char *path)
+struct cache_listing *meta_entry_take_listing(
+    struct meta *meta, struct meta_entry *entry)
 {
-	struct meta *meta = &cache->meta;
-	uint64_t now_ms = cache_now_ms(cache);
-	struct meta_entry *entry;
+	struct cache_listing *listing = entry->listing;
 
-	/* An entry that is newer than the parent's listing and not fresh: the
-	 * listing does not answer for it either. */
-	meta_enter(meta);
-	entry = obtain(meta, path);
-	if (entry != NULL) {
-		entry->known = true;
-		entry->fresh_until_ms = 0;
-		entry->asked_ms = now_ms + 1;
-	}
-	meta_leave(meta);
+	entry->listing = NULL;
+	meta_entry_weigh(meta, entry);
+	return listing;
+}
+
+void meta_entry_weigh(struct meta *meta, struct meta_entry *entry)
+{
+	meta->bytes -= entry->bytes;
+	entry->bytes = sizeof(*entry) + strlen(entry->path) + 1 +
+	    changes_bytes(entry->changes);
+	if (entry->listing != NULL)
+		entry->bytes += listing_bytes(entry->listing);
+	meta->bytes += entry->bytes;
 }

@@ -14,9 +14,9 @@
 #define CACHE_META_H
 
 #include "base/attr.h"
+#include "base/list.h"
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "base/list.h"
 #include "fetch/fetch.h"
 
 #include <pthread.h>
@@ -44,6 +44,13 @@ enum {
 	/* Of a listing that was asked for because its files are looked up one
 	 * by one: as old as this may be what a look takes out of it. */
 	META_LENT_MS = 2000,
+	/* Of a version that we wrote: how far the server's clock may be off
+	 * before its time looks like one that somebody has set. */
+	META_WRITTEN_S = 300,
+	/* Changes in a directory that are kept beside its listing, and entries
+	 * of one into which they are worked: with more it is asked for. */
+	META_CHANGES_MAX = 32 * 1024,
+	META_FOLD_MAX = 64 * 1024,
 };
 
 /** Everything known of a path. */
@@ -55,6 +62,10 @@ struct meta_attr {
 	bool made_up;          /* a directory above a token's reach */
 	uint64_t number;       /* cache_attr.version */
 	uint64_t plain_number; /* before suspects_number() */
+	uint64_t told;         /* cache_attr.told */
+	uint64_t was;          /* cache_attr.was */
+	uint64_t nonce;        /* store_identity.nonce, of one that was written
+	                          here; 0: `lasting` decides */
 	uint64_t fresh_until_ms;
 	uint64_t asked_s; /* wall clock; 0: just now */
 };
@@ -69,6 +80,13 @@ struct meta_look {
 void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
     uint64_t seed, struct suspects *suspects, const struct meta_look *look);
 
+/** Attributes of a version that we have just put there, and that was known as
+ *  `was` until now. @return whether looks at the server tell it from any
+ *  other: then it goes on as this version (was.h). */
+bool meta_attr_written(struct meta_attr *out,
+    const struct fetch_version *version, uint64_t was, uint64_t seed,
+    const struct meta_look *look);
+
 /** The part of them that cache.h shows. */
 void meta_attr_show(const struct meta_attr *attr, struct cache_attr *out);
 
@@ -79,6 +97,9 @@ struct meta {
 	size_t bytes;
 	size_t limit_bytes;
 	struct list questions; /* in flight: question.c */
+	uint64_t serial;       /* of the last change (changes.h) */
+	uint64_t upheaval_ms;  /* a directory went: nothing that was asked
+	                          before is remembered */
 };
 
 /** @retval -ENOMEM */
@@ -122,9 +143,10 @@ struct cache_listing *meta_find_old_listing(
 bool meta_find_made_up(
     struct cache *cache, const char *path, struct meta_attr *out);
 
-/** Remember an answer: `attr`, or NULL for a path that is not there. Fills
- *  *fresh_until_ms. Without memory nothing is remembered. */
-void meta_store(struct cache *cache, const char *path,
+/** Remember an answer: `attr`, or NULL for a path that is not there. Without
+ *  memory nothing is remembered. @return false: it was changed here since it
+ *  was asked for, and the answer tells of what was before. */
+bool meta_store(struct cache *cache, const char *path,
     const struct meta_attr *attr, bool made_up, const struct meta_look *look);
 
 /** Remember a listing (its own reference is taken). */
@@ -133,6 +155,43 @@ void meta_store_listing(struct cache *cache, const char *path,
 
 /** The path has changed: ask anew. */
 void meta_forget(struct cache *cache, const char *path);
+
+/** The same, unless it is another version that is believed to be there. */
+void meta_forget_version(
+    struct cache *cache, const char *path, const struct fetch_version *version);
+
+/* What was changed here (note.h): meta_note.c. Each counts before all that was
+ * asked for until now, and the listing of the directory above is amended:
+ * changes are kept beside it (changes.h), and worked into it when it is shown
+ * the next time (meta_fold()). */
+
+/** `attr` is there now, or NULL: nothing; with attr->exact false only its kind
+ *  is known, and it is asked for. attr->fresh_until_ms counts. */
+void meta_note(
+    struct cache *cache, const char *path, const struct meta_attr *attr);
+
+/** A directory is there, and this is its whole listing (its own reference is
+ *  taken; NULL: it is not known). */
+void meta_note_directory(
+    struct cache *cache, const char *path, struct cache_listing *listing);
+
+/** Nothing is known of a path, and of who is in the directory above. */
+void meta_doubt(struct cache *cache, const char *path);
+
+/** Nothing that was below a path is there any more. */
+void meta_forget_below(struct cache *cache, const char *path);
+
+/** Take the listing of a directory away, with what was changed since (one
+ *  reference), or NULL. */
+struct cache_listing *meta_take_listing(struct cache *cache, const char *path);
+
+/** A listing of a directory (its reference is taken) with what was changed here
+ *  since; remembered in its place. NULL: it has to be asked for. */
+struct cache_listing *meta_fold(
+    struct cache *cache, const char *path, struct cache_listing *listing);
+
+/** Whether a path was changed here after what was asked for then. */
+bool meta_is_changed(struct cache *cache, const char *path, uint64_t asked_ms);
 
 /** Lifetimes of what is asked now. */
 uint64_t meta_fresh_until(

@@ -86,7 +86,20 @@ static void unhash(struct objects *objects, struct object *object)
 	object->hashed = false;
 }
 
-static struct store_identity identity_of(const struct object *object)
+void object_rehash(struct object *object)
+{
+	struct objects *objects = &object->cache->objects;
+	struct object **bucket;
+
+	unhash(objects, object);
+	object->hash = hash_of(object->path, object->number);
+	bucket = bucket_of(objects, object->hash);
+	object->bucket_next = *bucket;
+	*bucket = object;
+	object->hashed = true;
+}
+
+struct store_identity object_identity(const struct object *object)
 {
 	return (struct store_identity){
 	    .origin = object->cache->config.origin,
@@ -94,6 +107,7 @@ static struct store_identity identity_of(const struct object *object)
 	    .size_bytes = object->version.size_bytes,
 	    .mtime_s = object->version.mtime_s,
 	    .etag = object->version.etag,
+	    .nonce = object->nonce,
 	};
 }
 
@@ -114,6 +128,7 @@ static void opened(struct object *object, struct todo *todo)
 {
 	object->disk =
 	    object->open_code == 0 ? OBJECT_DISK_OPEN : OBJECT_DISK_NONE;
+	(void)pthread_cond_broadcast(&object->cache->writer.room);
 	reads_unpark(object, todo);
 	if (object->ahead_blocks > 0)
 		object_fetch_ahead(
@@ -127,7 +142,7 @@ static void open_store(struct disk_job *job, bool stopping)
 {
 	struct object *object = CONTAINER_OF(job, struct object, open_job);
 	struct cache *cache = object->cache;
-	struct store_identity identity = identity_of(object);
+	struct store_identity identity = object_identity(object);
 	struct todo todo;
 
 	object->open_code = -ECANCELED;
@@ -145,9 +160,25 @@ static void open_store(struct disk_job *job, bool stopping)
 	cache_leave(cache, &todo);
 }
 
+bool object_open_disk(struct object *object)
+{
+	struct cache *cache = object->cache;
+
+	if (object->disk == OBJECT_DISK_UNASKED) {
+		object->disk = OBJECT_DISK_OPENING;
+		object_get(object);
+		cache_exit(cache);
+		open_store(&object->open_job, false);
+		cache_enter(cache);
+	}
+	while (object->disk == OBJECT_DISK_OPENING && !cache->stopping)
+		writer_wait_room(cache);
+	return object->disk == OBJECT_DISK_OPEN;
+}
+
 void object_look(struct object *object)
 {
-	struct store_identity identity = identity_of(object);
+	struct store_identity identity = object_identity(object);
 
 	object->open_code = store_object_open_absent(
 	    object->cache->store, &identity, &object->store);
@@ -176,9 +207,7 @@ static struct object *make(struct cache *cache, const struct object_key *key)
 	if (cache_server_path(cache, server_path, key->path) == 0)
 		object->server_path = strdup(server_path);
 	if (object->path == NULL || object->server_path == NULL) {
-		free(object->path);
-		free(object->server_path);
-		free(object);
+		object_free(object);
 		return NULL;
 	}
 	object->cache = cache;
@@ -187,6 +216,7 @@ static struct object *make(struct cache *cache, const struct object_key *key)
 	object->hash = hash_of(key->path, key->number);
 	object->plain_number = key->plain_number;
 	object->lasting = key->lasting;
+	object->nonce = key->nonce;
 	(void)memcpy(object->pin, key->version->etag, sizeof(object->pin));
 	object->disk = OBJECT_DISK_NONE;
 	object->open_job.run = open_store;
@@ -218,13 +248,10 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 	wrong = suspects_count(&cache->suspects, key->path, key->version);
 	object->checksum.suspect = wrong > 0;
 	object->checksum.failed = wrong >= SUSPECT_BAD;
-	if (key->shared) {
-		object->bucket_next = *bucket_of(objects, object->hash);
-		*bucket_of(objects, object->hash) = object;
-		object->hashed = true;
-	}
-	if (cache->store != NULL && key->lasting && key->shared &&
-	    object->version.size_bytes > 0)
+	if (key->shared)
+		object_rehash(object);
+	if (cache->store != NULL && (key->lasting || key->nonce != 0) &&
+	    key->shared && object->version.size_bytes > 0)
 		object->disk = OBJECT_DISK_UNASKED;
 	return object;
 }
@@ -336,7 +363,6 @@ void object_free(struct object *object)
 	if (object->store != NULL)
 		store_object_close(object->store);
 	free(object->kept);
-	free(object->path);
-	free(object->server_path);
+	object_forget_paths(object);
 	free(object);
 }

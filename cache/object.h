@@ -16,12 +16,12 @@
 
 #include "base/attr.h"
 #include "base/ident.h"
+#include "base/list.h"
 #include "base/sync.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/checksum.h"
 #include "cache/disk.h"
-#include "base/list.h"
 #include "cache/stream.h"
 #include "fetch/fetch.h"
 
@@ -30,6 +30,8 @@
 #include <stdint.h>
 
 struct cache;
+struct meta_attr;
+struct store_identity;
 struct store_object;
 struct todo;
 
@@ -53,19 +55,31 @@ struct object_key {
 	const struct fetch_version *version;
 	uint64_t number;       /* cache_attr.version */
 	uint64_t plain_number; /* the same of one that was never wrong */
-	bool lasting; /* its validator may be trusted: goes to the disk */
-	bool shared;  /* other opens may use it */
+	bool lasting;   /* its validator may be trusted: goes to the disk */
+	uint64_t nonce; /* of one that was written here: goes there as well,
+	                   and is found by who knows this; 0: none */
+	bool shared;    /* other opens may use it */
+};
+
+/* A path that it has no more. */
+struct object_former {
+	struct object_former *next;
+	char *path;
+	char *server_path;
 };
 
 struct object {
 	struct cache *cache;
-	char *path;
-	char *server_path;
+	/* Changed by object_moved() alone; the texts live as long as it. */
+	char *_Atomic path;
+	char *_Atomic server_path;
+	struct object_former *former;
 	struct fetch_version version;
 	uint64_t number;
 	uint64_t plain_number;
 	uint64_t hash; /* of path and number: its bucket */
 	bool lasting;
+	uint64_t nonce;
 
 	struct object *bucket_next;
 	bool hashed;
@@ -111,6 +125,10 @@ struct cache_file {
 
 void objects_init(struct objects *objects);
 
+/** Of a path and what is known of it; shared, where versions can be told
+ *  apart. */
+struct object_key object_key_of(const char *path, const struct meta_attr *attr);
+
 /** The object of a version: the one there is, or a new one; one reference.
  *  NULL: out of memory. */
 struct object *object_open(struct cache *cache, const struct object_key *key)
@@ -142,6 +160,28 @@ bool object_make_stale(struct object *object) REQUIRES(cache_lock);
 
 /** Nobody who opens it finds it any more; who has it open keeps it. */
 void object_hide(struct object *object) REQUIRES(cache_lock);
+
+/** It is found by the path that it has now. */
+void object_rehash(struct object *object) REQUIRES(cache_lock);
+
+/** Free them; with the object. */
+void object_forget_paths(struct object *object);
+
+/** We have put another version at a path that the server's validator does not
+ *  tell from those before: they are stale. */
+void objects_replaced(struct cache *cache, const char *path,
+    const struct fetch_version *version, uint64_t number) REQUIRES(cache_lock);
+
+/** What was at a path, or below it, is elsewhere now, and is read from there. */
+void objects_moved(struct cache *cache, const char *from, const char *to)
+    REQUIRES(cache_lock);
+
+/** Ask the store on this thread, which may wait, unless it was asked. Leaves
+ *  and takes the lock. @return whether the disk takes its blocks. */
+bool object_open_disk(struct object *object) REQUIRES(cache_lock);
+
+/** What the store knows it by. */
+struct store_identity object_identity(const struct object *object);
 
 /** The checksum of a version that its bytes have; "" when none is known. */
 void object_checksum(struct cache *cache, const struct object_key *key,

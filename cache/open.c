@@ -17,16 +17,7 @@ enum { ABANDON_MAX = 16 }; /* ranges ended at once when a file is closed */
 static void open_file(struct cache *cache, const struct ident *ident,
     const char *path, const struct ask_to *to, const struct meta_attr *attr)
 {
-	struct object_key key = {
-	    .path = path,
-	    .version = &attr->version,
-	    .number = attr->number,
-	    .plain_number = attr->plain_number,
-	    .lasting = attr->lasting,
-	    /* Without any validator another open may mean other bytes. */
-	    .shared =
-	        attr->version.mtime_s >= 0 || attr->version.etag[0] != '\0',
-	};
+	struct object_key key = object_key_of(path, attr);
 	struct cache_file *file = malloc(sizeof(*file));
 	struct cache_attr shown;
 

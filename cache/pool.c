@@ -156,7 +156,6 @@ struct block *pool_take(struct pool *pool, struct object *object,
     uint64_t index, bool demand, bool shared)
 {
 	struct block *block;
-	unsigned bucket = bucket_of(object, index);
 
 	if (!demand && pool->available <= pool->reserve)
 		return NULL;
@@ -178,12 +177,18 @@ struct block *pool_take(struct pool *pool, struct object *object,
 	block->wanted = false;
 	block->run = NULL;
 	list_push(&object->blocks, &block->of_object);
-	if (shared) {
-		block->bucket_next = pool->buckets[bucket];
-		pool->buckets[bucket] = block;
-		block->hashed = true;
-	}
+	if (shared)
+		pool_share(pool, block);
 	return block;
+}
+
+void pool_share(struct pool *pool, struct block *block)
+{
+	unsigned bucket = bucket_of(block->object, block->index);
+
+	block->bucket_next = pool->buckets[bucket];
+	pool->buckets[bucket] = block;
+	block->hashed = true;
 }
 
 void pool_get(struct pool *pool, struct block *block)
@@ -195,13 +200,23 @@ void pool_get(struct pool *pool, struct block *block)
 	}
 }
 
-/* Every page of it was given to a reader: the kernel keeps it now. */
-static bool is_spent(const struct block *block)
+static uint16_t all_pages(const struct block *block)
 {
 	unsigned pages =
 	    (block->size_bytes + STORE_PAGE_BYTES - 1) / STORE_PAGE_BYTES;
 
-	return block->used_pages == (uint16_t)((1u << pages) - 1);
+	return (uint16_t)((1u << pages) - 1);
+}
+
+/* Every page of it was given to a reader: the kernel keeps it now. */
+static bool is_spent(const struct block *block)
+{
+	return block->used_pages == all_pages(block);
+}
+
+void block_set_spent(struct block *block)
+{
+	block->used_pages = all_pages(block);
 }
 
 void pool_put(struct pool *pool, struct block *block)

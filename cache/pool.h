@@ -24,10 +24,10 @@
 #define CACHE_POOL_H
 
 #include "base/attr.h"
+#include "base/list.h"
 #include "base/sync.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
-#include "base/list.h"
 #include "cache/store/store.h"
 
 #include <assert.h>
@@ -106,6 +106,12 @@ struct block *pool_find(const struct pool *pool, const struct object *object,
  */
 struct block *pool_take(struct pool *pool, struct object *object,
     uint64_t index, bool demand, bool shared) REQUIRES(cache_lock);
+
+/** Others find a private block from now on; there is none of its place. */
+void pool_share(struct pool *pool, struct block *block) REQUIRES(cache_lock);
+
+/** Nobody needs it in memory: its buffer goes among the first. */
+void block_set_spent(struct block *block) REQUIRES(cache_lock);
 
 /** Another reference. */
 void pool_get(struct pool *pool, struct block *block) REQUIRES(cache_lock);

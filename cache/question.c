@@ -88,6 +88,8 @@ static struct question *question_new(
 	if (list)
 		question->listing =
 		    listing_new(&cache->listing_room, ident->uid, cache->seed);
+	if (question->listing != NULL)
+		listing_set_place(question->listing, was_place(path));
 	if ((list && question->listing == NULL) ||
 	    cache_server_path(cache, question->server_path, path) < 0) {
 		cache_listing_put(question->listing);

@@ -92,6 +92,15 @@ static bool give_all(struct question *question, struct list *askers, int code,
 	return found;
 }
 
+/* The answer is of what was there before we changed it. */
+static void ask_all_again(struct list *askers)
+{
+	struct asker *asker;
+
+	while ((asker = question_next_asker(askers)) != NULL)
+		ask_again(asker);
+}
+
 void question_stat_answered(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
 {
@@ -99,12 +108,15 @@ void question_stat_answered(
 	struct cache *cache = question->cache;
 	struct meta_attr attr = {0};
 	bool made_up = false;
+	bool current = true;
 	struct list askers;
 
 	(void)err; /* fetch has logged it */
 	if (code == 0) {
 		meta_attr_of(&attr, stat, cache->seed, &cache->suspects,
 		    &question->look);
+		was_apply(&cache->written, &cache->suspects,
+		    was_key_of(question->path), &attr);
 	} else if (access_is_refused(code) && !cache->config.shared &&
 	    reach_any(cache, &question->ident, question->server_path)) {
 		made_up = true;
@@ -112,13 +124,15 @@ void question_stat_answered(
 		attr = reach_attr();
 	}
 	if (code == 0 || (code == -ENOENT && is_absent_for_all(question))) {
-		meta_store(cache, question->path, code == 0 ? &attr : NULL,
-		    made_up, &question->look);
+		current = meta_store(cache, question->path,
+		    code == 0 ? &attr : NULL, made_up, &question->look);
 		attr.fresh_until_ms = meta_fresh_until(
 		    cache, code == 0 ? &attr : NULL, question->look.asked_ms);
 	}
 	end_question(question, &askers);
-	if (give_all(question, &askers, code, &attr))
+	if (!current)
+		ask_all_again(&askers);
+	else if (give_all(question, &askers, code, &attr))
 		walk_finds(cache, &question->ident, question->path);
 	question_put(question);
 }
@@ -172,6 +186,18 @@ static int seal(struct question *question, int code)
 	return code;
 }
 
+/* What was changed here while it was on its way is in it as well. */
+static void amend(struct question *question)
+{
+	struct cache_listing *amended = meta_fold(
+	    question->cache, question->path, listing_get(question->listing));
+
+	if (amended == NULL)
+		return; /* too large: those who wait are told what was */
+	cache_listing_put(question->listing);
+	question->listing = amended;
+}
+
 void question_list_done(void *arg, int code, const struct err *err)
 {
 	struct question *question = arg;
@@ -180,6 +206,8 @@ void question_list_done(void *arg, int code, const struct err *err)
 
 	(void)err; /* fetch has logged it */
 	code = seal(question, code);
+	if (code == 0)
+		amend(question);
 	end_question(question, &askers);
 	while ((asker = question_next_asker(&askers)) != NULL) {
 		if (question->given_up) {

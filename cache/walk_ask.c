@@ -67,14 +67,7 @@ void walk_ask_file(
 static void ask_file(
     struct cache *cache, const struct ident *ident, const struct walk_ask *ask)
 {
-	const struct object_key key = {
-	    .path = ask->path,
-	    .version = &ask->attr.version,
-	    .number = ask->attr.number,
-	    .plain_number = ask->attr.plain_number,
-	    .lasting = ask->attr.lasting,
-	    .shared = true,
-	};
+	const struct object_key key = object_key_of(ask->path, &ask->attr);
 	struct object *object;
 	struct todo todo;
 

@@ -34,6 +34,9 @@ static bool ask_for(struct walk_plan *plan, const struct walk_place *place,
 		walk_ask_listing(&plan->asks, path, WALK_ENTRIES_MAX);
 		return true;
 	}
+	/* What was changed here is not fetched ahead. */
+	if (meta_is_changed(plan->cache, path, listing_asked_ms(listing)))
+		return true;
 	listing_attr(listing, index, &attr);
 	/* What is not believed any more has to be looked up first. */
 	if (!attr.exact || plan->now_ms >= attr.fresh_until_ms)

@@ -29,8 +29,10 @@ void writer_add(struct cache *cache, struct block *block)
 		(void)pthread_cond_signal(&writer->wake);
 }
 
-static void wait_ms(struct cache *cache, uint64_t ms) REQUIRES(cache_lock);
-static void wait_ms(struct cache *cache, uint64_t ms)
+/* Until one of the two is signalled. */
+static void wait_for(struct cache *cache, pthread_cond_t *cond, uint64_t ms)
+    REQUIRES(cache_lock);
+static void wait_for(struct cache *cache, pthread_cond_t *cond, uint64_t ms)
 {
 	struct timespec until;
 
@@ -38,8 +40,24 @@ static void wait_ms(struct cache *cache, uint64_t ms)
 	until.tv_nsec += (long)(ms % 1000) * 1000000;
 	until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	(void)pthread_cond_timedwait(
-	    &cache->writer.wake, &cache->mutex, &until);
+	(void)pthread_cond_timedwait(cond, &cache->mutex, &until);
+}
+
+static void wait_ms(struct cache *cache, uint64_t ms) REQUIRES(cache_lock);
+static void wait_ms(struct cache *cache, uint64_t ms)
+{
+	wait_for(cache, &cache->writer.wake, ms);
+}
+
+bool writer_has_room(const struct cache *cache)
+{
+	/* The rest is for what readers have fetched. */
+	return cache->writer.count < cache->limits.writer_blocks / 2 + 1;
+}
+
+void writer_wait_room(struct cache *cache)
+{
+	wait_for(cache, &cache->writer.room, WRITER_GATHER_MS);
 }
 
 /* Take a batch off the queue. */
@@ -70,6 +88,18 @@ void writer_forget(struct cache *cache, struct object *object)
 	(void)pthread_cond_signal(&writer->wake);
 }
 
+/* One that nobody has a store of: what looks like it on the disk goes. */
+static void clean(struct cache *cache, const struct object *object)
+{
+	struct store_identity identity = object_identity(object);
+	struct store_object *store;
+
+	if (store_object_open(cache->store, &identity, &store) < 0)
+		return;
+	store_object_forget(store);
+	store_object_close(store);
+}
+
 /* Versions whose bytes are wrong. */
 static void forget(struct cache *cache) REQUIRES(cache_lock);
 static void forget(struct cache *cache)
@@ -83,9 +113,13 @@ static void forget(struct cache *cache)
 
 		todo_init(&todo);
 		cache_exit(cache);
-		store_object_forget(object->store);
+		if (object->store == NULL)
+			clean(cache, object);
+		else
+			store_object_forget(object->store);
 		cache_enter(cache);
-		checksum_dropped(object);
+		if (object->store != NULL)
+			checksum_dropped(object);
 		object_put(object, &todo);
 		cache_leave(cache, &todo);
 		cache_enter(cache);
@@ -140,6 +174,7 @@ static void keep(
 		object_put(object, &todo);
 	}
 	cache->writer.done += count;
+	(void)pthread_cond_broadcast(&cache->writer.room);
 	prefetches_settle(cache, &todo);
 	cache_leave(cache, &todo);
 }
@@ -184,6 +219,7 @@ int writer_start(struct cache *cache)
 	int code;
 
 	thread_cond_init(&writer->wake);
+	thread_cond_init(&writer->room);
 	list_init(&writer->forgets);
 	if (cache->store == NULL)
 		return 0;

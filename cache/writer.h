@@ -13,8 +13,8 @@
 #define CACHE_WRITER_H
 
 #include "base/attr.h"
-#include "base/sync.h"
 #include "base/list.h"
+#include "base/sync.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -33,6 +33,8 @@ enum {
 
 struct writer {
 	pthread_cond_t wake;
+	pthread_cond_t room; /* some blocks were written, or a disk has said
+	                        what it has */
 	pthread_t thread;
 	bool running;
 	bool stopping;
@@ -51,9 +53,16 @@ NODISCARD int writer_start(struct cache *cache);
 void writer_add(struct cache *cache, struct block *block) REQUIRES(cache_lock);
 
 /** Have the disk forget an object, whose `disk` is NONE by now: of what is
- *  queued of it nothing is written. Then checksum_dropped(). */
+ *  queued of it nothing is written. Then checksum_dropped(). Of one without a
+ *  store: what looks like its version on the disk. */
 void writer_forget(struct cache *cache, struct object *object)
     REQUIRES(cache_lock);
+
+/** Whether the queue has room for what nobody reads. */
+bool writer_has_room(const struct cache *cache) REQUIRES(cache_lock);
+
+/** Wait a moment, without the lock, for there to be room. */
+void writer_wait_room(struct cache *cache) REQUIRES(cache_lock);
 
 /** Write what is queued and end the thread. */
 void writer_stop(struct cache *cache);
