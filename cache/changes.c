@@ -119,7 +119,7 @@ const struct listing_change *changes_find(
 	return item == 0 ? NULL : &changes->items[item - 1];
 }
 
-void changes_drop(struct changes *changes, uint64_t until_ms)
+void changes_drop(struct changes *changes, uint64_t until)
 {
 	uint32_t kept = 0;
 
@@ -128,7 +128,7 @@ void changes_drop(struct changes *changes, uint64_t until_ms)
 	for (uint32_t i = 0; i < changes->count; i++) {
 		struct listing_change item = changes->items[i];
 
-		if (item.asked_ms > until_ms) {
+		if (item.serial > until) {
 			changes->items[kept++] = item;
 			continue;
 		}

@@ -40,8 +40,8 @@ NODISCARD int changes_put(
 const struct listing_change *changes_find(
     const struct changes *changes, const char *name);
 
-/** Those up to then (asked_ms) are known to the listing. */
-void changes_drop(struct changes *changes, uint64_t until_ms);
+/** Those up to a serial number are known to the listing. */
+void changes_drop(struct changes *changes, uint64_t until);
 
 /** A copy of those behind a serial number, in one piece of memory that is to
  *  be freed. @retval -ENOMEM */

@@ -40,6 +40,7 @@ struct listing_times {
 	uint64_t fresh_until_ms;
 	uint64_t file_fresh_until_ms; /* of the files in it */
 	uint64_t wall_s;
+	uint64_t serial; /* meta_look's */
 };
 
 /** What `uid` asked for, in this room; NULL: out of memory. */
@@ -74,12 +75,18 @@ bool listing_is_lent(const struct cache_listing *listing, uint64_t now_ms);
 
 uint64_t listing_fresh_until_ms(const struct cache_listing *listing);
 uint64_t listing_asked_ms(const struct cache_listing *listing);
+uint64_t listing_serial(const struct cache_listing *listing);
 
 /** Memory it occupies. */
 size_t listing_bytes(const struct cache_listing *listing);
 
 /** Of which directory it is: was_place() of its path (was.h). */
 void listing_set_place(struct cache_listing *listing, uint64_t place);
+
+/** What is not in it is not there, whatever its name: it was made here. Servers
+ *  leave names that begin with a dot out of theirs. Before it is shared. */
+void listing_set_whole(struct cache_listing *listing);
+bool listing_is_whole(const struct cache_listing *listing);
 
 /** What has become of a name since a listing was made. */
 struct listing_change {

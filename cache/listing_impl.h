@@ -57,6 +57,7 @@ struct cache_listing {
 	struct listing_extra *extras; /* in the order of their entries */
 	uint32_t extra_count;
 	uint64_t place; /* of the directory (was.h) */
+	bool whole;     /* constant once it is shared */
 };
 
 /** Room for so much more in it. @retval -ENOMEM */

@@ -64,6 +64,11 @@ uint64_t listing_asked_ms(const struct cache_listing *listing)
 	return listing->times.asked_ms;
 }
 
+uint64_t listing_serial(const struct cache_listing *listing)
+{
+	return listing->times.serial;
+}
+
 size_t listing_bytes(const struct cache_listing *listing)
 {
 	return sizeof(*listing) + listing->text_bytes +
@@ -75,6 +80,16 @@ size_t listing_bytes(const struct cache_listing *listing)
 void listing_set_place(struct cache_listing *listing, uint64_t place)
 {
 	listing->place = place;
+}
+
+void listing_set_whole(struct cache_listing *listing)
+{
+	listing->whole = true;
+}
+
+bool listing_is_whole(const struct cache_listing *listing)
+{
+	return listing->whole;
 }
 
 static const struct listing_extra *find_extra(

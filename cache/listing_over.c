@@ -202,6 +202,7 @@ struct cache_listing *listing_amended(const struct cache_listing *listing,
 		return NULL;
 	}
 	out->place = listing->place;
+	out->whole = listing->whole;
 	out->lent_until_ms = listing->lent_until_ms;
 	if (listing_is_shown(listing))
 		listing_show(out);

@@ -2,6 +2,7 @@
 /* cache/meta.c - see meta.h. */
 #include "cache/meta.h"
 
+#include "base/clock.h"
 #include "base/path.h"
 #include "cache/changes.h"
 #include "cache/core.h"
@@ -170,12 +171,13 @@ enum meta_answer meta_find_fresh(
 
 	if (change != NULL &&
 	    (change->asked_ms > asked_ms ||
-	        (change->asked_ms == asked_ms && entry->noted_ms == asked_ms)))
+	        (change->asked_ms == asked_ms && entry->is_note)))
 		return of_change(change, above, now_ms, out);
 	if (listing != NULL && listing_find(listing, path_name(path), out)) {
 		if (out->exact || out->kind == CACHE_DIRECTORY)
 			return META_THERE;
-	} else if (listing != NULL && path_name(path)[0] != '.') {
+	} else if (listing != NULL &&
+	    (path_name(path)[0] != '.' || listing_is_whole(listing))) {
 		/* Servers leave dot files out of their listings (nginx does)
 		 * and give them all the same to who asks by name. */
 		out->fresh_until_ms = listing_fresh_until_ms(listing);
@@ -286,34 +288,54 @@ struct cache_listing *meta_find_old_listing(
 
 /* Whether it was changed here after it was asked for. */
 static bool is_changed(struct meta *meta, const struct meta_entry *entry,
-    const char *path, uint64_t asked_ms)
+    const char *path, uint64_t serial)
 {
 	const struct meta_entry *above = meta_entry_above(meta, path);
 	const struct listing_change *change = above == NULL
 	    ? NULL
 	    : changes_find(above->changes, path_name(path));
 
-	return entry->noted_ms > asked_ms ||
-	    (change != NULL && change->asked_ms > asked_ms);
+	return (entry != NULL && entry->noted > serial) ||
+	    (change != NULL && change->serial > serial);
+}
+
+bool meta_is_changed(struct cache *cache, const char *path, uint64_t serial)
+{
+	struct meta *meta = &cache->meta;
+	bool changed;
+
+	meta_enter(meta);
+	changed = is_changed(
+	    meta, meta_entry_find(meta, path, strlen(path)), path, serial);
+	meta_leave(meta);
+	return changed;
+}
+
+struct meta_look meta_look_now(const struct cache *cache)
+{
+	return (struct meta_look){
+	    .serial = atomic_load(&cache->meta.serial),
+	    .asked_ms = cache_now_ms(cache),
+	    .wall_s = clock_wall_s(cache->config.clock),
+	};
 }
 
 bool meta_store(struct cache *cache, const char *path,
     const struct meta_attr *attr, bool made_up, const struct meta_look *look)
 {
 	struct meta *meta = &cache->meta;
-	struct meta_entry *entry = NULL;
-	bool changed = false;
+	struct meta_entry *entry;
+	bool changed;
 
 	meta_enter(meta);
-	if (look->asked_ms >= meta->upheaval_ms)
-		entry = meta_entry_obtain(meta, path);
-	if (entry != NULL)
-		changed = is_changed(meta, entry, path, look->asked_ms);
+	entry = meta_entry_obtain(meta, path);
+	changed = is_changed(meta, entry, path, look->serial);
 	if (entry != NULL && !changed &&
 	    (!entry->known || entry->asked_ms <= look->asked_ms)) {
 		entry->known = true;
 		entry->there = attr != NULL;
 		entry->made_up = made_up;
+		entry->is_note = false;
 		entry->attr = attr != NULL ? *attr : (struct meta_attr){0};
 		entry->asked_ms = look->asked_ms;
 		entry->asked_s = look->wall_s;
@@ -325,31 +347,33 @@ bool meta_store(struct cache *cache, const char *path,
 	return !changed;
 }
 
-void meta_store_listing(struct cache *cache, const char *path,
+bool meta_store_listing(struct cache *cache, const char *path,
     struct cache_listing *listing, bool made_up)
 {
 	struct meta *meta = &cache->meta;
 	struct cache_listing *old = NULL;
-	struct meta_entry *entry = NULL;
-	uint64_t asked_ms = listing_asked_ms(listing);
+	struct meta_entry *entry;
+	bool passed;
 
 	/* One that would push out everything else is not remembered. */
 	if (listing_bytes(listing) > meta->limit_bytes)
-		return;
+		return true;
 	meta_enter(meta);
-	if (asked_ms >= meta->upheaval_ms)
-		entry = meta_entry_obtain(meta, path);
-	if (entry != NULL) {
+	entry = meta_entry_obtain(meta, path);
+	passed = entry != NULL && entry->listing != NULL &&
+	    listing_serial(entry->listing) > listing_serial(listing);
+	if (entry != NULL && !passed) {
 		old = meta_entry_take_listing(meta, entry);
 		entry->listing = listing_get(listing);
 		entry->listing_made_up = made_up;
 		entry->folded = 0;
-		changes_drop(entry->changes, asked_ms);
+		changes_drop(entry->changes, listing_serial(listing));
 		meta_entry_weigh(meta, entry);
 	}
 	meta_bound(meta);
 	meta_leave(meta);
 	cache_listing_put(old);
+	return !passed;
 }
 
 struct cache_listing *meta_entry_take_listing(

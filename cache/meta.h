@@ -20,6 +20,7 @@
 #include "fetch/fetch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,7 +75,11 @@ struct meta_attr {
 struct meta_look {
 	uint64_t asked_ms;
 	uint64_t wall_s;
+	uint64_t serial; /* of the last change that was made before */
 };
+
+/** A look that begins now. */
+struct meta_look meta_look_now(const struct cache *cache);
 
 /** Attributes out of a server's answer. */
 void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
@@ -96,10 +101,8 @@ struct meta {
 	struct list recent; /* the first goes first */
 	size_t bytes;
 	size_t limit_bytes;
-	struct list questions; /* in flight: question.c */
-	uint64_t serial;       /* of the last change (changes.h) */
-	uint64_t upheaval_ms;  /* a directory went: nothing that was asked
-	                          before is remembered */
+	struct list questions;   /* in flight: question.c */
+	_Atomic uint64_t serial; /* of the last change (changes.h) */
 };
 
 /** @retval -ENOMEM */
@@ -149,8 +152,9 @@ bool meta_find_made_up(
 bool meta_store(struct cache *cache, const char *path,
     const struct meta_attr *attr, bool made_up, const struct meta_look *look);
 
-/** Remember a listing (its own reference is taken). */
-void meta_store_listing(struct cache *cache, const char *path,
+/** Remember a listing (its own reference is taken). @return false: what was
+ *  changed here meanwhile is in a newer one, that is known already. */
+bool meta_store_listing(struct cache *cache, const char *path,
     struct cache_listing *listing, bool made_up);
 
 /** The path has changed: ask anew. */
@@ -190,8 +194,8 @@ struct cache_listing *meta_take_listing(struct cache *cache, const char *path);
 struct cache_listing *meta_fold(
     struct cache *cache, const char *path, struct cache_listing *listing);
 
-/** Whether a path was changed here after what was asked for then. */
-bool meta_is_changed(struct cache *cache, const char *path, uint64_t asked_ms);
+/** Whether a path was changed here after a change (meta_look.serial). */
+bool meta_is_changed(struct cache *cache, const char *path, uint64_t serial);
 
 /** Lifetimes of what is asked now. */
 uint64_t meta_fresh_until(

@@ -27,7 +27,6 @@ static int changes_of(struct meta *meta, const char *path,
     size_t *count)
 {
 	struct meta_entry *entry;
-	size_t kept = 0;
 	int code = 0;
 
 	*out = NULL;
@@ -36,13 +35,10 @@ static int changes_of(struct meta *meta, const char *path,
 	entry = meta_entry_find(meta, path, strlen(path));
 	if (entry != NULL)
 		code = changes_copy(entry->changes,
-		    entry->listing == listing ? entry->folded : 0, out, count);
+		    entry->listing == listing ? entry->folded
+		                              : listing_serial(listing),
+		    out, count);
 	meta_leave(meta);
-	/* The listing knows those before it, when it was not remembered. */
-	for (size_t i = 0; i < *count; i++)
-		if ((*out)[i].asked_ms > listing_asked_ms(listing))
-			(*out)[kept++] = (*out)[i];
-	*count = kept;
 	return code;
 }
 
@@ -86,25 +82,6 @@ struct cache_listing *meta_fold(
 	cache_listing_put(listing);
 	free(changes);
 	return folded;
-}
-
-bool meta_is_changed(struct cache *cache, const char *path, uint64_t asked_ms)
-{
-	struct meta *meta = &cache->meta;
-	const struct listing_change *change = NULL;
-	const struct meta_entry *above;
-	const struct meta_entry *entry;
-	bool changed;
-
-	meta_enter(meta);
-	entry = meta_entry_find(meta, path, strlen(path));
-	above = meta_entry_above(meta, path);
-	if (above != NULL)
-		change = changes_find(above->changes, path_name(path));
-	changed = (entry != NULL && entry->noted_ms > asked_ms) ||
-	    (change != NULL && change->asked_ms > asked_ms);
-	meta_leave(meta);
-	return changed;
 }
 
 struct cache_listing *meta_take_listing(struct cache *cache, const char *path)

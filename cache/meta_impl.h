@@ -27,8 +27,9 @@ struct meta_entry {
 	bool made_up; /* above a token's reach */
 	struct meta_attr attr;
 	uint64_t asked_ms;
-	uint64_t asked_s;  /* wall clock */
-	uint64_t noted_ms; /* `asked_ms` when it was changed here */
+	uint64_t asked_s; /* wall clock */
+	uint64_t noted;   /* serial of its last change here; 0: none */
+	bool is_note;     /* that is what is known */
 	uint64_t fresh_until_ms;
 	struct cache_listing *listing; /* one reference; NULL */
 	bool listing_made_up;

@@ -28,6 +28,7 @@ bool meta_find_lent(
 		    &(struct meta_look){
 		        .asked_ms = listing_asked_ms(listing),
 		        .wall_s = out->asked_s,
+		        .serial = listing_serial(listing),
 		    });
 	cache_listing_put(listing);
 	/* What is known to have changed since then is asked for. */

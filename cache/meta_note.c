@@ -72,7 +72,8 @@ static struct meta_entry *renew(struct meta *meta, const char *path,
 	entry->made_up = false;
 	entry->attr = attr != NULL ? *attr : (struct meta_attr){0};
 	entry->asked_ms = asked_ms;
-	entry->noted_ms = asked_ms;
+	entry->noted = atomic_load(&meta->serial);
+	entry->is_note = true;
 	return entry;
 }
 
@@ -95,7 +96,7 @@ static void note(struct cache *cache, const char *path,
 		change.attr.fresh_until_ms =
 		    meta_fresh_until(cache, NULL, change.asked_ms - 1);
 	meta_enter(meta);
-	change.serial = ++meta->serial;
+	change.serial = atomic_fetch_add(&meta->serial, 1) + 1;
 	entry = renew(meta, path, attr, change.asked_ms);
 	if (entry != NULL) {
 		entry->asked_s = clock_wall_s(cache->config.clock);
@@ -152,7 +153,7 @@ void meta_forget(struct cache *cache, const char *path)
 		entry->known = true;
 		entry->fresh_until_ms = 0;
 		entry->asked_ms = now_ms + 1;
-		entry->noted_ms = 0;
+		entry->is_note = false;
 	}
 	meta_bound(meta);
 	meta_leave(meta);
@@ -178,6 +179,7 @@ void meta_doubt(struct cache *cache, const char *path)
 	struct meta_entry *entry;
 
 	meta_enter(meta);
+	(void)atomic_fetch_add(&meta->serial, 1);
 	entry = renew(meta, path, NULL, asked_ms);
 	if (entry != NULL) {
 		entry->fresh_until_ms = 0;
@@ -192,6 +194,19 @@ void meta_doubt(struct cache *cache, const char *path)
 	cache_listing_put(above);
 }
 
+/* What is asked for at present is not remembered. */
+static void outdate(struct meta *meta, const char *path)
+{
+	for (struct list *item = meta->questions.next; item != &meta->questions;
+	     item = item->next) {
+		struct question *question =
+		    CONTAINER_OF(item, struct question, place);
+
+		if (path_is_within(question->path, path))
+			question->outdated = true;
+	}
+}
+
 void meta_forget_below(struct cache *cache, const char *path)
 {
 	struct meta *meta = &cache->meta;
@@ -199,7 +214,7 @@ void meta_forget_below(struct cache *cache, const char *path)
 	struct list *item;
 
 	meta_enter(meta);
-	meta->upheaval_ms = cache_now_ms(cache) + 1;
+	outdate(meta, path);
 	item = meta->recent.next;
 	while (item != &meta->recent) {
 		struct meta_entry *entry =

@@ -2,21 +2,12 @@
 /* cache/note.c - see note.h. */
 #include "cache/note.h"
 
-#include "base/clock.h"
 #include "base/path.h"
 #include "cache/ask.h"
 #include "cache/core.h"
 #include "cache/listing.h"
 
 #include <string.h>
-
-static struct meta_look look_now(const struct cache *cache)
-{
-	return (struct meta_look){
-	    .asked_ms = cache_now_ms(cache),
-	    .wall_s = clock_wall_s(cache->config.clock),
-	};
-}
 
 void cache_file_version(
     const struct cache_file *file, struct fetch_version *out)
@@ -78,7 +69,7 @@ static void replace(struct cache *cache, const char *path,
 void cache_note_file(struct cache *cache, const char *path,
     const struct fetch_version *version, uint64_t was)
 {
-	struct meta_look look = look_now(cache);
+	struct meta_look look = meta_look_now(cache);
 	struct meta_attr attr = {.kind = CACHE_FILE};
 
 	if (version == NULL) {
@@ -95,7 +86,7 @@ void cache_note_file(struct cache *cache, const char *path,
 
 void cache_note_directory(struct cache *cache, const char *path)
 {
-	struct meta_look look = look_now(cache);
+	struct meta_look look = meta_look_now(cache);
 	struct listing_times times = ask_listing_times(cache, &look);
 	struct cache_listing *listing =
 	    listing_new(&cache->listing_room, 0, cache->seed);
@@ -108,6 +99,7 @@ void cache_note_directory(struct cache *cache, const char *path)
 	}
 	if (listing != NULL) {
 		listing_set_place(listing, was_place(path));
+		listing_set_whole(listing);
 		listing_show(listing);
 	}
 	meta_forget_below(cache, path);
@@ -147,7 +139,7 @@ static void directory_moved(
 static void file_moved(struct cache *cache, const char *from, const char *to,
     const struct meta_attr *attr)
 {
-	struct meta_look look = look_now(cache);
+	struct meta_look look = meta_look_now(cache);
 
 	if (attr->exact) {
 		was_move(&cache->written, was_key_of(from), was_key_of(to),

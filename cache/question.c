@@ -2,7 +2,6 @@
 /* cache/question.c - see question.h. */
 #include "cache/question.h"
 
-#include "base/clock.h"
 #include "base/path.h"
 #include "cache/core.h"
 #include "cache/listing.h"
@@ -82,8 +81,7 @@ static struct question *question_new(
 	question->cache = cache;
 	question->ident = *ident;
 	question->list = list;
-	question->look.asked_ms = cache_now_ms(cache);
-	question->look.wall_s = clock_wall_s(cache->config.clock);
+	question->look = meta_look_now(cache);
 	(void)memcpy(question->path, path, path_bytes);
 	if (list)
 		question->listing =

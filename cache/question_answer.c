@@ -92,6 +92,18 @@ static bool give_all(struct question *question, struct list *askers, int code,
 	return found;
 }
 
+/* Whether it tells of what was before we changed it. */
+static bool is_outdated(struct question *question)
+{
+	struct meta *meta = &question->cache->meta;
+	bool outdated;
+
+	meta_enter(meta);
+	outdated = question->outdated;
+	meta_leave(meta);
+	return outdated;
+}
+
 /* The answer is of what was there before we changed it. */
 static void ask_all_again(struct list *askers)
 {
@@ -123,7 +135,10 @@ void question_stat_answered(
 		code = 0;
 		attr = reach_attr();
 	}
-	if (code == 0 || (code == -ENOENT && is_absent_for_all(question))) {
+	if (is_outdated(question)) {
+		current = false;
+	} else if (code == 0 ||
+	    (code == -ENOENT && is_absent_for_all(question))) {
 		current = meta_store(cache, question->path,
 		    code == 0 ? &attr : NULL, made_up, &question->look);
 		attr.fresh_until_ms = meta_fresh_until(
@@ -158,7 +173,7 @@ void question_list_restart(void *arg)
 }
 
 /* Complete, or made up of the token's scopes, or a refusal. */
-static int seal(struct question *question, int code)
+static int seal(struct question *question, int code, bool *outdated)
 {
 	struct cache *cache = question->cache;
 	struct listing_times times = ask_listing_times(cache, &question->look);
@@ -181,7 +196,7 @@ static int seal(struct question *question, int code)
 		listing_lend(
 		    question->listing, question->look.asked_ms + META_LENT_MS);
 	if (code == 0)
-		meta_store_listing(
+		*outdated = !meta_store_listing(
 		    cache, question->path, question->listing, made_up);
 	return code;
 }
@@ -203,12 +218,17 @@ void question_list_done(void *arg, int code, const struct err *err)
 	struct question *question = arg;
 	struct list askers;
 	struct asker *asker;
+	bool outdated;
 
 	(void)err; /* fetch has logged it */
-	code = seal(question, code);
-	if (code == 0)
+	outdated = is_outdated(question);
+	if (!outdated)
+		code = seal(question, code, &outdated);
+	if (code == 0 && !outdated)
 		amend(question);
 	end_question(question, &askers);
+	if (outdated)
+		ask_all_again(&askers);
 	while ((asker = question_next_asker(&askers)) != NULL) {
 		if (question->given_up) {
 			ask_again(asker); /* who came too late */
@@ -227,7 +247,8 @@ void question_list_done(void *arg, int code, const struct err *err)
 		}
 		free(asker);
 	}
-	if (code == 0 && (!question->ahead || atomic_load(&question->wanted)))
+	if (code == 0 && !outdated &&
+	    (!question->ahead || atomic_load(&question->wanted)))
 		walk_enters(question->cache, &question->ident, question->path);
 	question_put(question);
 }

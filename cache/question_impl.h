@@ -8,8 +8,8 @@
 
 #include "base/attr.h"
 #include "base/ident.h"
-#include "base/path.h"
 #include "base/list.h"
+#include "base/path.h"
 #include "cache/meta.h"
 #include "cache/question.h"
 #include "fetch/fetch.h"
@@ -38,6 +38,9 @@ struct question {
 	uint32_t entries_max; /* more of them are not worth it */
 	bool given_up;
 	bool lend;
+
+	bool outdated; /* by what was changed here meanwhile: what it brings is
+	                  not remembered; under meta_lock */
 
 	struct meta_look look;
 	struct cache_listing *listing; /* being filled */

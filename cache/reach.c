@@ -82,6 +82,7 @@ struct listing_times ask_listing_times(
 	    .file_fresh_until_ms =
 	        meta_fresh_until(cache, &file, look->asked_ms),
 	    .wall_s = look->wall_s,
+	    .serial = look->serial,
 	};
 }
 

@@ -35,7 +35,7 @@ static bool ask_for(struct walk_plan *plan, const struct walk_place *place,
 		return true;
 	}
 	/* What was changed here is not fetched ahead. */
-	if (meta_is_changed(plan->cache, path, listing_asked_ms(listing)))
+	if (meta_is_changed(plan->cache, path, listing_serial(listing)))
 		return true;
 	listing_attr(listing, index, &attr);
 	/* What is not believed any more has to be looked up first. */
