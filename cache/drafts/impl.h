@@ -44,7 +44,8 @@
 
 enum {
 	DRAFTS_BUCKETS = 1024,
-	DRAFTS_THREADS = 4, /* that wait for the spool's disk */
+	DRAFTS_THREADS = 8, /* that wait for the spool's disk: an fsync is slow,
+	                       and others want to write meanwhile */
 	DRAFTS_SENDING_MAX =
 	    16, /* at once, of all files; of one user as many */
 	DRAFTS_AGAIN_FIRST_MS = 1000,     /* the first pause; doubled ... */
@@ -64,11 +65,20 @@ struct work {
 	struct list in;      /* the draft's queue, or that of the threads */
 	struct draft *draft; /* one reference */
 	/* On a work thread, without the lock. Ends with work_done(), at once or
-	 * later, on any thread. */
+	 * later, on any thread; on a work thread that is the last it does, since
+	 * the next work may be this thread's. */
 	void (*run)(struct work *work);
-	bool changes;   /* waits while the draft is being sent */
+	bool changes;   /* waits while the draft is not at rest (enum
+	                   draft_sending) */
 	bool unordered; /* reading, and the sender's own: at once */
 };
+
+/*
+ * A change runs only while the draft is at rest, and it stays at rest until
+ * that has ended: whoever wants it sent comes through the draft's queue
+ * (draft_send()) or is a work in it. So the sender has the entry to itself from
+ * DRAFT_QUEUED on.
+ */
 
 enum draft_sending {
 	DRAFT_AT_REST,
@@ -88,12 +98,13 @@ struct draft {
 	struct drafts *drafts;
 	struct list in;     /* the bucket of the table, while it has its path */
 	struct list turn;   /* in drafts.turns or drafts.again */
-	unsigned refs;      /* handles, work, the sender; the table's, while
-	                       it is unsent */
+	unsigned refs;      /* handles, work, the sender; the table's */
+	bool held;          /* by the table: it is unsent (draft_settle()) */
 	unsigned writers;   /* opens without draft_done() */
 	struct ident ident; /* whose; the last who wrote */
 	char *path;         /* the mount's */
 	uint64_t number;    /* cache_attr.version */
+	uint64_t was;       /* the cache's version that it began from; 0 */
 	struct base base;
 	struct spool_entry *entry; /* NULL before the first change */
 	uint64_t size_bytes;       /* as its writers see it */
@@ -102,8 +113,10 @@ struct draft {
 	int64_t mtime_s;
 	uint32_t mtime_ns;
 	bool created;      /* no server has had it under this name yet */
-	bool changed;      /* since it was sent last */
+	bool changed;      /* since it was sent last: from its opening on when
+	                      that creates it or cuts it to nothing */
 	bool blank;        /* created or cut to nothing, never written since */
+	bool kept;         /* the cache has been given these bytes */
 	bool gone;         /* unlinked or replaced: is never sent */
 	bool parted;       /* a conflict: it has its path no more */
 	struct list queue; /* of struct work, in order */
@@ -116,6 +129,9 @@ struct draft {
 	unsigned tries;
 	uint64_t again_ms;   /* when it is tried again; 0: not by itself */
 	uint64_t sent_bytes; /* of the sending that goes on */
+	struct work closing; /* sync.c: draft_done() */
+	bool closing_waits;  /* it is in the queue */
+	struct work ending;  /* draft.c: nobody has it any more */
 };
 
 struct worn_table;
@@ -132,7 +148,9 @@ struct drafts {
 	struct list ready GUARDED_BY(drafts_lock); /* of struct work */
 	pthread_t threads[DRAFTS_THREADS];
 	unsigned thread_count;
-	unsigned busy GUARDED_BY(drafts_lock);     /* works begun, not done */
+	unsigned idle GUARDED_BY(drafts_lock);     /* of the threads, asleep */
+	bool ended GUARDED_BY(drafts_lock);        /* the threads are to go */
+	unsigned busy GUARDED_BY(drafts_lock);     /* works added, not done */
 	struct list turns GUARDED_BY(drafts_lock); /* of struct draft */
 	struct list again GUARDED_BY(drafts_lock); /* of struct draft */
 	unsigned sending_count GUARDED_BY(drafts_lock);
@@ -161,11 +179,15 @@ int drafts_below(struct drafts *drafts, const char *path,
 
 /* ---- draft.c ---- */
 
-/* A new draft with one reference, in the table (with a reference of its own
- * from then on while it is unsent). `base` is taken on success.
- * NULL: out of memory. */
+/* A new draft with one reference, in the table: unchanged, of the base's size
+ * and time. Who makes it something else calls draft_settle(). `base` is taken
+ * on success. NULL: out of memory. */
 struct draft *draft_new(struct drafts *drafts, const struct ident *ident,
     const char *path, struct base *base) REQUIRES(drafts_lock);
+
+/* `changed`, `gone` or `parted` are others: the table holds what is unsent and
+ * has its path. May let go of a reference: have one. */
+void draft_settle(struct draft *draft) REQUIRES(drafts_lock);
 
 /* It has its path no more: nobody finds it. Its handles keep it. */
 void draft_part(struct draft *draft) REQUIRES(drafts_lock);
@@ -174,7 +196,9 @@ void draft_part(struct draft *draft) REQUIRES(drafts_lock);
 NODISCARD int draft_move(struct draft *draft, const char *path)
     REQUIRES(drafts_lock);
 
-/* References under the lock; the last one ends it later, without. */
+/* References under the lock. The last one ends it later, on a work thread:
+ * what was sent goes to the cache (cache_keep(), worn_take()) and out of the
+ * spool, so does what is `gone`; of what is unsent the entry is let go. */
 void draft_hold(struct draft *draft) REQUIRES(drafts_lock);
 void draft_let_go(struct draft *draft) REQUIRES(drafts_lock);
 
@@ -185,13 +209,22 @@ void draft_show(const struct draft *draft, struct draft_attr *out)
 /* ---- work.c ---- */
 
 NODISCARD int work_start(struct drafts *drafts, struct err *err);
+
+/* Wait until nothing is busy; what is added meanwhile counts. */
+void work_drain(struct drafts *drafts);
+
+/* End the threads; what comes later is done by work_drain(), on its thread. */
 void work_stop(struct drafts *drafts);
 
 /* Have it run when its turn comes: after what the draft has before it, and
  * one that changes not while it is being sent (send_give_way()). */
 void work_add(struct draft *draft, struct work *work);
 
-/* It has ended and been answered; frees nothing of it but the reference. */
+/* The same of unordered work, under the lock. */
+void work_add_now(struct draft *draft, struct work *work) REQUIRES(drafts_lock);
+
+/* It has ended and been answered; lets go of the draft, frees nothing. The
+ * work may be freed when this has returned, and not before. */
 void work_done(struct work *work);
 
 /* Those that wait for the end of a sending may go on. */
@@ -199,23 +232,42 @@ void work_resume(struct draft *draft) REQUIRES(drafts_lock);
 
 /* ---- change.c ---- */
 
-/* On a work thread, in the draft's turn: have an entry that is OPEN, made now
- * or opened again, for a change that follows. */
+/* On a work thread, in the draft's turn, at rest: have an entry that is OPEN,
+ * made now or opened again, for a change that follows. It is taken out of
+ * drafts.again then: whoever changes it closes it.
+ * @retval -ESTALE  it has parted from its path. */
 NODISCARD int draft_begin_change(struct draft *draft, struct err *err);
+
+/* ---- sync.c ---- */
+
+/* Behind what its queue has: finish what is OPEN, and want it sent. The waiter
+ * (may be NULL) hears how that ended, 0 of what is not unsent. For all but a
+ * work of the draft's own queue: again.c, tell.c, rename.c, adopt.c. Any
+ * thread, never waits. @retval -ENOMEM  the waiter was not taken. */
+NODISCARD int draft_send(struct draft *draft, struct waiter *waiter);
 
 /* ---- send.c ---- */
 
-/* It is to be sent, as its entry is now (finished: CLOSED or FAILED). `waiter`
- * may be NULL. Of what is not unsent the waiter hears 0. */
-void send_want(struct draft *draft, struct waiter *waiter)
+/* It is to be sent, as its entry is now (finished: CLOSED or FAILED), or is on
+ * its way already. To be called by a work of its queue; send_next() follows.
+ * @param waiter  NULL: nobody waits.
+ * @retval 1  the waiter will hear how it ends.
+ * @retval 0  it is not unsent (or gone); or a negative errno: -ECANCELED when
+ *            stopping, the conflict's when it has parted. The waiter was not
+ *            taken. */
+NODISCARD int send_want(struct draft *draft, struct waiter *waiter)
     REQUIRES(drafts_lock);
 
-/* A change waits: end a sending for which nobody waits. */
+/* A change waits: end a sending for which nobody waits, queued, filling or
+ * going on. Once it is at rest, work_resume(). Any thread, never waits. */
 void send_give_way(struct draft *draft);
 
-/* Begin as many as there is room for; to be called without the lock whenever
- * there may be. */
+/* Begin as many as there is room for; on a work thread (it asks the spool),
+ * without the lock, whenever there may be. */
 void send_next(struct drafts *drafts);
+
+/* drafts_stop(): whoever waits in turns hears -ECANCELED; no more begin. */
+void send_stop(struct drafts *drafts);
 
 /* Bring what is missing of its base, on a work thread and on; `done` is called
  * once, on any thread. */
@@ -237,13 +289,19 @@ void again_tick(struct drafts *drafts, uint64_t now_ms);
 /* Of what earlier mounts left of this source: drafts of what is to be sent. */
 NODISCARD int adopt_all(struct drafts *drafts, struct err *err);
 
+/* ---- tell.c ---- */
+
+/* drafts_stop(): whoever waits for all hears -ECANCELED. */
+void flushes_stop(struct drafts *drafts);
+
 /* ---- worn.c ---- */
 
 struct worn_table *worn_new(void);
 void worn_free(struct worn_table *worn);
 
-/* A draft was sent: its mode and time are known for the version that the
- * server has now (cache_attr.version `number`). */
+/* A draft was sent and ends: its mode and time are known for the version that
+ * the server has now, of which `number` is cache_attr.was (or .version).
+ * Called under drafts_lock, as it leaves the table. */
 void worn_take(struct drafts *drafts, const char *path, uint64_t number,
     const struct draft_attr *attr);
 void worn_move(struct drafts *drafts, const char *from, const char *to);
