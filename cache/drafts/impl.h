@@ -54,10 +54,13 @@ enum {
 
 /* What a draft began from, or what we made of it since. */
 struct base {
-	bool known;  /* false: no token may look */
+	bool known;  /* false: no token may look; an entry of the spool says so
+	                with size 0, mtime -1 and no ETag */
 	bool exists; /* false: there was no such file */
 	struct fetch_version version;
-	struct cache_file *file; /* its bytes; NULL: none are wanted */
+	struct cache_file *file; /* its bytes; NULL: none are wanted, or not
+	                            opened yet (draft_open_base()). Once it
+	                            is set it stays: reads go on */
 };
 
 /* A question about a draft that may wait for the disk. */
@@ -106,7 +109,8 @@ struct draft {
 	uint64_t number;    /* cache_attr.version */
 	uint64_t was;       /* the cache's version that it began from; 0 */
 	struct base base;
-	struct spool_entry *entry; /* NULL before the first change */
+	struct spool_entry *entry; /* NULL before the first change; then the
+	                              same to the draft's end */
 	uint64_t size_bytes;       /* as its writers see it */
 	uint32_t mode;             /* 0: not set */
 	bool has_mtime;            /* set by hand; else of the last write */
@@ -137,8 +141,10 @@ struct draft {
 struct worn_table;
 
 struct drafts {
-	struct drafts_config config; /* its texts are ours */
-	uint64_t seed;               /* random: numbers of drafts */
+	struct drafts_config config; /* its texts are the two below */
+	char *origin;
+	char *source_path;
+	uint64_t seed; /* random: numbers of drafts */
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;  /* work threads: there is some, or the end */
 	pthread_cond_t quiet; /* drafts_stop(): a sending or a work ended */
@@ -167,6 +173,10 @@ void drafts_lock_leave(struct drafts *drafts) RELEASES(drafts_lock);
 /* The server's path of a mount's path. @retval -ENAMETOOLONG */
 NODISCARD int drafts_server_path(
     const struct drafts *drafts, char out[PATH_BYTES_MAX], const char *path);
+
+/* Where drafts of a path are. */
+struct list *drafts_bucket(struct drafts *drafts, const char *path)
+    REQUIRES(drafts_lock);
 
 /* The draft that has this path for `uid` (any, unless the mount is shared). */
 struct draft *drafts_at(struct drafts *drafts, uid_t uid, const char *path)
@@ -220,15 +230,32 @@ void work_stop(struct drafts *drafts);
  * one that changes not while it is being sent (send_give_way()). */
 void work_add(struct draft *draft, struct work *work);
 
-/* The same of unordered work, under the lock. */
-void work_add_now(struct draft *draft, struct work *work) REQUIRES(drafts_lock);
+/* The same of a work that is no change, under the lock. */
+void work_add_quietly(struct draft *draft, struct work *work)
+    REQUIRES(drafts_lock);
+
+/* Have one that runs, and is not done, run once more. */
+void work_again(struct work *work);
 
 /* It has ended and been answered; lets go of the draft, frees nothing. The
  * work may be freed when this has returned, and not before. */
 void work_done(struct work *work);
 
-/* Those that wait for the end of a sending may go on. */
+/* draft.c: the work of a draft that somebody has again, and of one that is no
+ * more. */
+void work_end(struct draft *draft, struct work *work) REQUIRES(drafts_lock);
+void work_end_last(struct drafts *drafts) REQUIRES(drafts_lock);
+
+/* A sending has ended, or been given up: those that wait for it may go on. */
 void work_resume(struct draft *draft) REQUIRES(drafts_lock);
+
+/* ---- open.c ---- */
+
+/* Have base.file: 0 when it is there, of the version that the draft began
+ * from; -ESTALE when the server has another. As `draft`'s own user; `done` is
+ * called once, on any thread. The caller has a reference until then. */
+void draft_open_base(
+    struct draft *draft, void (*done)(void *arg, int code), void *arg);
 
 /* ---- change.c ---- */
 

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/drafts/open.c - from a path to a draft: what it begins from.
+ *
+ * What may be read is opened (cache_open()), since the parts that nobody
+ * writes come from there. What is cut to nothing, or has to be new, is only
+ * looked up.
+ */
+#include "base/clock.h"
+#include "cache/drafts/impl.h"
+#include "cache/note.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct opening {
+	struct drafts *drafts;
+	struct ident ident;
+	unsigned how;
+	uint32_t mode;
+	int may_create; /* 0, or why not */
+	int may_modify;
+	bool refused; /* its bytes may not be had: is it there? */
+	drafts_open_fn answer;
+	void *arg;
+	struct draft *draft; /* while it is cut */
+	char path[];
+};
+
+static void begin(struct opening *opening);
+static void look(struct opening *opening);
+
+static void fail(struct opening *opening, int code)
+{
+	opening->answer(opening->arg, code, NULL, NULL);
+	free(opening);
+}
+
+/* It is open. */
+static void succeed(struct opening *opening, struct draft *draft)
+{
+	struct draft_attr attr;
+
+	draft_attr(draft, &attr);
+	opening->answer(opening->arg, 0, draft, &attr);
+	free(opening);
+}
+
+/* ---- one that is there already ---- */
+
+static void cut(void *arg, int code)
+{
+	struct opening *opening = arg;
+	struct draft *draft = opening->draft;
+
+	if (code == 0) {
+		succeed(opening, draft);
+		return;
+	}
+	draft_done(draft, &opening->ident);
+	draft_put(draft);
+	fail(opening, code);
+}
+
+/* @return whether there was one, and `opening` is taken care of. */
+static bool join(struct opening *opening)
+{
+	struct drafts *drafts = opening->drafts;
+	struct draft *draft;
+	bool to_cut = false;
+	int code = 0;
+
+	drafts_lock_enter(drafts);
+	draft = drafts_at(drafts, opening->ident.uid, opening->path);
+	if (draft != NULL) {
+		code =
+		    draft->created ? opening->may_create : opening->may_modify;
+		if ((opening->how & DRAFTS_OPEN_EXCLUSIVE) != 0)
+			code = -EEXIST;
+	}
+	if (draft != NULL && code == 0) {
+		draft_hold(draft);
+		draft->writers++;
+		draft->ident = opening->ident;
+		to_cut = (opening->how & DRAFTS_OPEN_TRUNCATE) != 0 &&
+		    (draft->size_bytes > 0 || draft->running != NULL ||
+		        !list_is_empty(&draft->queue));
+	}
+	drafts_lock_leave(drafts);
+	if (draft == NULL)
+		return false;
+	opening->draft = draft;
+	if (code < 0)
+		fail(opening, code);
+	else if (to_cut)
+		draft_truncate(draft, 0, cut, opening);
+	else
+		succeed(opening, draft);
+	return true;
+}
+
+/* ---- a new one ---- */
+
+/* What is to become of a base. */
+static void fill_in(struct draft *draft, const struct opening *opening)
+    REQUIRES(drafts_lock);
+static void fill_in(struct draft *draft, const struct opening *opening)
+{
+	const struct base *base = &draft->base;
+
+	draft->writers = 1;
+	draft->created = !base->exists;
+	if (draft->created)
+		draft->mode = opening->mode;
+	/* Of what nobody may look at it is not known whether it is empty. */
+	if (base->exists &&
+	    ((opening->how & DRAFTS_OPEN_TRUNCATE) == 0 ||
+	        (base->known && base->version.size_bytes == 0)))
+		return;
+	draft->blank = true;
+	draft->changed = true;
+	draft->size_bytes = 0;
+	draft->mtime_s = (int64_t)clock_wall_s(draft->drafts->config.clock);
+	draft_settle(draft);
+}
+
+/* `base` is taken. */
+static void make(struct opening *opening, struct base *base, uint64_t was)
+{
+	struct drafts *drafts = opening->drafts;
+	int code = base->exists ? opening->may_modify : opening->may_create;
+	struct draft *draft = NULL;
+	bool met = false;
+
+	if (code == 0) {
+		drafts_lock_enter(drafts);
+		met = drafts_at(drafts, opening->ident.uid, opening->path) !=
+		    NULL;
+		if (!met)
+			draft = draft_new(
+			    drafts, &opening->ident, opening->path, base);
+		if (draft != NULL) {
+			draft->was = was;
+			fill_in(draft, opening);
+		}
+		drafts_lock_leave(drafts);
+	}
+	if (draft != NULL) {
+		succeed(opening, draft);
+		return;
+	}
+	if (base->file != NULL)
+		cache_close(base->file);
+	if (!met)
+		fail(opening, code < 0 ? code : -ENOMEM);
+	else if (!join(opening))
+		begin(opening);
+}
+
+/* There is none. */
+static void make_new(struct opening *opening)
+{
+	struct base base = {.known = true};
+
+	if ((opening->how & DRAFTS_OPEN_CREATE) == 0)
+		fail(opening, -ENOENT);
+	else
+		make(opening, &base, 0);
+}
+
+/* No token may look. Whoever creates means a new one; who opens what must be
+ * there already, and cuts it, means that, whatever it is. */
+static void make_blindly(struct opening *opening)
+{
+	struct base base = {
+	    .exists = (opening->how & DRAFTS_OPEN_CREATE) == 0,
+	    .version = {.mtime_s = -1},
+	};
+
+	if (base.exists && (opening->how & DRAFTS_OPEN_TRUNCATE) == 0)
+		fail(opening, -EACCES);
+	else
+		make(opening, &base, 0);
+}
+
+static void opened(
+    void *arg, int code, struct cache_file *file, const struct cache_attr *attr)
+{
+	struct opening *opening = arg;
+	struct base base = {.known = true, .exists = true, .file = file};
+
+	if (code == -ENOENT) {
+		make_new(opening);
+	} else if (code == -EACCES && !opening->refused) {
+		opening->refused = true;
+		look(opening);
+	} else if (code < 0) {
+		fail(opening, code);
+	} else {
+		cache_file_version(file, &base.version);
+		make(opening, &base, attr->version);
+	}
+}
+
+static void looked(void *arg, int code, const struct cache_attr *attr)
+{
+	struct opening *opening = arg;
+	struct base base = {.known = true, .exists = true};
+
+	if (code == -ENOENT) {
+		make_new(opening);
+	} else if (code == -EACCES) {
+		make_blindly(opening);
+	} else if (code < 0) {
+		fail(opening, code);
+	} else if ((opening->how & DRAFTS_OPEN_EXCLUSIVE) != 0) {
+		fail(opening, -EEXIST);
+	} else if (attr->kind != CACHE_FILE) {
+		fail(opening, -EISDIR);
+	} else if ((opening->how & DRAFTS_OPEN_TRUNCATE) == 0) {
+		fail(opening, -EACCES); /* opened() was told so */
+	} else if (cache_path_version(opening->drafts->config.cache,
+	               opening->path, &base.version)) {
+		make(opening, &base, attr->version);
+	} else if (!opening->refused) {
+		/* Forgotten again already: have it held. */
+		opening->refused = true;
+		cache_open(opening->drafts->config.cache, &opening->ident,
+		    opening->path, opened, opening);
+	} else {
+		fail(opening, -EACCES);
+	}
+}
+
+static void look(struct opening *opening)
+{
+	cache_lookup(opening->drafts->config.cache, &opening->ident,
+	    opening->path, looked, opening);
+}
+
+static void begin(struct opening *opening)
+{
+	if ((opening->how & (DRAFTS_OPEN_TRUNCATE | DRAFTS_OPEN_EXCLUSIVE)) !=
+	    0)
+		look(opening);
+	else
+		cache_open(opening->drafts->config.cache, &opening->ident,
+		    opening->path, opened, opening);
+}
+
+/* What the token tells. @return 0, or why it can be neither of what is asked */
+static int may(struct opening *opening)
+{
+	const struct drafts_config *config = &opening->drafts->config;
+	char path[PATH_BYTES_MAX];
+	int code = drafts_server_path(opening->drafts, path, opening->path);
+
+	if (code < 0 || config->may == NULL)
+		return code;
+	opening->may_modify =
+	    config->may(config->arg, &opening->ident, path, DRAFTS_MODIFY);
+	opening->may_create =
+	    config->may(config->arg, &opening->ident, path, DRAFTS_CREATE);
+	if ((opening->how & DRAFTS_OPEN_CREATE) != 0 &&
+	    opening->may_create == 0)
+		return 0;
+	return opening->may_modify;
+}
+
+void drafts_open(struct drafts *drafts, const struct drafts_ask *ask,
+    drafts_open_fn answer, void *arg)
+{
+	size_t path_bytes = strlen(ask->path) + 1;
+	struct opening *opening = calloc(1, sizeof(*opening) + path_bytes);
+	int code;
+
+	if (opening == NULL) {
+		answer(arg, -ENOMEM, NULL, NULL);
+		return;
+	}
+	opening->drafts = drafts;
+	opening->ident = *ask->ident;
+	opening->how = ask->how;
+	opening->mode = ask->mode;
+	opening->answer = answer;
+	opening->arg = arg;
+	(void)memcpy(opening->path, ask->path, path_bytes);
+	if ((opening->how & DRAFTS_OPEN_CREATE) == 0)
+		opening->how &= ~(unsigned)DRAFTS_OPEN_EXCLUSIVE;
+	code = may(opening);
+	if (code < 0)
+		fail(opening, code);
+	else if (!join(opening))
+		begin(opening);
+}
+
+/* ---- bytes of a base that nobody has opened yet ---- */
+
+struct basing {
+	struct draft *draft; /* the caller's reference */
+	void (*done)(void *arg, int code);
+	void *arg;
+};
+
+static void has_base(
+    void *arg, int code, struct cache_file *file, const struct cache_attr *attr)
+{
+	struct basing *basing = arg;
+	struct draft *draft = basing->draft;
+	struct fetch_version version;
+
+	(void)attr;
+	if (code == -ENOENT || code == -EISDIR)
+		code = -ESTALE;
+	if (code == 0) {
+		cache_file_version(file, &version);
+		drafts_lock_enter(draft->drafts);
+		if (!fetch_version_equal(&version, &draft->base.version))
+			code = -ESTALE;
+		else if (draft->base.file == NULL)
+			draft->base.file = STEAL(file);
+		drafts_lock_leave(draft->drafts);
+	}
+	if (file != NULL)
+		cache_close(file);
+	basing->done(basing->arg, code);
+	free(basing);
+}
+
+void draft_open_base(
+    struct draft *draft, void (*done)(void *arg, int code), void *arg)
+{
+	struct basing *basing = malloc(sizeof(*basing));
+	char path[PATH_BYTES_MAX];
+	struct ident ident;
+	bool there;
+	bool known;
+
+	drafts_lock_enter(draft->drafts);
+	there = draft->base.file != NULL;
+	known = draft->base.known && draft->base.exists;
+	ident = draft->ident;
+	(void)snprintf(path, sizeof(path), "%s", draft->path);
+	drafts_lock_leave(draft->drafts);
+	if (there || !known || basing == NULL) {
+		free(basing);
+		done(arg, there ? 0 : known ? -ENOMEM : -ESTALE);
+		return;
+	}
+	*basing = (struct basing){.draft = draft, .done = done, .arg = arg};
+	cache_open(draft->drafts->config.cache, &ident, path, has_base, basing);
+}

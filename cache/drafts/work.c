@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/drafts/work.c - threads that wait for the spool's disk, and the queue
+ * of each draft: what changes a file is done in the order in which it came.
+ *
+ * A work is in one of three places: the queue of its draft, the list of what
+ * is ready, or a thread's (`running` of its draft, when it is ordered).
+ */
+#include "cache/drafts/impl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+
+/* The mount whose work thread this is: it looks for more by itself when it is
+ * through, so nobody has to be woken for what it makes ready as its last. */
+static _Thread_local const struct drafts *works_for;
+
+static struct work *work_of(struct list *in)
+{
+	return CONTAINER_OF(in, struct work, in);
+}
+
+/* Somebody is to look at what is ready. */
+static void wake(struct drafts *drafts) REQUIRES(drafts_lock);
+static void wake(struct drafts *drafts)
+{
+	if (drafts->idle > 0)
+		(void)pthread_cond_signal(&drafts->wake);
+}
+
+/* Make the first of a queue ready if it may run. */
+enum turn {
+	TURN_NONE,  /* nothing was made ready */
+	TURN_READY, /* it was */
+	TURN_WAITS, /* a change waits for the end of a sending */
+};
+
+static enum turn take_turn(struct draft *draft) REQUIRES(drafts_lock);
+static enum turn take_turn(struct draft *draft)
+{
+	struct work *work;
+
+	if (draft->running != NULL || list_is_empty(&draft->queue))
+		return TURN_NONE;
+	work = work_of(draft->queue.next);
+	if (work->changes && draft->sending != DRAFT_AT_REST)
+		return TURN_WAITS;
+	list_remove(&work->in);
+	draft->running = work;
+	list_push(&draft->drafts->ready, &work->in);
+	return TURN_READY;
+}
+
+/* Put it where it belongs. */
+static enum turn enqueue(struct draft *draft, struct work *work)
+    REQUIRES(drafts_lock);
+static enum turn enqueue(struct draft *draft, struct work *work)
+{
+	draft_hold(draft);
+	work->draft = draft;
+	draft->drafts->busy++;
+	list_init(&work->in);
+	if (work->unordered) {
+		list_push(&draft->drafts->ready, &work->in);
+		return TURN_READY;
+	}
+	list_push(&draft->queue, &work->in);
+	return take_turn(draft);
+}
+
+void work_add(struct draft *draft, struct work *work)
+{
+	struct drafts *drafts = draft->drafts;
+	enum turn turn;
+
+	drafts_lock_enter(drafts);
+	draft_hold(draft); /* it may be through before we are */
+	turn = enqueue(draft, work);
+	if (turn == TURN_READY)
+		wake(drafts);
+	drafts_lock_leave(drafts);
+	if (turn == TURN_WAITS)
+		send_give_way(draft);
+	draft_put(draft);
+}
+
+void work_add_quietly(struct draft *draft, struct work *work)
+{
+	assert(!work->changes);
+	/* A change that stands before it has made itself heard. */
+	if (enqueue(draft, work) == TURN_READY)
+		wake(draft->drafts);
+}
+
+void work_again(struct work *work)
+{
+	struct drafts *drafts = work->draft->drafts;
+
+	drafts_lock_enter(drafts);
+	list_push(&drafts->ready, &work->in);
+	wake(drafts);
+	drafts_lock_leave(drafts);
+}
+
+void work_end_last(struct drafts *drafts)
+{
+	assert(drafts->busy > 0);
+	if (--drafts->busy == 0)
+		(void)pthread_cond_broadcast(&drafts->quiet);
+}
+
+/* One is through. @return what has become of the next */
+static enum turn end(struct draft *draft, struct work *work)
+    REQUIRES(drafts_lock);
+static enum turn end(struct draft *draft, struct work *work)
+{
+	struct drafts *drafts = draft->drafts;
+	enum turn turn = TURN_NONE;
+
+	if (!work->unordered) {
+		assert(draft->running == work);
+		draft->running = NULL;
+		turn = take_turn(draft);
+	}
+	if (turn == TURN_READY && works_for != drafts)
+		wake(drafts);
+	work_end_last(drafts);
+	return turn;
+}
+
+void work_end(struct draft *draft, struct work *work)
+{
+	/* It is at rest, so nobody has to give way. */
+	(void)end(draft, work);
+}
+
+void work_done(struct work *work)
+{
+	struct draft *draft = work->draft;
+	struct drafts *drafts = draft->drafts;
+	enum turn turn;
+
+	drafts_lock_enter(drafts);
+	turn = end(draft, work);
+	if (turn != TURN_WAITS)
+		draft_let_go(draft);
+	drafts_lock_leave(drafts);
+	if (turn == TURN_WAITS) {
+		send_give_way(draft);
+		draft_put(draft);
+	}
+}
+
+void work_resume(struct draft *draft)
+{
+	if (take_turn(draft) == TURN_READY)
+		wake(draft->drafts);
+	if (draft->drafts->busy == 0)
+		(void)pthread_cond_broadcast(&draft->drafts->quiet);
+}
+
+/* Do one of what is ready. @return false: there was none */
+static bool do_one(struct drafts *drafts) REQUIRES(drafts_lock);
+static bool do_one(struct drafts *drafts) UNCHECKED
+{
+	struct list *first = list_pop(&drafts->ready);
+
+	if (first == NULL)
+		return false;
+	drafts_lock_leave(drafts);
+	work_of(first)->run(work_of(first));
+	drafts_lock_enter(drafts);
+	return true;
+}
+
+static void *serve(void *arg) UNCHECKED
+{
+	struct drafts *drafts = arg;
+
+	works_for = drafts;
+	drafts_lock_enter(drafts);
+	for (;;) {
+		if (do_one(drafts))
+			continue;
+		if (drafts->ended)
+			break;
+		drafts->idle++;
+		(void)pthread_cond_wait(&drafts->wake, &drafts->mutex);
+		drafts->idle--;
+	}
+	drafts_lock_leave(drafts);
+	return NULL;
+}
+
+int work_start(struct drafts *drafts, struct err *err)
+{
+	sigset_t all;
+	sigset_t old;
+	int code = 0;
+
+	/* Signals are for the main thread. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (code == 0 && drafts->thread_count < DRAFTS_THREADS) {
+		pthread_t *thread = &drafts->threads[drafts->thread_count];
+
+		code = pthread_create(thread, NULL, serve, drafts);
+		if (code == 0) {
+			drafts->thread_count++;
+			(void)pthread_setname_np(*thread, "drafts");
+		}
+	}
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return code == 0 ? 0
+	                 : err_set(err, -code, "threads of what is written: %s",
+	                       err_message(code));
+}
+
+void work_drain(struct drafts *drafts) UNCHECKED
+{
+	drafts_lock_enter(drafts);
+	while (drafts->busy > 0 || drafts->sending_count > 0) {
+		if (drafts->thread_count == 0 && do_one(drafts))
+			continue;
+		if (drafts->busy > 0 || drafts->sending_count > 0)
+			(void)pthread_cond_wait(&drafts->quiet, &drafts->mutex);
+	}
+	drafts_lock_leave(drafts);
+}
+
+void work_stop(struct drafts *drafts)
+{
+	drafts_lock_enter(drafts);
+	drafts->ended = true;
+	(void)pthread_cond_broadcast(&drafts->wake);
+	drafts_lock_leave(drafts);
+	for (unsigned i = 0; i < drafts->thread_count; i++)
+		(void)pthread_join(drafts->threads[i], NULL);
+	drafts->thread_count = 0;
+}
