@@ -144,6 +144,9 @@ static void run_question(struct work *work)
 		if (code == 0)
 			code = want(draft, &question->ident,
 			    through ? &question->waiter : NULL);
+		/* The spool has it, the next mount sends it. */
+		if (code == -ECANCELED && !through)
+			code = 0;
 	}
 	if (!through || code <= 0) {
 		question->answer(question->arg, code < 0 ? code : 0);
