@@ -256,8 +256,9 @@ enum spool_promise {
 };
 
 /**
- * OPEN, FAILED, CONFLICT, ASIDE -> CLOSED: it is to be sent, as it is now.
- * A CLOSED one may be promised more.
+ * OPEN, SENDING, FAILED, CONFLICT, ASIDE -> CLOSED: it is to be sent, as it is
+ * now. A CLOSED one may be promised more; of a SENDING one the sending was
+ * given up.
  *
  * With SPOOL_TO_KILL it is put ASIDE should the machine go down before it was
  * flushed.

@@ -31,7 +31,7 @@ int spool_finish(
 
 	spool_work_enter(entry);
 	state = spool_attr(entry).state;
-	if (state == SPOOL_SENDING || state == SPOOL_SENT)
+	if (state == SPOOL_SENT)
 		code = entry_fail(entry, err, -EBADF, "closed");
 	else if (promise == SPOOL_TO_POWER)
 		code = entry_settle(entry, SPOOL_CLOSED, 0, NULL, err);

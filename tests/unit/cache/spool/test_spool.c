@@ -223,6 +223,15 @@ static void the_road_of_an_entry_is_kept(void **state)
 	assert_int_equal(spool_sending(entry, NULL, &again, &err), 0);
 	assert_int_equal(spool_sent(entry, changes, &sent, &err), 0);
 	assert_int_equal(spool_attr(entry).state, SPOOL_SENDING);
+	/* Given up, as if it had never begun; and begun again. */
+	assert_int_equal(spool_finish(entry, SPOOL_TO_KILL, &err), 0);
+	assert_int_equal(spool_attr(entry).state, SPOOL_CLOSED);
+	assert_int_equal(spool_sending(entry, NULL, &changes, &err), 0);
+	assert_int_equal(spool_finish(entry, SPOOL_TO_POWER, &err), 0);
+	assert_int_equal(spool_attr(entry).state, SPOOL_CLOSED);
+	assert_int_equal(spool_sent(entry, changes, &sent, &err), 0);
+	assert_int_equal(spool_attr(entry).state, SPOOL_CLOSED);
+	assert_int_equal(spool_sending(entry, NULL, &changes, &err), 0);
 	/* Refused. */
 	assert_int_equal(spool_stop(entry, SPOOL_FAILED, -EACCES,
 	                     "the server says no", &err),
