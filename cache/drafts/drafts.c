@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cache/drafts/impl.h"
+#include "cache/drafts/send.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -122,7 +123,6 @@ static struct drafts *make(const struct drafts_config *config) UNCHECKED
 	for (unsigned i = 0; i < DRAFTS_BUCKETS; i++)
 		list_init(&drafts->buckets[i]);
 	list_init(&drafts->ready);
-	list_init(&drafts->turns);
 	list_init(&drafts->again);
 	list_init(&drafts->flushes);
 	clock_random(&drafts->seed, sizeof(drafts->seed));
@@ -130,8 +130,9 @@ static struct drafts *make(const struct drafts_config *config) UNCHECKED
 	drafts->origin = strdup(config->origin);
 	drafts->source_path = strdup(config->source_path);
 	drafts->worn = worn_new();
+	drafts->sender = sender_new();
 	if (drafts->origin == NULL || drafts->source_path == NULL ||
-	    drafts->worn == NULL) {
+	    drafts->worn == NULL || drafts->sender == NULL) {
 		drafts_free(drafts);
 		return NULL;
 	}
@@ -235,6 +236,7 @@ void drafts_free(struct drafts *drafts)
 	(void)drafts_below(drafts, "/", let_go, NULL);
 	drafts_lock_leave(drafts);
 	work_drain(drafts);
+	sender_free(drafts->sender);
 	worn_free(drafts->worn);
 	free(drafts->origin);
 	free(drafts->source_path);

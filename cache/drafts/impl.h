@@ -11,9 +11,12 @@
  *   change.c      write, truncate, set: done one after the other
  *   read.c        pieces of the spool and of the base, as one answer
  *   sync.c        fsync, close, RELEASE: what has to be sent, and when
- *   send.c        the queue to the server: who is next, what it said
- *   send_bytes.c  a draft's bytes as the server gets them; its base brought
+ *   send.c        the queue to the server: who is next
+ *   flight.c      one try to send one draft, step by step
+ *   send_bytes.c  what is missing of its base is brought
+ *   land.c        what the server said, and what follows
  *   again.c       what failed: pauses, and trying again
+ *   leftover.c    temporary names that stay on the server
  *   adopt.c       what earlier mounts left
  *   names.c, rename.c   mkdir, rmdir, unlink, rename
  *   list.c        listings with drafts in them
@@ -100,7 +103,7 @@ struct waiter {
 struct draft {
 	struct drafts *drafts;
 	struct list in;     /* the bucket of the table, while it has its path */
-	struct list turn;   /* in drafts.turns or drafts.again */
+	struct list turn;   /* in one of the sender's turns or drafts.again */
 	unsigned refs;      /* handles, work, the sender; the table's */
 	bool held;          /* by the table: it is unsent (draft_settle()) */
 	unsigned writers;   /* opens without draft_done() */
@@ -126,11 +129,13 @@ struct draft {
 	struct list queue; /* of struct work, in order */
 	struct work *running; /* one of them is on a thread */
 	enum draft_sending sending;
-	uint64_t call;       /* of fetch_publish(), to cancel it; 0: none */
-	bool giving_way;     /* it was cancelled for a change */
-	struct list waiters; /* of struct waiter */
-	int code;            /* of the last try */
+	struct flight *flight; /* FILLING, SENDING */
+	uint64_t call;         /* of fetch_publish(), to cancel it; 0: none */
+	bool giving_way;       /* it was cancelled for a change */
+	struct list waiters;   /* of struct waiter */
+	int code;              /* of the last try */
 	unsigned tries;
+	uint64_t failed_at;  /* sender.failures of the last; 0 */
 	uint64_t again_ms;   /* when it is tried again; 0: not by itself */
 	uint64_t sent_bytes; /* of the sending that goes on */
 	struct work closing; /* sync.c: draft_done() */
@@ -139,6 +144,8 @@ struct draft {
 };
 
 struct worn_table;
+struct flight;
+struct sender;
 
 struct drafts {
 	struct drafts_config config; /* its texts are the two below */
@@ -157,7 +164,7 @@ struct drafts {
 	unsigned idle GUARDED_BY(drafts_lock);     /* of the threads, asleep */
 	bool ended GUARDED_BY(drafts_lock);        /* the threads are to go */
 	unsigned busy GUARDED_BY(drafts_lock);     /* works added, not done */
-	struct list turns GUARDED_BY(drafts_lock); /* of struct draft */
+	struct sender *sender;                     /* send.h */
 	struct list again GUARDED_BY(drafts_lock); /* of struct draft */
 	unsigned sending_count GUARDED_BY(drafts_lock);
 	uint64_t conflicts GUARDED_BY(drafts_lock);
@@ -237,12 +244,16 @@ void work_add_quietly(struct draft *draft, struct work *work)
 /* Have one that runs, and is not done, run once more. */
 void work_again(struct work *work);
 
+/* The same of a work of no draft, which may wait for the disk as well. It ends
+ * with work_end_last(). */
+void work_chore(struct drafts *drafts, struct work *work) REQUIRES(drafts_lock);
+
 /* It has ended and been answered; lets go of the draft, frees nothing. The
  * work may be freed when this has returned, and not before. */
 void work_done(struct work *work);
 
 /* draft.c: the work of a draft that somebody has again, and of one that is no
- * more. */
+ * more, or has never been. */
 void work_end(struct draft *draft, struct work *work) REQUIRES(drafts_lock);
 void work_end_last(struct drafts *drafts) REQUIRES(drafts_lock);
 
@@ -289,25 +300,30 @@ NODISCARD int send_want(struct draft *draft, struct waiter *waiter)
  * going on. Once it is at rest, work_resume(). Any thread, never waits. */
 void send_give_way(struct draft *draft);
 
-/* Begin as many as there is room for; on a work thread (it asks the spool),
- * without the lock, whenever there may be. */
+/* Begin as many as there is room for; without the lock, whenever there may be.
+ * Any thread, never waits. */
 void send_next(struct drafts *drafts);
 
 /* drafts_stop(): whoever waits in turns hears -ECANCELED; no more begin. */
 void send_stop(struct drafts *drafts);
 
-/* Bring what is missing of its base, on a work thread and on; `done` is called
- * once, on any thread. */
-void send_fill(
-    struct draft *draft, void (*done)(struct draft *draft, int code));
+/* Bring what is missing of its base, on work threads; `done` is called once,
+ * on any thread, and must not wait. The caller has a reference until then. */
+void send_fill(struct draft *draft,
+    void (*done)(struct draft *draft, int code, const struct err *err));
 
-/* What becomes of a draft whose sending ended so: on a work thread. */
+/* What becomes of a draft that could not be sent, or not be finished, and is
+ * not on its way (any more): on a work thread. */
 void send_failed(struct draft *draft, int code, const struct err *err);
 
 /* ---- again.c ---- */
 
-/* It has failed: in which time it is tried again, 0: not by itself. */
+/* It has failed, so many times before: in which time it is tried again, 0: not
+ * by itself. */
 uint32_t again_after_ms(unsigned tries, int code);
+
+/* It is to be tried as soon as there is memory for that. */
+void again_soon(struct draft *draft);
 
 void again_tick(struct drafts *drafts, uint64_t now_ms);
 

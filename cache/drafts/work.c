@@ -93,6 +93,14 @@ void work_add_quietly(struct draft *draft, struct work *work)
 		wake(draft->drafts);
 }
 
+void work_chore(struct drafts *drafts, struct work *work)
+{
+	work->draft = NULL;
+	drafts->busy++;
+	list_push(&drafts->ready, &work->in);
+	wake(drafts);
+}
+
 void work_again(struct work *work)
 {
 	struct drafts *drafts = work->draft->drafts;

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/drafts/flight.c - one try to send one draft, step by step (send.h).
+ *
+ * From DRAFT_QUEUED on nobody else changes the entry. The path and whose it
+ * is are those of the moment when fetch gets it: unsent drafts that no server
+ * has may be renamed until then.
+ */
+#include "cache/drafts/send.h"
+#include "cache/note.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void run(struct work *work)
+{
+	struct flight *flight = CONTAINER_OF(work, struct flight, work);
+
+	flight->step(flight);
+}
+
+void flight_go(struct flight *flight, void (*step)(struct flight *flight))
+{
+	flight->step = step;
+	work_again(&flight->work);
+}
+
+/* It ends like this, from a step or from an answer. */
+static void fail(struct flight *flight, int code, const struct err *err)
+{
+	flight->code = code;
+	flight->err = *err;
+	flight_go(flight, flight_land);
+}
+
+/* Whether it is not to go on: with -ECANCELED for whoever waits to change it,
+ * and nothing but that for what is to be sent no more. */
+static bool is_given_up(struct flight *flight) REQUIRES(drafts_lock);
+static bool is_given_up(struct flight *flight)
+{
+	const struct draft *draft = flight->draft;
+
+	if (!draft->giving_way && !draft->gone && !draft->drafts->stopping)
+		return false;
+	flight->code = err_set(&flight->err, -ECANCELED,
+	    draft->drafts->stopping ? "unmounting"
+	                            : "it is changed, or removed");
+	return true;
+}
+
+/* ---- what fetch asks for ---- */
+
+/* Of answer, release and return the last has come: it lands. */
+static void part_over(struct flight *flight, bool *part)
+{
+	struct drafts *drafts = flight->drafts;
+	bool last;
+
+	drafts_lock_enter(drafts);
+	*part = true;
+	last = flight->asked && flight->answered && flight->released;
+	drafts_lock_leave(drafts);
+	if (last)
+		flight_go(flight, flight_land);
+}
+
+static void published(void *arg, int code,
+    const struct fetch_published *published, const struct err *err) UNCHECKED
+{
+	struct flight *flight = arg;
+
+	flight->code = code;
+	flight->err = *err;
+	flight->published = *published;
+	(void)strncpy(flight->leftover, published->leftover,
+	    sizeof(flight->leftover) - 1);
+	flight->published.leftover = flight->leftover;
+	part_over(flight, &flight->answered);
+}
+
+static void released(void *arg) UNCHECKED
+{
+	struct flight *flight = arg;
+
+	part_over(flight, &flight->released);
+}
+
+/* All of it is here, and stays as it is. */
+static int64_t give(
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+{
+	struct flight *flight = arg;
+	struct draft *draft = flight->draft;
+	struct err err = ERR_INIT;
+	ssize_t n =
+	    spool_read(draft->entry, out, size_bytes, offset_bytes, &err);
+
+	if (n <= 0)
+		return n < 0 ? n : -EIO;
+	drafts_lock_enter(flight->drafts);
+	if (offset_bytes + (uint64_t)n > draft->sent_bytes)
+		draft->sent_bytes = offset_bytes + (uint64_t)n;
+	drafts_lock_leave(flight->drafts);
+	return n;
+}
+
+/* ---- the steps ---- */
+
+static void set_condition(struct flight *flight) REQUIRES(drafts_lock);
+static void set_condition(struct flight *flight)
+{
+	const struct base *base = &flight->draft->base;
+
+	flight->version = base->version;
+	if (!base->exists)
+		flight->condition = FETCH_IF_ABSENT;
+	else if (base->known)
+		flight->condition = FETCH_IF_SAME;
+	else
+		flight->condition = FETCH_IF_ANY;
+}
+
+/* The call has a number: whoever waits to change it may have come already. */
+static void note_call(struct flight *flight, uint64_t number)
+{
+	struct drafts *drafts = flight->drafts;
+	struct draft *draft = flight->draft;
+	bool cancel = false;
+
+	drafts_lock_enter(drafts);
+	if (!flight->answered) {
+		draft->call = number;
+		cancel =
+		    draft->giving_way && draft->sent_bytes < draft->size_bytes;
+	}
+	drafts_lock_leave(drafts);
+	if (cancel)
+		fetch_cancel(drafts->config.fetch, number);
+}
+
+static void step_publish(struct flight *flight) UNCHECKED
+{
+	struct drafts *drafts = flight->drafts;
+	struct draft *draft = flight->draft;
+	char path[PATH_BYTES_MAX];
+	struct fetch_publish ask = {.ident = &flight->ident,
+	    .path = path,
+	    .bytes = {.read = give, .release = released, .arg = flight},
+	    .version = &flight->version};
+	bool given_up;
+
+	drafts_lock_enter(drafts);
+	given_up = is_given_up(flight);
+	if (!given_up) {
+		draft->sending = DRAFT_SENDING;
+		draft->sent_bytes = 0;
+		(void)strcpy(flight->path, draft->path);
+		flight->ident = draft->ident;
+		set_condition(flight);
+		ask.mtime_s = draft->has_mtime ? draft->mtime_s : -1;
+	}
+	drafts_lock_leave(drafts);
+	if (!given_up)
+		flight->code = drafts_server_path(drafts, path, flight->path);
+	if (!given_up && flight->code < 0)
+		(void)err_set(
+		    &flight->err, flight->code, "its path is too long");
+	if (flight->code == 0)
+		flight->code = spool_sending(
+		    draft->entry, NULL, &flight->changes, &flight->err);
+	if (flight->code < 0) {
+		flight_land(flight);
+		return;
+	}
+	flight->size_bytes = spool_attr(draft->entry).size_bytes;
+	ask.bytes.size_bytes = flight->size_bytes;
+	ask.condition = flight->condition;
+	flight->by_fetch = true;
+	note_call(flight,
+	    fetch_publish(drafts->config.fetch, &ask, published, flight));
+	part_over(flight, &flight->asked);
+}
+
+static void filled(struct draft *draft, int code, const struct err *err)
+{
+	struct flight *flight = draft->flight;
+
+	if (code < 0)
+		fail(flight, code, err);
+	else
+		flight_go(flight, step_publish);
+}
+
+static void step_fill(struct flight *flight)
+{
+	send_fill(flight->draft, filled);
+}
+
+/* The size that was sent, when nothing else of the version is known. */
+static bool may_be_ours(
+    const struct base *base, const struct fetch_version *version)
+{
+	return base->version.size_bytes == 0 ||
+	    base->version.size_bytes == version->size_bytes;
+}
+
+/* What stands there now is what we put there, as far as anybody can tell, and
+ * what we compare with from now on. */
+static int take_look(
+    struct flight *flight, int code, const struct cache_attr *attr)
+{
+	struct drafts *drafts = flight->drafts;
+	struct base *base = &flight->draft->base;
+	struct fetch_version version;
+
+	if (code == -EACCES || code == -EKEYREJECTED)
+		return 0; /* no token may look: FETCH_IF_ANY */
+	if (code == -ENOENT)
+		return err_set(&flight->err, -ESTALE,
+		    "the file was removed meanwhile; send it as a new one");
+	if (code < 0)
+		return err_set(&flight->err, code,
+		    "what stands there cannot be looked at: %s",
+		    err_message(code));
+	if (attr->kind == CACHE_DIRECTORY)
+		return err_set(&flight->err, -EISDIR,
+		    "a directory has this name; give the file another one");
+	if (!cache_path_version(drafts->config.cache, flight->path, &version))
+		return err_set(&flight->err, -EIO,
+		    "what stands there is not known any more; try again");
+	drafts_lock_enter(drafts);
+	if (may_be_ours(base, &version)) {
+		base->version = version;
+		base->known = version_is_known(&version);
+	} else {
+		code = err_set(&flight->err, -ESTALE,
+		    "somebody has replaced the file meanwhile; send ours "
+		    "under another name, or replace it");
+	}
+	drafts_lock_leave(drafts);
+	return code;
+}
+
+static void looked(void *arg, int code, const struct cache_attr *attr)
+{
+	struct flight *flight = arg;
+
+	flight->code = take_look(flight, code, attr);
+	flight_go(flight, flight->code < 0 ? flight_land : step_fill);
+}
+
+/* What stands there is ours and was not told, or nobody could look: once. */
+static void step_look(struct flight *flight)
+{
+	struct drafts *drafts = flight->drafts;
+	struct draft *draft = flight->draft;
+	bool given_up;
+	bool look;
+
+	drafts_lock_enter(drafts);
+	given_up = is_given_up(flight);
+	look = draft->base.exists && !draft->base.known;
+	(void)strcpy(flight->path, draft->path);
+	flight->ident = draft->ident;
+	drafts_lock_leave(drafts);
+	if (given_up) {
+		flight_land(flight);
+	} else if (!look) {
+		step_fill(flight);
+	} else {
+		cache_note_doubt(drafts->config.cache, flight->path);
+		cache_lookup(drafts->config.cache, &flight->ident, flight->path,
+		    looked, flight);
+	}
+}
+
+bool flight_begin(struct draft *draft)
+{
+	struct drafts *drafts = draft->drafts;
+	struct sender *sender = drafts->sender;
+	struct flight *flight = calloc(1, sizeof(*flight));
+
+	if (flight == NULL)
+		return false;
+	flight->drafts = drafts;
+	flight->draft = draft;
+	flight->step = step_look;
+	flight->large = draft->size_bytes > SEND_LARGE_BYTES;
+	flight->quiet = list_is_empty(&draft->waiters);
+	flight->work.run = run;
+	flight->work.unordered = true;
+	send_leave_turn(draft);
+	draft->sending = DRAFT_FILLING;
+	draft->flight = flight;
+	drafts->sending_count++;
+	sender->large_count += flight->large;
+	sender->quiet_count += flight->quiet;
+	work_add_quietly(draft, &flight->work);
+	return true;
+}

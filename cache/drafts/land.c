@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/drafts/land.c - what becomes of a draft whose sending has ended: the
+ * spool is told, then the cache, then whoever waits.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "cache/drafts/send.h"
+#include "cache/note.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TELL_MS = 1000 }; /* one line of a kind */
+
+bool version_is_known(const struct fetch_version *version)
+{
+	return version->mtime_s >= 0 || version->etag[0] != '\0';
+}
+
+/* It stands there, as far as fetch knows. */
+static struct fetch_version version_of(const struct flight *flight)
+{
+	if (flight->published.version_known)
+		return flight->published.version;
+	return (struct fetch_version){
+	    .size_bytes = flight->size_bytes, .mtime_s = -1};
+}
+
+/* What is compared with from now on. */
+static int set_base(struct flight *flight, uint64_t changes, struct err *err)
+{
+	struct draft *draft = flight->draft;
+	struct fetch_version version = version_of(flight);
+	int code = spool_sent(draft->entry, changes,
+	    &(struct spool_version){.exists = true,
+	        .size_bytes = version.size_bytes,
+	        .mtime_s = version.mtime_s,
+	        .etag = version.etag},
+	    err);
+
+	drafts_lock_enter(flight->drafts);
+	draft->base.exists = true;
+	draft->base.known = version_is_known(&version);
+	draft->base.version = version;
+	drafts_lock_leave(flight->drafts);
+	return code;
+}
+
+/* What was not answered for long answers again: no need to wait longer. */
+static void server_is_up(struct drafts *drafts, uint64_t now_ms)
+    REQUIRES(drafts_lock);
+static void server_is_up(struct drafts *drafts, uint64_t now_ms)
+{
+	struct list *again = &drafts->again;
+
+	if (!drafts->sender->down)
+		return;
+	drafts->sender->down = false;
+	for (struct list *in = again->next; in != again; in = in->next) {
+		struct draft *draft = CONTAINER_OF(in, struct draft, turn);
+
+		if (draft->code == -EHOSTUNREACH || draft->code == -ETIMEDOUT)
+			draft->again_ms = now_ms;
+	}
+}
+
+static void tell_sent(struct flight *flight, unsigned tries)
+{
+	static struct log_limit limit;
+
+	if (tries > 0)
+		log_limited(&limit, TELL_MS, LOG_LEVEL_INFO, LOG_CACHE,
+		    "file sent after all", "path=%s tries=%u",
+		    LOG_TEXT(flight->path), tries + 1);
+}
+
+/* The server has it. @return what whoever waits hears */
+static int land_sent(struct flight *flight)
+{
+	struct drafts *drafts = flight->drafts;
+	struct draft *draft = flight->draft;
+	struct fetch_version version = version_of(flight);
+	struct err err = ERR_INIT;
+	int code = set_base(flight, flight->changes, &err);
+	unsigned tries;
+
+	cache_note_file(drafts->config.cache, flight->path,
+	    version_is_known(&version) ? &version : NULL, draft->number);
+	if (code == 0) {
+		code = err_set(&err, -EIO,
+		    "it was changed while it was sent; it is sent again");
+		send_failed(draft, code, &err);
+		return code;
+	}
+	if (code < 0)
+		/* It is there: whether it is sent again is all that the
+		 * spool's next reader does not know. */
+		log_line(LOG_LEVEL_WARN, LOG_CACHE,
+		    "file sent, and the spool cannot say so",
+		    "path=%s error=%s", LOG_TEXT(flight->path),
+		    LOG_TEXT(err.text));
+	drafts_lock_enter(drafts);
+	tries = draft->tries;
+	draft->created = false;
+	draft->changed = false;
+	draft->kept = false;
+	draft->code = 0;
+	draft->tries = 0;
+	draft->again_ms = 0;
+	if (flight->published.proof == FETCH_UNVERIFIED)
+		drafts->sender->unverified++;
+	server_is_up(drafts, clock_now_ms(drafts->config.clock));
+	draft_settle(draft);
+	drafts_lock_leave(drafts);
+	tell_sent(flight, tries);
+	return 0;
+}
+
+static bool is_conflict(int code)
+{
+	return code == -EEXIST || code == -ESTALE;
+}
+
+/* The first of its kind: what, why, where the data are, and the cure. */
+static void tell_failed(
+    struct draft *draft, const char *path, int code, const struct err *err)
+{
+	static struct log_limit failed;
+	static struct log_limit parted;
+	uint32_t pause_ms = again_after_ms(draft->tries, code);
+
+	if (is_conflict(code))
+		log_limited(&parted, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
+		    "file not sent: the server has another version",
+		    "path=%s errno=%s why=%s kept=spool cure=%s",
+		    LOG_TEXT(path), err_name(code), LOG_TEXT(err->text),
+		    LOG_TEXT("bearerfs status lists it, with what sends it "
+		             "under another name or replaces the other"));
+	else
+		log_limited(&failed, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
+		    "file not sent",
+		    "path=%s errno=%s why=%s kept=spool again_s=%u cure=%s",
+		    LOG_TEXT(path), err_name(code), LOG_TEXT(err->text),
+		    pause_ms / 1000,
+		    pause_ms > 0
+		        ? LOG_TEXT("it is tried again; bearerfs flush does so "
+		                   "at once")
+		        : LOG_TEXT("set right what is named, then bearerfs "
+		                   "flush"));
+}
+
+/* Under the lock: what follows of a failure for the draft.
+ * @return whether it is one that was not told yet */
+static bool note_failed(struct draft *draft, int code, const struct err *err)
+    REQUIRES(drafts_lock);
+static bool note_failed(struct draft *draft, int code, const struct err *err)
+{
+	struct drafts *drafts = draft->drafts;
+	uint32_t pause_ms = again_after_ms(draft->tries, code);
+	bool news = draft->code != code;
+
+	draft->code = code;
+	draft->tries++;
+	draft->failed_at = ++drafts->sender->failures;
+	if (code == -EHOSTUNREACH || code == -ETIMEDOUT)
+		drafts->sender->down = true;
+	flushes_note(draft, code, err);
+	if (is_conflict(code)) {
+		draft->parted = true;
+		drafts->conflicts++;
+		draft_part(draft);
+		draft_settle(draft);
+	} else if (pause_ms > 0 && !draft->gone) {
+		draft->again_ms = clock_now_ms(drafts->config.clock) + pause_ms;
+		send_leave_turn(draft);
+		list_push(&drafts->again, &draft->turn);
+	}
+	return news;
+}
+
+void send_failed(struct draft *draft, int code, const struct err *err)
+{
+	struct drafts *drafts = draft->drafts;
+	struct err stop = ERR_INIT;
+	char path[PATH_BYTES_MAX];
+	bool news;
+
+	assert(code < 0);
+	if (spool_stop(draft->entry,
+	        is_conflict(code) ? SPOOL_CONFLICT : SPOOL_FAILED, code,
+	        err->text, &stop) < 0)
+		log_line(LOG_LEVEL_ERROR, LOG_CACHE,
+		    "file not sent, and the spool cannot say so",
+		    "errno=%s error=%s", err_name(code), LOG_TEXT(stop.text));
+	drafts_lock_enter(drafts);
+	(void)strcpy(path, draft->path);
+	news = note_failed(draft, code, err);
+	drafts_lock_leave(drafts);
+	if (is_conflict(code))
+		cache_note_doubt(drafts->config.cache, path);
+	if (news)
+		tell_failed(draft, path, code, err);
+}
+
+/* It was ended for a change, or at the end of the mount: to be sent as before.
+ * @return what whoever waits hears */
+static int land_cancelled(struct flight *flight)
+{
+	struct drafts *drafts = flight->drafts;
+	struct draft *draft = flight->draft;
+	enum spool_promise promise = SPOOL_TO_KILL;
+	struct err err = ERR_INIT;
+	bool gone;
+
+	drafts_lock_enter(drafts);
+	gone = draft->gone;
+	if (!draft->giving_way && !gone) {
+		/* Fetch has ended. What is to come is tried for as long as we
+		 * live, and by the next mount. */
+		promise = SPOOL_TO_POWER;
+		draft->code = flight->code;
+		flushes_note(draft, flight->code, &flight->err);
+		draft->failed_at = ++drafts->sender->failures;
+		draft->again_ms =
+		    clock_now_ms(drafts->config.clock) + DRAFTS_AGAIN_FIRST_MS;
+		list_push(&drafts->again, &draft->turn);
+	}
+	drafts_lock_leave(drafts);
+	if (gone)
+		return 0;
+	if (spool_finish(draft->entry, promise, &err) < 0)
+		log_line(LOG_LEVEL_ERROR, LOG_CACHE,
+		    "unsent file not kept as it should", "path=%s error=%s",
+		    LOG_TEXT(flight->path), LOG_TEXT(err.text));
+	return flight->code;
+}
+
+/* @return what whoever waits hears */
+static int judge(struct flight *flight)
+{
+	struct err err = ERR_INIT;
+
+	if (flight->code == 0)
+		return land_sent(flight);
+	/* Ours, if not as it should be: that is no conflict. The spool keeps
+	 * it unsent, since these are not its changes. */
+	if (flight->by_fetch && flight->published.sent &&
+	    set_base(flight, UINT64_MAX, &err) < 0)
+		log_line(LOG_LEVEL_WARN, LOG_CACHE,
+		    "what stands on the server cannot be noted in the spool",
+		    "path=%s error=%s", LOG_TEXT(flight->path),
+		    LOG_TEXT(err.text));
+	if (flight->code == -ECANCELED)
+		return land_cancelled(flight);
+	send_failed(flight->draft, flight->code, &flight->err);
+	return flight->code;
+}
+
+/* Nobody sends it any more. Waiters that came after it had begun to give way
+ * have it sent again. */
+static void take_off(struct flight *flight, int told, struct list *waiters)
+    REQUIRES(drafts_lock);
+static void take_off(struct flight *flight, int told, struct list *waiters)
+{
+	struct drafts *drafts = flight->drafts;
+	struct draft *draft = flight->draft;
+	bool gave_way = draft->giving_way && told == -ECANCELED;
+
+	drafts->sending_count--;
+	drafts->sender->large_count -= flight->large;
+	drafts->sender->quiet_count -= flight->quiet;
+	draft->flight = NULL;
+	draft->call = 0;
+	draft->sent_bytes = 0;
+	draft->giving_way = false;
+	draft->sending = DRAFT_AT_REST;
+	if (gave_way && !list_is_empty(&draft->waiters) &&
+	    send_want(draft, NULL) == 1) {
+		draft_let_go(draft); /* it has another one */
+		return;
+	}
+	list_move_all(waiters, &draft->waiters);
+	work_resume(draft);
+	draft_let_go(draft);
+}
+
+void flight_land(struct flight *flight) UNCHECKED
+{
+	struct drafts *drafts = flight->drafts;
+	int told = judge(flight);
+	struct list waiters;
+	struct list *in;
+
+	if (flight->leftover[0] != '\0')
+		leftover_add(drafts, &flight->ident, flight->leftover);
+	list_init(&waiters);
+	drafts_lock_enter(drafts);
+	take_off(flight, told, &waiters);
+	drafts_lock_leave(drafts);
+	while ((in = list_pop(&waiters)) != NULL) {
+		struct waiter *waiter = CONTAINER_OF(in, struct waiter, in);
+
+		waiter->sent(waiter, told);
+	}
+	send_next(drafts);
+	flushes_look(drafts, clock_now_ms(drafts->config.clock));
+	work_done(&flight->work);
+	free(flight);
+}

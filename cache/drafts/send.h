@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/drafts/send.h - drafts on their way to the server, for the files that
+ * bring them there: send.c (who is next), flight.c (the steps of one), land.c
+ * (what becomes of it), send_bytes.c, leftover.c, again.c, adopt.c, tell.c.
+ *
+ * A *flight* is one try to send one draft:
+ *
+ *   DRAFT_QUEUED   in one of four turns
+ *   DRAFT_FILLING  begun: look what stands there, when that is not known;
+ *                  bring what is missing of the base
+ *   DRAFT_SENDING  the spool says so, and fetch has it
+ *   DRAFT_AT_REST  landed: answered, and fetch reads no more of it; the spool
+ *                  knows, whoever waits has been told
+ *
+ * It is a work of its draft that is done when it has landed. Its steps run on
+ * work threads; what answers a question only chooses the next one.
+ */
+#ifndef CACHE_DRAFTS_SEND_H
+#define CACHE_DRAFTS_SEND_H
+
+#include "cache/drafts/impl.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	/* What takes seconds: others are not to wait for it. */
+	SEND_LARGE_BYTES = 16 * 1024 * 1024,
+	SEND_LARGE_MAX = 8,   /* of DRAFTS_SENDING_MAX */
+	SEND_LARGE_LEAST = 2, /* that small ones do not keep out */
+	/* Tried again in one tick: each of them asks for memory. */
+	AGAIN_TICK_MAX = 64,
+};
+
+/* Whose turn it is: those for whom somebody waits before the others, and among
+ * equals small ones first. */
+enum turn_kind {
+	TURN_WAITED_SMALL,
+	TURN_WAITED_LARGE,
+	TURN_SMALL,
+	TURN_LARGE,
+	TURN_KINDS,
+};
+
+struct sender {
+	struct list turns[TURN_KINDS] GUARDED_BY(drafts_lock);
+	unsigned large_count GUARDED_BY(drafts_lock); /* of those that fly */
+	unsigned quiet_count GUARDED_BY(drafts_lock); /* nobody waits for */
+	/* The server did not answer the last one: one at a time tries whether
+	 * it does again. */
+	bool down GUARDED_BY(drafts_lock);
+	uint64_t failures GUARDED_BY(drafts_lock); /* in all */
+	uint64_t unverified GUARDED_BY(
+	    drafts_lock); /* sent; no token may look */
+	struct list leftovers GUARDED_BY(drafts_lock);
+	struct list parked GUARDED_BY(drafts_lock); /* adopt.c */
+};
+
+struct flight {
+	struct drafts *drafts;
+	struct draft *draft; /* kept by the work */
+	struct work work;
+	/* On a work thread; the next one after flight_go(). */
+	void (*step)(struct flight *flight);
+	bool large;
+	bool quiet;    /* nobody waited when it began */
+	bool by_fetch; /* fetch has it, and will answer */
+	/* Of these three the last one has it land. */
+	bool asked GUARDED_BY(drafts_lock); /* fetch_publish() returned */
+	bool answered GUARDED_BY(drafts_lock);
+	bool released GUARDED_BY(drafts_lock); /* it reads no more */
+	/* What is sent. */
+	struct ident ident;
+	uint64_t size_bytes;
+	uint64_t changes; /* spool_sending() */
+	enum fetch_condition condition;
+	struct fetch_version version; /* of the condition */
+	char path[PATH_BYTES_MAX];    /* the mount's */
+	/* How it ended. */
+	int code;
+	struct err err;
+	struct fetch_published published; /* without `leftover` */
+	char leftover[PATH_BYTES_MAX];    /* "": none */
+};
+
+struct sender *sender_new(void);
+/* With what is left in it; NULL is allowed. */
+void sender_free(struct sender *sender);
+
+/* Take it out of the turns, or of drafts.again. */
+void send_leave_turn(struct draft *draft) REQUIRES(drafts_lock);
+
+/* ---- flight.c ---- */
+
+/* One that may begin; under the lock, since its draft is chosen there.
+ * @retval false  no memory. */
+bool flight_begin(struct draft *draft) REQUIRES(drafts_lock);
+
+/* Run this step next, on a work thread. */
+void flight_go(struct flight *flight, void (*step)(struct flight *flight));
+
+/* ---- land.c ---- */
+
+/* The last step. */
+void flight_land(struct flight *flight);
+
+/* Whether a version of ours can be told from another by comparing. */
+bool version_is_known(const struct fetch_version *version);
+
+/* ---- leftover.c ---- */
+
+/* A name that stays on the server: note it in the spool. On a work thread. */
+void leftover_add(
+    struct drafts *drafts, const struct ident *ident, const char *path);
+
+/* The same of one that the spool has. @retval -ENOMEM: it is still yours */
+NODISCARD int leftover_adopt(struct drafts *drafts, const struct ident *ident,
+    const char *path, struct spool_entry *entry);
+
+/* Remove those whose time has come; never waits. */
+void leftover_tick(struct drafts *drafts, uint64_t now_ms);
+
+/* How many there are. */
+unsigned leftover_count(struct drafts *drafts) REQUIRES(drafts_lock);
+
+/* Let go of them; they stay in the spool. */
+void leftover_free(struct sender *sender);
+
+/* ---- adopt.c ---- */
+
+/* Whose path is free now? Never waits. */
+void adopt_tick(struct drafts *drafts);
+
+/* How many there are, and their bytes. */
+unsigned adopt_parked(struct drafts *drafts, uint64_t *bytes)
+    REQUIRES(drafts_lock);
+
+/* Whether there is one at or below a path. */
+bool adopt_is_parked(struct drafts *drafts, const char *path)
+    REQUIRES(drafts_lock);
+
+/* Let go of them; they stay in the spool. */
+void adopt_free(struct sender *sender);
+
+/* ---- tell.c ---- */
+
+/* A draft could not be sent: whoever waits for all is to hear. */
+void flushes_note(struct draft *draft, int code, const struct err *err)
+    REQUIRES(drafts_lock);
+
+/* Answer those for whom nothing is left to wait for. Never waits; without the
+ * lock. */
+void flushes_look(struct drafts *drafts, uint64_t now_ms);
+
+#endif
