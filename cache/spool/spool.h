@@ -244,6 +244,11 @@ NODISCARD int spool_set(
 NODISCARD int spool_rename(
     struct spool_entry *entry, const char *path, struct err *err);
 
+/** What it replaces is another version now: it was renamed over a file. Of an
+ *  entry without bytes of a base; durable when the entry is (fsync). */
+NODISCARD int spool_rebase(struct spool_entry *entry,
+    const struct spool_version *version, struct err *err);
+
 /* ---- states ---- */
 
 /** Everything up to now survives the power (fsync). @retval -EIO also when an

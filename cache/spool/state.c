@@ -222,3 +222,17 @@ int spool_rename(struct spool_entry *entry, const char *path, struct err *err)
 	spool_work_leave(entry);
 	return code;
 }
+
+int spool_rebase(struct spool_entry *entry, const struct spool_version *version,
+    struct err *err)
+{
+	int code;
+
+	spool_work_enter(entry);
+	code = entry->damaged ? entry_fail(entry, err, -EBADMSG, "renamed")
+	                      : set_base(entry, version, err);
+	if (code == 0 && entry->durable)
+		code = entry_flush(entry, err);
+	spool_work_leave(entry);
+	return code;
+}
