@@ -80,6 +80,7 @@ static void dispose(struct draft *draft)
 	}
 	if (draft->base.file != NULL)
 		cache_close(draft->base.file);
+	draft_close_pasts(draft);
 	free(draft->path);
 	free(draft);
 }
@@ -98,8 +99,10 @@ static void leave_table(struct draft *draft)
 		sent = draft->entry != NULL &&
 		    spool_attr(draft->entry).state == SPOOL_SENT;
 		draft_show(draft, &attr);
-		worn_take(draft->drafts, draft->path,
-		    sent ? draft->number : draft->was, &attr);
+		/* What was only opened says nothing new. */
+		if (sent || draft->mode != 0 || draft->has_mtime)
+			worn_take(draft->drafts, draft->path,
+			    sent ? draft->number : draft->was, &attr);
 	}
 	list_remove(&draft->in);
 	draft->drafts->count--;
@@ -160,6 +163,7 @@ struct draft *draft_new(struct drafts *drafts, const struct ident *ident,
 	list_init(&draft->turn);
 	list_init(&draft->queue);
 	list_init(&draft->waiters);
+	list_init(&draft->pasts);
 	list_init(&draft->closing.in);
 	list_init(&draft->ending.in);
 	draft->ending.run = end_run;

@@ -125,6 +125,7 @@ static struct drafts *make(const struct drafts_config *config) UNCHECKED
 	list_init(&drafts->ready);
 	list_init(&drafts->again);
 	list_init(&drafts->flushes);
+	list_init(&drafts->names);
 	clock_random(&drafts->seed, sizeof(drafts->seed));
 	drafts->config = *config;
 	drafts->origin = strdup(config->origin);

@@ -18,7 +18,11 @@
  *   again.c       what failed: pauses, and trying again
  *   leftover.c    temporary names that stay on the server
  *   adopt.c       what earlier mounts left
- *   names.c, rename.c   mkdir, rmdir, unlink, rename
+ *   names.c       who may change names now, and what they touch (names.h)
+ *   remove.c      mkdir, rmdir, unlink
+ *   rename.c      rename: what is asked and sent before, the server
+ *   rename_here.c and what follows of drafts and their entries
+ *   copy.c        files that the server copies
  *   list.c        listings with drafts in them
  *   worn.c        mode and time that no server keeps
  *   tell.c        counting, describing, waiting for all
@@ -126,6 +130,7 @@ struct draft {
 	bool kept;         /* the cache has been given these bytes */
 	bool gone;         /* unlinked or replaced: is never sent */
 	bool parted;       /* a conflict: it has its path no more */
+	bool seized;       /* a change of names has it (names.h) */
 	struct list queue; /* of struct work, in order */
 	struct work *running; /* one of them is on a thread */
 	enum draft_sending sending;
@@ -141,6 +146,8 @@ struct draft {
 	struct work closing; /* sync.c: draft_done() */
 	bool closing_waits;  /* it is in the queue */
 	struct work ending;  /* draft.c: nobody has it any more */
+	struct list pasts;   /* rename_here.c: base.file under earlier paths,
+	                        from which somebody may read still */
 };
 
 struct worn_table;
@@ -169,6 +176,8 @@ struct drafts {
 	unsigned sending_count GUARDED_BY(drafts_lock);
 	uint64_t conflicts GUARDED_BY(drafts_lock);
 	struct list flushes GUARDED_BY(drafts_lock); /* tell.c */
+	struct list names GUARDED_BY(drafts_lock);   /* names.c, in order */
+	bool names_beginning GUARDED_BY(drafts_lock);
 	struct worn_table *worn; /* with a lock of its own inside drafts_lock */
 };
 
@@ -267,6 +276,14 @@ void work_resume(struct draft *draft) REQUIRES(drafts_lock);
  * called once, on any thread. The caller has a reference until then. */
 void draft_open_base(
     struct draft *draft, void (*done)(void *arg, int code), void *arg);
+
+/* base.file, as it is now; it stays open as long as the draft lives. */
+struct cache_file *draft_base_file(struct draft *draft);
+
+/* ---- rename_here.c ---- */
+
+/* Close those of earlier paths: nobody has the draft any more. */
+void draft_close_pasts(struct draft *draft);
 
 /* ---- change.c ---- */
 

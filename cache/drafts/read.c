@@ -66,12 +66,8 @@ static bool is_base_alone(struct reading *reading)
 {
 	struct draft *draft = reading->draft;
 	struct spool_piece piece = map(draft, reading->offset_bytes);
-	bool has_file;
 
-	drafts_lock_enter(draft->drafts);
-	has_file = draft->base.file != NULL;
-	drafts_lock_leave(draft->drafts);
-	return has_file && piece.where == SPOOL_BASE &&
+	return draft_base_file(draft) != NULL && piece.where == SPOOL_BASE &&
 	    piece.size_bytes >= reading->size_bytes;
 }
 
@@ -176,8 +172,9 @@ static void opened_base(void *arg, int code)
 		work_again(&reading->work);
 		return;
 	}
-	cache_read(reading->draft->base.file, &reading->ident, reading->from,
-	    (size_t)(reading->to - reading->from), got_base, reading);
+	cache_read(draft_base_file(reading->draft), &reading->ident,
+	    reading->from, (size_t)(reading->to - reading->from), got_base,
+	    reading);
 }
 
 static void run(struct work *work)
@@ -231,8 +228,8 @@ void draft_read(struct draft *draft, const struct ident *ident,
 	    .size_bytes = size_bytes,
 	};
 	if (is_base_alone(reading))
-		cache_read(draft->base.file, ident, offset_bytes, size_bytes,
-		    straight, reading);
+		cache_read(draft_base_file(draft), ident, offset_bytes,
+		    size_bytes, straight, reading);
 	else
 		work_add(draft, &reading->work);
 }

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/drafts/remove.c - mkdir, rmdir, unlink. See names.h.
+ */
+#include "base/log.h"
+#include "cache/drafts/names.h"
+#include "cache/note.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- mkdir ---- */
+
+static int is_there(void *arg, struct draft *draft) REQUIRES(drafts_lock);
+static int is_there(void *arg, struct draft *draft)
+{
+	const struct names *names = arg;
+
+	/* Another user's file of that very name is not seen by this one. */
+	if (names->drafts->config.shared &&
+	    draft->ident.uid != names->ident.uid &&
+	    strcmp(draft->path, names->from) == 0)
+		return 0;
+	return draft->changed || draft->base.exists;
+}
+
+static void on_made(void *arg, int code, const struct err *err)
+{
+	struct names *names = arg;
+	struct cache *cache = names->drafts->config.cache;
+
+	(void)err; /* told where it came from */
+	if (code == 0)
+		cache_note_directory(cache, names->from);
+	else
+		cache_note_doubt(cache, names->from);
+	names_end(names, code);
+}
+
+static void begin_mkdir(struct names *names)
+{
+	struct drafts *drafts = names->drafts;
+	char path[PATH_BYTES_MAX];
+	int code;
+
+	drafts_lock_enter(drafts);
+	code = drafts_below(drafts, names->from, is_there, names) != 0 ? -EEXIST
+	                                                               : 0;
+	drafts_lock_leave(drafts);
+	if (code == 0)
+		code = drafts_server_path(drafts, path, names->from);
+	if (code < 0)
+		names_end(names, code);
+	else
+		fetch_mkcol(
+		    drafts->config.fetch, &names->ident, path, on_made, names);
+}
+
+void drafts_mkdir(struct drafts *drafts, const struct ident *ident,
+    const char *path, draft_fn answer, void *arg)
+{
+	struct names *names;
+
+	if (strcmp(path, "/") == 0) {
+		answer(arg, -EEXIST);
+		return;
+	}
+	names = names_new(drafts, ident, path, NULL, answer, arg);
+	if (names != NULL)
+		names_go(names, begin_mkdir);
+}
+
+/* ---- rmdir ---- */
+
+/* Whether a directory is not empty on account of it. */
+static int is_inside(void *arg, struct draft *draft) REQUIRES(drafts_lock);
+static int is_inside(void *arg, struct draft *draft)
+{
+	const struct names *names = arg;
+
+	if (strcmp(draft->path, names->from) != 0)
+		return draft->changed ? -ENOTEMPTY : 0;
+	return !names->drafts->config.shared ||
+	        draft->ident.uid == names->ident.uid
+	    ? -ENOTDIR
+	    : 0;
+}
+
+static void on_removed(void *arg, int code, const struct err *err)
+{
+	struct names *names = arg;
+	struct cache *cache = names->drafts->config.cache;
+
+	(void)err;
+	if (code == 0) {
+		cache_note_gone(cache, names->from);
+		worn_forget(names->drafts, names->from);
+	} else {
+		cache_note_doubt(cache, names->from);
+	}
+	names_end(names, code);
+}
+
+static void begin_rmdir(struct names *names)
+{
+	struct drafts *drafts = names->drafts;
+	char path[PATH_BYTES_MAX];
+	int code;
+
+	drafts_lock_enter(drafts);
+	code = drafts_below(drafts, names->from, is_inside, names);
+	drafts_lock_leave(drafts);
+	if (code == 0)
+		code = drafts_server_path(drafts, path, names->from);
+	if (code < 0)
+		names_end(names, code);
+	else
+		fetch_rmdir(drafts->config.fetch, &names->ident, path,
+		    on_removed, names);
+}
+
+void drafts_rmdir(struct drafts *drafts, const struct ident *ident,
+    const char *path, draft_fn answer, void *arg)
+{
+	struct names *names;
+
+	if (strcmp(path, "/") == 0) {
+		answer(arg, -EBUSY);
+		return;
+	}
+	names = names_new(drafts, ident, path, NULL, answer, arg);
+	if (names != NULL)
+		names_go(names, begin_rmdir);
+}
+
+/* ---- unlink ---- */
+
+/* Its own user's file of that name. */
+static bool is_the_file(const struct names *names, const struct draft *draft)
+{
+	return strcmp(draft->path, names->from) == 0 &&
+	    (!names->drafts->config.shared ||
+	        draft->ident.uid == names->ident.uid);
+}
+
+static void on_buried(struct names *names)
+{
+	names_end(names, names->code);
+}
+
+static void bury(struct seat *seat)
+{
+	struct err err = ERR_INIT;
+	int code = draft_bury(seat->draft, &err);
+
+	if (code < 0)
+		log_line(LOG_LEVEL_WARN, LOG_CACHE,
+		    "removed file stays in the spool", "path=%s error=%s",
+		    LOG_TEXT(seat->draft->path), LOG_TEXT(err.text));
+	names_came(seat->names, code);
+}
+
+/* The server has it no more, or never had. */
+static void follow_unlink(struct names *names)
+{
+	struct drafts *drafts = names->drafts;
+	struct draft *draft;
+
+	drafts_lock_enter(drafts);
+	/* Also one that was opened meanwhile. */
+	draft = drafts_at(drafts, names->ident.uid, names->from);
+	if (draft != NULL) {
+		draft_hold(draft);
+		draft_go(draft);
+		draft_let_go(draft);
+	}
+	drafts_lock_leave(drafts);
+	worn_forget(drafts, names->from);
+	names_each_seat(names, bury, on_buried);
+}
+
+static void on_deleted(void *arg, int code, const struct err *err)
+{
+	struct names *names = arg;
+	struct cache *cache = names->drafts->config.cache;
+
+	(void)err;
+	/* What is seen here is removed, whoever was quicker there. */
+	if (code == -ENOENT && !list_is_empty(&names->seats))
+		code = 0;
+	if (code == 0 || code == -ENOENT)
+		cache_note_gone(cache, names->from);
+	else
+		cache_note_doubt(cache, names->from);
+	if (code == 0)
+		follow_unlink(names);
+	else
+		names_end(names, code);
+}
+
+static void unlink_seized(struct names *names)
+{
+	struct drafts *drafts = names->drafts;
+	char path[PATH_BYTES_MAX];
+	const struct draft *draft;
+	bool here;
+	int code = names->code;
+
+	drafts_lock_enter(drafts);
+	draft = drafts_at(drafts, names->ident.uid, names->from);
+	here = draft != NULL && draft_is_here_alone(draft);
+	drafts_lock_leave(drafts);
+	if (code == 0)
+		code = drafts_server_path(drafts, path, names->from);
+	if (code < 0)
+		names_end(names, code);
+	else if (here)
+		follow_unlink(names);
+	else
+		fetch_delete(drafts->config.fetch, &names->ident, path,
+		    on_deleted, names);
+}
+
+static void begin_unlink(struct names *names)
+{
+	if (!names_seize(names, names->from, is_the_file, unlink_seized))
+		unlink_seized(names);
+}
+
+void drafts_unlink(struct drafts *drafts, const struct ident *ident,
+    const char *path, draft_fn answer, void *arg)
+{
+	struct names *names;
+
+	if (strcmp(path, "/") == 0) {
+		answer(arg, -EISDIR);
+		return;
+	}
+	names = names_new(drafts, ident, path, NULL, answer, arg);
+	if (names != NULL)
+		names_go(names, begin_unlink);
+}
