@@ -123,7 +123,7 @@ static int make_fs(struct layers *layers, struct err *err)
 	    .origin = plan->source.origin,
 	    .uid = options->uid >= 0 ? (uid_t)options->uid : geteuid(),
 	    .gid = options->gid >= 0 ? (gid_t)options->gid : getegid(),
-	    .umask = (mode_t)options->umask,
+	    .umask = plan->umask,
 	    .read_only = true,
 	    .allow_other = options->allow_other,
 	    .identify = options->allow_other ? identify : NULL,

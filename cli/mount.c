@@ -53,7 +53,7 @@ static int begin_log(const struct mount *mount, struct err *err)
 static void say_warnings(const struct plan *plan)
 {
 	const struct err *warnings[] = {
-	    &plan->cache_warning, &plan->time_warning};
+	    &plan->cache_warning, &plan->spool_warning, &plan->time_warning};
 
 	for (size_t i = 0; i < ARRAY_COUNT(warnings); i++) {
 		if (warnings[i]->text[0] == '\0')

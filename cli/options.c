@@ -41,30 +41,23 @@ int options_set_source(struct options *options, const char *source)
 	return option_text_set(&options->source, source);
 }
 
-static int refuse_writing(struct err *err)
-{
-	return err_set(err, -EROFS,
-	    "option rw: this version mounts read-only; leave it out or write "
-	    "ro");
-}
-
 /* Set one row; `value` is never NULL here. "" takes a text back. */
 static int set_row(struct options *options, const struct option_row *row,
     const char *value, struct err *err)
 {
-	int code;
+	int code = option_value_set(field_of(options, row), row, value, err);
 
-	options->immutable_given =
-	    options->immutable_given || strcmp(row->name, "immutable") == 0;
-	if (strcmp(row->name, "ro") != 0)
-		return option_value_set(
-		    field_of(options, row), row, value, err);
-	/* It cannot be switched off. */
-	code = option_value_set(&options->ro, row, value, err);
-	if (code == 0 && !options->ro)
-		code = refuse_writing(err);
-	options->ro = true;
-	return code;
+	if (code < 0)
+		return code;
+	if (strcmp(row->name, "immutable") == 0)
+		options->immutable_given = true;
+	else if (strcmp(row->name, "umask") == 0)
+		options->umask_given = true;
+	else if (strcmp(row->name, "ro") == 0)
+		options->rw = !options->ro;
+	else if (strcmp(row->name, "rw") == 0)
+		options->ro = !options->rw;
+	return 0;
 }
 
 int options_init(struct options *options)
@@ -139,8 +132,6 @@ static int unknown_name(const char *name, struct err *err)
 int options_set(struct options *options, const char *name, const char *value,
     struct err *err)
 {
-	if (strcmp(name, "rw") == 0)
-		return refuse_writing(err);
 	if (is_generic(name)) {
 		/* mount(8) writes "noexec" for "user", and "exec" behind it
 		 * takes that back. */
@@ -195,8 +186,9 @@ static int parse_one(struct options *options, char *option,
 		return 0; /* "a,,b" and a trailing comma, as mount(8) does */
 	if (value != NULL)
 		*value++ = '\0';
-	/* mount(8) adds rw when fstab does not say ro. */
-	if (origin != OPTIONS_OF_USER && strcmp(option, "rw") == 0)
+	/* mount(8) adds it when fstab does not say ro. */
+	if (origin != OPTIONS_OF_USER && value == NULL &&
+	    strcmp(option, "rw") == 0)
 		return 0;
 	code = options_set(options, option, value, err);
 	if (code == -ENOENT && origin == OPTIONS_SLOPPY)

@@ -29,6 +29,9 @@ enum {
 
 /** The words of `offline`. */
 enum { OPTION_OFFLINE_NO, OPTION_OFFLINE_YES, OPTION_OFFLINE_AUTO };
+/** Those of `write` and of `fsync`. */
+enum { OPTION_WRITE_THROUGH, OPTION_WRITE_BACK };
+enum { OPTION_FSYNC_SPOOL, OPTION_FSYNC_SERVER };
 
 #define OPTION_TYPE_FLAG        bool
 #define OPTION_TYPE_PATH        char * /* NULL: not set */
@@ -43,6 +46,7 @@ enum { OPTION_OFFLINE_NO, OPTION_OFFLINE_YES, OPTION_OFFLINE_AUTO };
 
 struct options {
 	bool immutable_given; /* it was set, and is not the default */
+	bool umask_given;
 	char *source; /* as given, or a section's; NULL: not known yet */
 #define OPTION(name, kind, low, high, argument, fallback, help) \
 	OPTION_TYPE_##kind name;
@@ -65,7 +69,6 @@ void options_fini(struct options *options);
  * @retval 0        set.
  * @retval -ENOENT  no such option; the text names the nearest one.
  * @retval -EINVAL  a bad value, or none where one is needed.
- * @retval -EROFS   `rw`: this version mounts read-only.
  * @retval -ENOMEM  out of memory.
  */
 NODISCARD int options_set(struct options *options, const char *name,
@@ -74,7 +77,8 @@ NODISCARD int options_set(struct options *options, const char *name,
 /** How an option string came here. */
 enum options_origin {
 	OPTIONS_OF_USER,  /* bearerfs mount -o */
-	OPTIONS_OF_MOUNT, /* mount(8), which puts `rw` in front by itself */
+	OPTIONS_OF_MOUNT, /* mount(8), which puts `rw` in front by itself:
+	                     only `rw=yes` counts */
 	OPTIONS_SLOPPY,   /* mount -s: unknown names are passed over */
 };
 

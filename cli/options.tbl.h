@@ -15,6 +15,8 @@
  * the man page.
  */
 OPTION(ro, FLAG, 0, 0, "", "yes", "read only; writing fails with EROFS")
+OPTION(rw, FLAG, 0, 0, "", "no",
+    "files may be written; of ro and rw the last one counts")
 OPTION(token_file, PATH, 0, 0, "FILE", "",
     "where the token is (default: discovered, see TOKENS)")
 OPTION(token_write_file, PATH, 0, 0, "FILE", "",
@@ -39,11 +41,20 @@ OPTION(cache_dir, PATH, 0, 0, "DIR", "",
     "block cache (default: $XDG_CACHE_HOME/bearerfs)")
 OPTION(cache_size, SIZE, 0, 1ULL << 50, "SIZE", "10G",
     "bound of the block cache; 0 keeps nothing on disk")
+OPTION(spool_dir, PATH, 0, 0, "DIR", "",
+    "unsent writes (default: $XDG_STATE_HOME/bearerfs/spool)")
+OPTION(spool_size, SIZE, 1, 1ULL << 60, "SIZE", "10G",
+    "what one user's unsent writes may occupy")
+OPTION(write, CHOICE, 0, 0, "through|back", "through",
+    "close(2) returns when the server has the file, or when the spool has it")
+OPTION(fsync, CHOICE, 0, 0, "spool|server", "spool", "what fsync(2) waits for")
 OPTION(uid, ID, 0, 4294967294ULL, "N", "",
     "owner that stat shows (default: the mounting user)")
 OPTION(gid, ID, 0, 4294967294ULL, "N", "",
     "group that stat shows (default: the mounting user's)")
-OPTION(umask, MODE, 0, 0777, "MODE", "022", "bits missing from the modes")
+OPTION(umask, MODE, 0, 0777, "MODE", "",
+    "bits missing from the modes (default: 022; 077 with rw and without "
+    "allow_other)")
 OPTION(attr_ttl, TIME, 0, 30ULL * 86400000, "TIME", "60s",
     "how long attributes and listings are believed")
 OPTION(negative_ttl, TIME, 0, 30ULL * 86400000, "TIME", "5s",

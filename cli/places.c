@@ -23,6 +23,7 @@ struct places_env places_env(void)
 {
 	return (struct places_env){
 	    .cache_home = env_get("XDG_CACHE_HOME"),
+	    .state_home = env_get("XDG_STATE_HOME"),
 	    .home = env_get("HOME"),
 	    .condor_scratch = env_get("_CONDOR_SCRATCH_DIR"),
 	    .tmp = env_get("TMPDIR"),
@@ -161,8 +162,7 @@ int places_refuse_own(
 	return 0;
 }
 
-/* mkdir -p, each part 0700. */
-static int make_dirs(const char *path)
+int places_make_dirs(const char *path)
 {
 	char part[PATH_MAX];
 	size_t size_bytes = strlen(path);
@@ -202,7 +202,7 @@ static int try_cache(char out[PATH_MAX], const char *dir,
 
 	if (code < 0)
 		return code;
-	code = make_dirs(dir);
+	code = places_make_dirs(dir);
 	/* There may be room, or a disk that can be written to, later. */
 	if (is_passing(code) && dir[0] == '/') {
 		(void)snprintf(out, PATH_MAX, "%s", dir);

@@ -21,6 +21,7 @@
 /** Where a default cache directory may be, from the environment. */
 struct places_env {
 	const char *cache_home;     /* XDG_CACHE_HOME */
+	const char *state_home;     /* XDG_STATE_HOME */
 	const char *home;           /* HOME */
 	const char *condor_scratch; /* _CONDOR_SCRATCH_DIR */
 	const char *tmp;            /* TMPDIR */
@@ -54,6 +55,9 @@ NODISCARD int places_mountpoint(
  */
 NODISCARD int places_refuse_own(const char *what, const char *path,
     const char *mountpoint, struct err *err);
+
+/** mkdir -p, each new part 0700. @retval 0, or -errno of what cannot be made */
+NODISCARD int places_make_dirs(const char *path);
 
 /** The default cache directory by name. @retval 0, -ENOENT, -ENAMETOOLONG */
 NODISCARD int places_cache_default(

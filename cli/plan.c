@@ -15,6 +15,7 @@
 #include "cli/number.h"
 #include "cli/options.h"
 #include "cli/places.h"
+#include "cli/spool_place.h"
 
 enum { GRACE_S = 7 * 86400 };
 
@@ -131,6 +132,28 @@ static void decide_offline(struct plan *plan)
 		plan->grace_s = options->offline_grace / 1000;
 }
 
+/* What others may see of a directory that its owner writes is the owner's to
+ * say. */
+static void decide_modes(struct plan *plan)
+{
+	const struct options *options = plan->options;
+
+	plan->umask = options->rw && !options->allow_other ? 077 : 022;
+	if (options->umask_given)
+		plan->umask = (mode_t)options->umask;
+}
+
+static int decide_spool(
+    struct plan *plan, const struct places_env *env, struct err *err)
+{
+	if (!plan->options->rw)
+		return 0;
+	return spool_place_make(plan->spool_dir, plan->options->spool_dir, env,
+	    &(struct spool_place_not){
+	        .mountpoint = plan->mountpoint, .cache_dir = plan->cache_dir},
+	    &plan->spool_warning, err);
+}
+
 static int decide_places(
     struct plan *plan, const char *mountpoint, struct err *err)
 {
@@ -150,10 +173,10 @@ static int decide_places(
 	if (code == 0 && options->agent != NULL)
 		code = places_refuse_own(
 		    "agent", options->agent, plan->mountpoint, err);
-	if (code < 0 || options->cache_size == 0)
-		return code;
-	return places_cache(plan->cache_dir, options->cache_dir, &env,
-	    plan->mountpoint, &plan->cache_warning, err);
+	if (code == 0 && options->cache_size > 0)
+		code = places_cache(plan->cache_dir, options->cache_dir, &env,
+		    plan->mountpoint, &plan->cache_warning, err);
+	return code < 0 ? code : decide_spool(plan, &env, err);
 }
 
 int plan_source(struct fetch_source *source, struct servers *servers,
@@ -200,6 +223,7 @@ int plan_new(struct plan **out, const struct options *options,
 		return code;
 	decide_timeout(plan);
 	decide_offline(plan);
+	decide_modes(plan);
 	*out = STEAL(plan);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "cli/names.h"
 #include "cli/servers.h"
@@ -30,6 +31,8 @@ struct plan {
 	struct servers servers;    /* caches in front of it */
 	char mountpoint[PATH_MAX]; /* real path */
 	char cache_dir[PATH_MAX];  /* "": nothing is kept on disk */
+	char spool_dir[PATH_MAX];  /* "": the mount is read-only */
+	mode_t umask;              /* bits missing from the modes */
 	const char *ca_dir;        /* NULL: none */
 	uint32_t timeout_ms;       /* below the kernel's own limit */
 	bool offline;              /* what is known may be served without a
@@ -37,6 +40,7 @@ struct plan {
 	uint64_t grace_s;   /* ...so long past the end of the asker's token */
 	struct names hosts; /* that a redirect may take the token to */
 	struct err cache_warning; /* text "" when there is none */
+	struct err spool_warning;
 	struct err time_warning;
 };
 

@@ -114,7 +114,7 @@ static void every_mistake_names_its_line(void **state)
 	    {"[a]\nsorce=https://x/\n", 2, "'source'"},
 	    {"[a]\nattr_ttl=soon\n", 2, "time"},
 	    {"[a]\nattr_ttl\n", 2, "needs a value"},
-	    {"[a]\nrw\n", 2, "read-only"},
+	    {"[a]\nrw = perhaps\n", 2, "rw"},
 	    {"[a]\n= 3\n", 2, "NAME = VALUE"},
 	    {"[a]\nsource\n", 2, "URL"},
 	    {"[a]\nsource = /local\n", 2, "URL"},

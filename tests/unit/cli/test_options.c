@@ -56,13 +56,19 @@ static void the_defaults_are_those_of_the_manual(void **state)
 {
 	(void)state;
 	assert_true(options.ro);
+	assert_false(options.rw);
 	assert_null(options.token_file);
 	assert_string_equal(options.base_path, "/");
 	assert_null(options.cache_dir);
 	assert_int_equal(options.cache_size, 10ULL << 30);
 	assert_int_equal(options.uid, -1);
 	assert_int_equal(options.gid, -1);
-	assert_int_equal(options.umask, 022);
+	/* The plan's to say. */
+	assert_false(options.umask_given);
+	assert_null(options.spool_dir);
+	assert_int_equal(options.spool_size, 10ULL << 30);
+	assert_int_equal(options.write, OPTION_WRITE_THROUGH);
+	assert_int_equal(options.fsync, OPTION_FSYNC_SPOOL);
 	assert_int_equal(options.attr_ttl, 60000);
 	assert_int_equal(options.negative_ttl, 5000);
 	assert_false(options.immutable);
@@ -86,6 +92,7 @@ static void a_list_sets_each_option(void **state)
 	assert_int_equal(options.attr_ttl, 300000);
 	assert_true(options.immutable);
 	assert_false(options.check);
+	assert_true(options.umask_given);
 	assert_int_equal(options.umask, 077);
 	assert_int_equal(options.uid, 1000);
 	assert_int_equal(options.gid, 0);
@@ -200,17 +207,52 @@ static void allow_other_is_taken(void **state)
 static void what_is_not_there_yet_is_not_taken(void **state)
 {
 	(void)state;
-	(void)why("write=back", -ENOENT);
+	(void)why("passthrough=yes", -ENOENT);
 }
 
-static void writing_is_refused_in_plain_words(void **state)
+static void of_ro_and_rw_the_last_one_counts(void **state)
+{
+	static const struct {
+		const char *text;
+		bool rw;
+	} cases[] = {
+	    {"rw", true},
+	    {"rw,ro", false},
+	    {"ro,rw", true},
+	    {"ro=no", true},
+	    {"rw=no", false},
+	    {"rw=yes,attr_ttl=1s", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		assert_int_equal(parse(cases[i].text), 0);
+		assert_int_equal(options.rw, cases[i].rw);
+		assert_int_equal(options.ro, !cases[i].rw);
+	}
+}
+
+static void what_writing_does_is_chosen_by_word(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("rw,write=back,fsync=server,spool_size=1M,"
+	                       "spool_dir=/var/tmp/s"),
+	    0);
+	assert_int_equal(options.write, OPTION_WRITE_BACK);
+	assert_int_equal(options.fsync, OPTION_FSYNC_SERVER);
+	assert_int_equal(options.spool_size, 1 << 20);
+	assert_string_equal(options.spool_dir, "/var/tmp/s");
+	assert_non_null(strstr(why("write=now", -EINVAL), "through"));
+	assert_non_null(strstr(why("fsync=no", -EINVAL), "server"));
+	(void)why("spool_size=0", -EINVAL);
+	(void)why("spool_dir=here", -EINVAL);
+}
+
+static void what_mount_8_puts_in_front_is_no_wish(void **state)
 {
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_non_null(strstr(why("rw", -EROFS), "read-only"));
-	assert_non_null(strstr(why("ro=no", -EROFS), "read-only"));
-	assert_true(options.ro);
 	/* mount(8) puts it in front of what fstab says. */
 	assert_int_equal(options_parse(&options,
 	                     "rw,noexec,nosuid,nodev,user,"
@@ -222,6 +264,10 @@ static void writing_is_refused_in_plain_words(void **state)
 	assert_true(options.noexec);
 	assert_int_equal(parse("exec"), 0);
 	assert_false(options.noexec);
+	assert_int_equal(
+	    options_parse(&options, "rw,rw=yes", OPTIONS_OF_MOUNT, &err), 0);
+	assert_true(options.rw);
+	assert_false(options.ro);
 }
 
 static void sloppy_passes_over_unknown_names_and_not_over_bad_values(
@@ -306,7 +352,9 @@ int main(void)
 	    CASE(unknown_names_bring_the_nearest_one),
 	    CASE(allow_other_is_taken),
 	    CASE(what_is_not_there_yet_is_not_taken),
-	    CASE(writing_is_refused_in_plain_words),
+	    CASE(of_ro_and_rw_the_last_one_counts),
+	    CASE(what_writing_does_is_chosen_by_word),
+	    CASE(what_mount_8_puts_in_front_is_no_wish),
 	    CASE(sloppy_passes_over_unknown_names_and_not_over_bad_values),
 	    CASE(lengths_have_limits),
 	    CASE(help_names_each_option_with_its_default),
