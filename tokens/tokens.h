@@ -206,6 +206,33 @@ NODISCARD int tokens_door_ended(struct tokens *tokens,
 NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
     const char *path, enum tokens_right right, struct err *why);
 
+/**
+ * May this caller create or modify (`right`) what is at `path`, as far as the
+ * scopes of their token tell? For what has to be decided before a server is
+ * asked, which has the last word: nothing is granted by it.
+ *
+ * @retval 0        yes; or the token does not tell.
+ * @retval -EACCES  its scopes leave that out, and it verifies or they cover
+ *                  the path for something less.
+ * @retval -ENOKEY, -EKEYEXPIRED  there is no token now; one may come.
+ */
+NODISCARD int tokens_may_change(struct tokens *tokens,
+    const struct ident *ident, const char *path, enum tokens_right right);
+
+/** Where a token comes from, so that it can be found again. */
+enum tokens_from {
+	TOKENS_FROM_DISCOVERY, /* where everybody's is looked for */
+	TOKENS_FROM_FILE,      /* an absolute path */
+	TOKENS_FROM_AGENT,     /* an account of the agent */
+	TOKENS_FROM_CONDOR,    /* an absolute path, of a job's directory */
+};
+
+/** Where the token with which this caller would change `path` comes from.
+ *  @param name  path or account, "" for TOKENS_FROM_DISCOVERY, and where it
+ *               has no room. */
+enum tokens_from tokens_write_source(struct tokens *tokens,
+    const struct ident *ident, const char *path, char *name, size_t room_bytes);
+
 /** Tell the store what a server said of a token for a path: the HTTP status
  *  (2xx: a proof for this very path; 401 or 403: a refusal). The bytes of a
  *  file are TOKENS_READ, the names in a directory TOKENS_LIST, all else that is

@@ -402,6 +402,96 @@ static void a_wrong_scope_is_told_with_the_one_that_would_do(void **state)
 	}
 }
 
+static void changes(const char *path, int create, int modify)
+{
+	assert_int_equal(
+	    tokens_may_change(tokens, &ada, path, TOKENS_CREATE), create);
+	assert_int_equal(
+	    tokens_may_change(tokens, &ada, path, TOKENS_MODIFY), modify);
+}
+
+static void what_a_token_may_change_is_told_by_its_scopes(void **state)
+{
+	(void)state;
+	hold(&reading, "a.use", "{\"scope\":\"storage.create:/new\"}");
+	hold(&reading, "b.use",
+	    "{\"scope\":\"storage.read:/ storage.modify:/bob\"}");
+	start(false, NULL);
+	changes("/exp/new/x", 0, -EACCES);
+	changes("/exp/bob/x", 0, 0);
+	assert_int_equal(tear_down(NULL), 0);
+	hold(&reading, "b.use",
+	    "{\"scope\":\"storage.read:/ storage.modify:/bob\"}");
+	start(false, NULL);
+	changes("/exp/bob/x", 0, 0);
+	/* It may read there, so its paths are understood. */
+	changes("/exp/carol", -EACCES, -EACCES);
+}
+
+static void who_does_not_tell_is_left_to_the_server(void **state)
+{
+	(void)state;
+	start(false, NULL);
+	changes("/exp/a", -ENOKEY, -ENOKEY);
+	assert_int_equal(tear_down(NULL), 0);
+	hold_text(&reading, "a", "opaque");
+	start(false, NULL);
+	changes("/exp/a", 0, 0);
+	assert_int_equal(tear_down(NULL), 0);
+	/* What "/" means to an issuer that nobody knows may be anything. */
+	hold(
+	    &reading, "a", "{\"scope\":\"storage.modify:/b\",\"exp\":1000001}");
+	start(false, NULL);
+	changes("/exp/a", 0, 0);
+	(void)atomic_fetch_add(&now.wall_s, 1);
+	changes("/exp/a", -EKEYEXPIRED, -EKEYEXPIRED);
+}
+
+static void where_a_token_for_writing_comes_from_is_told_by_name(void **state)
+{
+	static const struct {
+		const char *source;
+		enum tokens_from from;
+		const char *name;
+	} rows[] = {
+	    {"$BEARER_TOKEN", TOKENS_FROM_DISCOVERY, ""},
+	    {"/run/user/7/bt_u7", TOKENS_FROM_DISCOVERY, ""},
+	    {"/home/ada/bt_ux", TOKENS_FROM_FILE, "/home/ada/bt_ux"},
+	    {"/home/ada/bt_u", TOKENS_FROM_FILE, "/home/ada/bt_u"},
+	    {"agent:exp", TOKENS_FROM_AGENT, "exp"},
+	    {"/job/.condor_creds/scitokens.use", TOKENS_FROM_CONDOR,
+	        "/job/.condor_creds/scitokens.use"},
+	};
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		hold_text(&reading, "/elsewhere", "for-reading");
+		hold_text(&writing, rows[i].source, "for-writing");
+		start(true, NULL);
+		assert_int_equal(tokens_write_source(tokens, &ada, "/exp/a",
+		                     name, sizeof(name)),
+		    rows[i].from);
+		assert_string_equal(name, rows[i].name);
+		assert_int_equal(tear_down(NULL), 0);
+	}
+	/* Where there is none, and where a name has no room. */
+	start(false, NULL);
+	assert_int_equal(
+	    tokens_write_source(tokens, &ada, "/exp/a", name, sizeof(name)),
+	    TOKENS_FROM_DISCOVERY);
+	assert_string_equal(name, "");
+	assert_int_equal(tear_down(NULL), 0);
+	hold_text(&reading, "/elsewhere", "opaque");
+	start(false, NULL);
+	assert_int_equal(tokens_write_source(tokens, &ada, "/exp/a", name, 10),
+	    TOKENS_FROM_DISCOVERY);
+	assert_string_equal(name, "");
+	assert_int_equal(tokens_write_source(tokens, &ada, "/exp/a", name, 11),
+	    TOKENS_FROM_FILE);
+	assert_string_equal(name, "/elsewhere");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
@@ -417,6 +507,9 @@ int main(void)
 	    TEST(without_a_token_for_writing_the_other_is_not_taken),
 	    TEST(all_of_them_are_described),
 	    TEST(a_wrong_scope_is_told_with_the_one_that_would_do),
+	    TEST(what_a_token_may_change_is_told_by_its_scopes),
+	    TEST(who_does_not_tell_is_left_to_the_server),
+	    TEST(where_a_token_for_writing_comes_from_is_told_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
