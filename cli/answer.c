@@ -20,6 +20,7 @@
 #include "cli/prefetch/serve.h"
 #include "cli/reasons.h"
 #include "cli/say.h"
+#include "cli/unsent/serve.h"
 
 enum what { STATUS, EXPLAIN, METRICS, STOP, PREFETCH };
 
@@ -135,6 +136,10 @@ static int begin(struct job **out, const struct describe *mount,
 void answer_forget(void *arg, struct control_request *request)
 {
 	(void)arg;
+	if (unsent_is_asked(request->text)) {
+		unsent_forget(request);
+		return;
+	}
 	put(request->memo);
 	request->memo = NULL;
 }
@@ -258,6 +263,8 @@ int answer_request(void *arg, struct control_request *request, struct buf *out,
 	struct words words;
 	int code = 0;
 
+	if (unsent_is_asked(request->text))
+		return unsent_answer(mount, request, out, err);
 	if (!read_words(&words, request->text))
 		return -EINVAL;
 	if (words.what == STOP)

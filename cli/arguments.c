@@ -13,6 +13,12 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, ARGUMENT_JSON},
     {"lazy", no_argument, NULL, 'l'},
     {"all", no_argument, NULL, ARGUMENT_ALL},
+    {"timeout", required_argument, NULL, ARGUMENT_TIMEOUT},
+    {"number", required_argument, NULL, ARGUMENT_NUMBER},
+    {"as", required_argument, NULL, ARGUMENT_AS},
+    {"overwrite", no_argument, NULL, ARGUMENT_OVERWRITE},
+    {"export", required_argument, NULL, ARGUMENT_EXPORT},
+    {"drop", no_argument, NULL, ARGUMENT_DROP},
     {NULL, 0, NULL, 0},
 };
 
@@ -26,6 +32,32 @@ static int next(int argc, char **argv, const char *letters)
 {
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): no thread yet */
 	return getopt_long(argc, argv, letters, long_options, NULL);
+}
+
+/* What belongs to one entry of the spool. */
+static int take_of_entry(
+    struct arguments *out, const struct arguments_form *form, int letter)
+{
+	switch (letter) {
+	case ARGUMENT_NUMBER:
+		out->number = optarg;
+		break;
+	case ARGUMENT_AS:
+		out->as = optarg;
+		break;
+	case ARGUMENT_EXPORT:
+		out->export_dir = optarg;
+		break;
+	case ARGUMENT_OVERWRITE:
+		out->overwrite = true;
+		break;
+	case ARGUMENT_DROP:
+		out->drop = true;
+		break;
+	default:
+		return unknown(form);
+	}
+	return form->entry ? STATUS_OK : unknown(form);
 }
 
 /* One letter that getopt(3) found. */
@@ -61,10 +93,15 @@ static int take(
 	case ARGUMENT_ALL:
 		out->all = true;
 		return form->all ? STATUS_OK : unknown(form);
+	case ARGUMENT_TIMEOUT:
+		out->timeout = optarg;
+		return form->timeout ? STATUS_OK : unknown(form);
 	case ':':
-		return command_usage(form->command, "-o needs options");
+		return command_usage(form->command,
+		    optopt == 'o' ? "-o needs options"
+		                  : "an argument needs a value");
 	default:
-		return unknown(form);
+		return take_of_entry(out, form, letter);
 	}
 }
 

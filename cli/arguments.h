@@ -14,7 +14,16 @@
 #include "cli/command.h"
 
 /* What getopt(3) gives for the long forms without a letter. */
-enum { ARGUMENT_JSON = 256, ARGUMENT_ALL };
+enum {
+	ARGUMENT_JSON = 256,
+	ARGUMENT_ALL,
+	ARGUMENT_TIMEOUT,
+	ARGUMENT_NUMBER,
+	ARGUMENT_AS,
+	ARGUMENT_OVERWRITE,
+	ARGUMENT_EXPORT,
+	ARGUMENT_DROP,
+};
 
 struct arguments {
 	struct command_source from; /* -o; its source is the caller's to set */
@@ -24,6 +33,12 @@ struct arguments {
 	bool json;
 	bool lazy;
 	bool all;
+	const char *timeout; /* as given; NULL: not, as those that follow */
+	const char *number;
+	const char *as;
+	const char *export_dir;
+	bool overwrite;
+	bool drop;
 	int position_count; /* what stands between the options */
 	char **positions;
 };
@@ -35,6 +50,8 @@ struct arguments_form {
 	bool json;           /* --json */
 	bool lazy;           /* --lazy */
 	bool all;            /* --all */
+	bool timeout;        /* --timeout */
+	bool entry;          /* --number and what to do with it */
 	bool helper;         /* called by mount(8) */
 	int positions_min;
 	int positions_max;

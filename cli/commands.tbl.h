@@ -7,10 +7,17 @@
  */
 COMMAND(mount, "SOURCE MOUNTPOINT [-f] [-o OPTION[,OPTION...]]",
     "mount a source; `mount` itself may be left out")
-COMMAND(umount, "[--lazy] MOUNTPOINT",
-    "end a mount and wait for it; also of one that hangs or is dead")
+COMMAND(umount, "[--lazy] [--timeout TIME] MOUNTPOINT",
+    "send what is unsent, end a mount and wait for it; also of one that hangs\n"
+    "      or is dead")
 COMMAND(status, "[--json] [MOUNTPOINT]",
     "state of token, server and cache of one mount, or of all of yours")
+COMMAND(flush,
+    "[--timeout TIME] [-o OPTION[,OPTION...]] [PATH]\n"
+    "  flush --number N --as PATH|--overwrite|--export DIR|--drop\n"
+    "      [-o OPTION[,OPTION...]]",
+    "wait until writes are on the server; decide what becomes of one that\n"
+    "      could not be sent")
 COMMAND(explain, "[--json] PATH",
     "why a path of a mount gives what it gives, and what to do")
 COMMAND(metrics, "[MOUNTPOINT]",

@@ -55,6 +55,8 @@ struct control_request {
 	int fd; /* the connection; the answerer's from then on, when it
 	              sets `taken` and answers with 0 */
 	bool taken;
+	uint64_t latest_ms; /* set with -EINPROGRESS: until when the answer may
+	                       take (monotonic); 0: CONTROL_DEADLINE_MS */
 	void *memo; /* the answerer's, from one call for this request to the
 	               next; NULL at first */
 };
@@ -145,6 +147,10 @@ void control_sweep(unsigned major, unsigned minor, uid_t owner);
  */
 NODISCARD int control_ask(
     int fd, const char *request, struct buf *out, struct err *err);
+
+/** The second half of it, after control_tell(): the answer to a request that
+ *  was sent. */
+NODISCARD int control_hear(int fd, struct buf *out, struct err *err);
 
 /** The number of the process at the other end, as this one sees it; 0: not
  *  known. */

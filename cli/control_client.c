@@ -247,13 +247,12 @@ int control_await_end(int fd, bool *heard)
 	return errno == EAGAIN ? -ETIMEDOUT : -errno;
 }
 
-int control_ask(int fd, const char *request, struct buf *out, struct err *err)
+/* What is there after sending it gave `code`. */
+static int hear(int fd, int code, struct buf *out, struct err *err)
 {
 	struct buf answer;
-	int code;
 
 	buf_init(&answer, CONTROL_ANSWER_BYTES_MAX);
-	code = control_tell(fd, request);
 	/* Who is sent away at once is told why. */
 	if (code == 0 || code == -EPIPE)
 		code = receive_all(fd, &answer);
@@ -267,6 +266,16 @@ int control_ask(int fd, const char *request, struct buf *out, struct err *err)
 		code = take_apart(&answer, out, err);
 	buf_fini(&answer);
 	return code;
+}
+
+int control_hear(int fd, struct buf *out, struct err *err)
+{
+	return hear(fd, 0, out, err);
+}
+
+int control_ask(int fd, const char *request, struct buf *out, struct err *err)
+{
+	return hear(fd, control_tell(fd, request), out, err);
 }
 
 int control_query(const struct mount_entry *entry, const char *request,

@@ -91,6 +91,8 @@ static void find_answer(struct control_peer *peer,
 		    peer, err.code != 0 ? err.text : err_message(code), now_ms);
 	else if (peer->phase != CONTROL_WAITS)
 		enter(peer, CONTROL_WAITS, now_ms);
+	if (peer->phase == CONTROL_WAITS && peer->request.latest_ms != 0)
+		peer->deadline_ms = peer->request.latest_ms;
 	buf_fini(&text);
 }
 

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct cache;
+struct drafts;
 struct federation;
 struct fetch;
 struct fs;
@@ -39,6 +40,9 @@ struct describe {
 	uint32_t attr_ttl_ms;
 	struct fs *fs;
 	struct cache *cache;
+	struct drafts *drafts; /* NULL: read-only */
+	const char *spool_dir; /* where unsent writes are; "" the same */
+	bool write_back;
 	struct fetch *fetch;
 	struct federation *federation; /* NULL: the source is a server */
 	struct tokens *tokens;

@@ -2,10 +2,13 @@
 /* cli/door.c - see door.h. */
 #include "cli/door.h"
 
+#include "cache/spool/spool.h"
 #include "tokens/tokens.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static enum tokens_right right_of(enum cache_want want)
 {
@@ -86,4 +89,50 @@ void door_refused(void *arg, const struct ident *ident, const char *path,
 	const struct door *door = arg;
 
 	tokens_refused(door->tokens, ident, path, right_of(want), code);
+}
+
+int door_may_change(void *arg, const struct ident *ident, const char *path,
+    enum drafts_need need)
+{
+	const struct door *door = arg;
+
+	return door->tokenless
+	    ? 0
+	    : tokens_may_change(door->tokens, ident, path,
+	          need == DRAFTS_CREATE ? TOKENS_CREATE : TOKENS_MODIFY);
+}
+
+static enum spool_from from_of(enum tokens_from from)
+{
+	switch (from) {
+	case TOKENS_FROM_FILE:
+		return SPOOL_FROM_FILE;
+	case TOKENS_FROM_AGENT:
+		return SPOOL_FROM_AGENT;
+	case TOKENS_FROM_CONDOR:
+		return SPOOL_FROM_CONDOR;
+	case TOKENS_FROM_DISCOVERY:
+	default:
+		return SPOOL_FROM_DISCOVERY;
+	}
+}
+
+void door_credential(void *arg, const struct ident *ident, const char *path,
+    int *from, char name[DRAFTS_CREDENTIAL_BYTES])
+{
+	const struct door *door = arg;
+
+	name[0] = '\0';
+	*from = SPOOL_FROM_DISCOVERY;
+	if (door->tokenless)
+		return;
+	if (door->write_file != NULL &&
+	    strlen(door->write_file) < DRAFTS_CREDENTIAL_BYTES) {
+		(void)snprintf(
+		    name, DRAFTS_CREDENTIAL_BYTES, "%s", door->write_file);
+		*from = SPOOL_FROM_FILE;
+		return;
+	}
+	*from = (int)from_of(tokens_write_source(
+	    door->tokens, ident, path, name, DRAFTS_CREDENTIAL_BYTES));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/door.h - the cache's questions about who may have what, answered by
- * tokens: neither layer knows the other.
+ * cli/door.h - the questions of the cache and of the drafts about who may have
+ * or change what, answered by tokens: neither layer knows the other.
  *
  * Threads: every function may be called from any thread.
  */
@@ -10,6 +10,7 @@
 
 #include "base/ident.h"
 #include "cache/cache.h"
+#include "cache/drafts/drafts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,8 +19,11 @@ struct tokens;
 
 /** What the functions below are given as `arg`; outlives the cache. */
 struct door {
-	struct tokens *tokens; /* borrowed */
-	uint64_t grace_s;      /* past a token's end, while offline */
+	struct tokens *tokens;  /* borrowed */
+	uint64_t grace_s;       /* past a token's end, while offline */
+	bool tokenless;         /* the source never gets one (http://) */
+	const char *write_file; /* where an option says that the token for
+	                           writing is; NULL: none does */
 };
 
 /** As cache_may_fn: `may` of struct cache_config. */
@@ -43,5 +47,13 @@ unsigned door_reach(void *arg, const struct ident *ident, const char *path,
 /** As cache_refused_fn: `refused`. */
 void door_refused(void *arg, const struct ident *ident, const char *path,
     enum cache_want want, int code);
+
+/** As drafts_may_fn: `may` of struct drafts_config. */
+int door_may_change(void *arg, const struct ident *ident, const char *path,
+    enum drafts_need need);
+
+/** As drafts_credential_fn: `credential`. */
+void door_credential(void *arg, const struct ident *ident, const char *path,
+    int *from, char name[DRAFTS_CREDENTIAL_BYTES]);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "cache/cache.h"
+#include "cache/drafts/drafts.h"
+#include "cache/spool/spool.h"
 #include "fetch/federation.h"
 #include "fetch/fetch.h"
 #include "fs/fs.h"
@@ -37,7 +39,7 @@ static int make_tokens(struct layers *layers, struct err *err)
 	const struct plan *plan = layers->plan;
 	const struct own_tokens_config config = {
 	    .source_path = plan->source.path,
-	    .mountpoint = plan->mountpoint,
+	    .mountpoint = plan->mountpoint[0] != '\0' ? plan->mountpoint : NULL,
 	    .cache_dir = plan->cache_dir,
 	    .shared = plan->options->allow_other,
 	    .verify = true,
@@ -80,6 +82,21 @@ static int make_fetch(struct layers *layers, struct err *err)
 	return code;
 }
 
+static void make_door(struct layers *layers)
+{
+	const struct plan *plan = layers->plan;
+	const struct options *options = plan->options;
+
+	layers->door = (struct door){
+	    .tokens = layers->tokens,
+	    .grace_s = plan->grace_s,
+	    .tokenless = !plan->source.tls,
+	    .write_file = options->token_write_file != NULL
+	        ? options->token_write_file
+	        : options->token_file,
+	};
+}
+
 static int make_cache(struct layers *layers, struct err *err)
 {
 	const struct plan *plan = layers->plan;
@@ -106,9 +123,55 @@ static int make_cache(struct layers *layers, struct err *err)
 	    .arg = &layers->door,
 	};
 
-	layers->door =
-	    (struct door){.tokens = layers->tokens, .grace_s = plan->grace_s};
 	return cache_new(&layers->cache, &config, err);
+}
+
+static int make_spool(struct layers *layers, struct err *err)
+{
+	const struct plan *plan = layers->plan;
+	const struct spool_config config = {
+	    .clock = clock_system(),
+	    .dir = plan->spool_dir,
+	    .size_bytes = plan->options->spool_size,
+	};
+	struct err why = ERR_INIT;
+	int code;
+
+	if (plan->spool_dir[0] == '\0')
+		return 0;
+	code = spool_open(&layers->spool, &config, &why);
+	return code < 0
+	    ? err_set(err, code,
+	          "%.600s; name another directory with -o spool_dir=DIR, or "
+	          "mount with -o ro",
+	          why.text)
+	    : 0;
+}
+
+static int make_drafts(struct layers *layers, struct err *err)
+{
+	const struct plan *plan = layers->plan;
+	const struct options *options = plan->options;
+	const struct drafts_config config = {
+	    .clock = clock_system(),
+	    .cache = layers->cache,
+	    .fetch = layers->fetch,
+	    .spool = layers->spool,
+	    .origin = plan->source.origin,
+	    .source_path = plan->source.path,
+	    .owner = layers->ident,
+	    .timeout_ms = plan->timeout_ms,
+	    .back = options->write == OPTION_WRITE_BACK,
+	    .sync_server = options->fsync == OPTION_FSYNC_SERVER,
+	    .shared = options->allow_other,
+	    .may = door_may_change,
+	    .credential = door_credential,
+	    .arg = &layers->door,
+	};
+
+	return layers->spool == NULL
+	    ? 0
+	    : drafts_new(&layers->drafts, &config, err);
 }
 
 static int make_fs(struct layers *layers, struct err *err)
@@ -118,13 +181,14 @@ static int make_fs(struct layers *layers, struct err *err)
 	const struct fs_config config = {
 	    .clock = clock_system(),
 	    .cache = layers->cache,
+	    .drafts = layers->drafts,
 	    .source = options->source,
 	    .mountpoint = plan->mountpoint,
 	    .origin = plan->source.origin,
 	    .uid = options->uid >= 0 ? (uid_t)options->uid : geteuid(),
 	    .gid = options->gid >= 0 ? (gid_t)options->gid : getegid(),
 	    .umask = plan->umask,
-	    .read_only = true,
+	    .read_only = !options->rw,
 	    .allow_other = options->allow_other,
 	    .identify = options->allow_other ? identify : NULL,
 	    .identify_arg = layers->tokens,
@@ -178,8 +242,8 @@ static int ask_federation(struct layers *layers, enum start_verdict *verdict,
 	return line->code;
 }
 
-int layers_make(struct layers *layers, const struct plan *plan, int signal_fd,
-    struct err *err)
+int layers_make(struct layers *layers, const struct plan *plan,
+    enum layers_upto upto, int signal_fd, struct err *err)
 {
 	struct err line = ERR_INIT;
 	enum start_verdict verdict = START_GO;
@@ -191,14 +255,20 @@ int layers_make(struct layers *layers, const struct plan *plan, int signal_fd,
 	code = ask_federation(layers, &verdict, &line, err);
 	if (code == 0)
 		code = make_tokens(layers, err);
+	make_door(layers);
+	/* For many users it has forked, for the last time. */
+	if (code == 0 && upto != LAYERS_FETCH)
+		code = make_spool(layers, err);
 	if (code == 0)
 		code = make_fetch(layers, err);
 	/* A federation that has not answered cannot be looked at. */
-	if (code == 0 && verdict == START_GO)
+	if (code == 0 && verdict == START_GO && upto == LAYERS_MOUNT)
 		code = look_at_source(layers, signal_fd, &verdict, &line, err);
-	if (code == 0)
+	if (code == 0 && upto != LAYERS_FETCH)
 		code = make_cache(layers, err);
-	if (code == 0)
+	if (code == 0 && upto != LAYERS_FETCH)
+		code = make_drafts(layers, err);
+	if (code == 0 && upto == LAYERS_MOUNT)
 		code = make_fs(layers, err);
 	if (code == 0 && verdict == START_WARN)
 		layers->warning = line;
@@ -210,6 +280,8 @@ void layers_stop(struct layers *layers)
 	federation_stop(layers->federation);
 	if (layers->fetch != NULL)
 		fetch_stop(layers->fetch);
+	if (layers->drafts != NULL)
+		drafts_stop(layers->drafts);
 	if (layers->cache != NULL)
 		cache_stop(layers->cache);
 }
@@ -217,7 +289,9 @@ void layers_stop(struct layers *layers)
 void layers_free(struct layers *layers)
 {
 	fs_free(layers->fs);
+	drafts_free(layers->drafts);
 	cache_free(layers->cache);
+	spool_close(layers->spool);
 	fetch_free(layers->fetch);
 	federation_free(layers->federation);
 	tokens_free(layers->tokens);

@@ -87,6 +87,7 @@ static int serve(struct mount *mount, struct err *err)
 	const struct serve_config config = {
 	    .fs = mount->layers.fs,
 	    .cache = mount->layers.cache,
+	    .drafts = mount->layers.drafts,
 	    .control = mount->control,
 	    .signal_fd = mount->signal_fd,
 	    .ready = ready,
@@ -111,6 +112,9 @@ static int open_to_questions(struct mount *mount, struct err *err)
 	describe->attr_ttl_ms = (uint32_t)plan->options->attr_ttl;
 	describe->fs = mount->layers.fs;
 	describe->cache = mount->layers.cache;
+	describe->drafts = mount->layers.drafts;
+	describe->spool_dir = plan->spool_dir;
+	describe->write_back = plan->options->write == OPTION_WRITE_BACK;
 	describe->fetch = mount->layers.fetch;
 	describe->federation = mount->layers.federation;
 	describe->tokens = mount->layers.tokens;
@@ -127,7 +131,8 @@ static int start(struct mount *mount, struct err *err)
 	int code;
 
 	say_warnings(mount->plan);
-	code = layers_make(&mount->layers, mount->plan, mount->signal_fd, err);
+	code = layers_make(
+	    &mount->layers, mount->plan, LAYERS_MOUNT, mount->signal_fd, err);
 	if (code < 0)
 		return code;
 	if (mount->layers.warning.text[0] != '\0') {

@@ -198,6 +198,27 @@ bool plan_immutable(const struct options *options, bool federated)
 	return options->immutable_given ? options->immutable : federated;
 }
 
+/* What does not depend on where it is mounted. */
+static int decide_source(struct plan *plan, struct err *err)
+{
+	const struct options *options = plan->options;
+	int code = plan_source(
+	    &plan->source, &plan->servers, &plan->federated, options, err);
+
+	plan->immutable = plan_immutable(options, plan->federated);
+	if (code == 0)
+		code = decide_sharing(plan, err);
+	if (code == 0)
+		code = names_split(&plan->hosts, "redirect_hosts",
+		    options->redirect_hosts, err);
+	if (code == 0)
+		code = plan_trust(&plan->ca_dir, options, err);
+	decide_timeout(plan);
+	decide_offline(plan);
+	decide_modes(plan);
+	return code;
+}
+
 int plan_new(struct plan **out, const struct options *options,
     const char *mountpoint, struct err *err)
 {
@@ -207,23 +228,29 @@ int plan_new(struct plan **out, const struct options *options,
 	if (plan == NULL)
 		return err_set(err, -ENOMEM, "mount: out of memory");
 	plan->options = options;
-	code = plan_source(
-	    &plan->source, &plan->servers, &plan->federated, options, err);
-	plan->immutable = plan_immutable(options, plan->federated);
-	if (code == 0)
-		code = decide_sharing(plan, err);
-	if (code == 0)
-		code = names_split(&plan->hosts, "redirect_hosts",
-		    options->redirect_hosts, err);
-	if (code == 0)
-		code = plan_trust(&plan->ca_dir, options, err);
+	code = decide_source(plan, err);
 	if (code == 0)
 		code = decide_places(plan, mountpoint, err);
 	if (code < 0)
 		return code;
-	decide_timeout(plan);
-	decide_offline(plan);
-	decide_modes(plan);
+	*out = STEAL(plan);
+	return 0;
+}
+
+int plan_without_mount(struct plan **out, const struct options *options,
+    const char *spool_dir, struct err *err)
+{
+	AUTO(plan) plan = calloc(1, sizeof(*plan));
+	int code;
+
+	if (plan == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	plan->options = options;
+	code = decide_source(plan, err);
+	if (code < 0)
+		return code;
+	(void)snprintf(
+	    plan->spool_dir, sizeof(plan->spool_dir), "%s", spool_dir);
 	*out = STEAL(plan);
 	return 0;
 }

@@ -54,6 +54,11 @@ struct plan {
 NODISCARD int plan_new(struct plan **out, const struct options *options,
     const char *mountpoint, struct err *err);
 
+/** The same for a command that sends what a spool has (cli/unsent): without
+ *  mount point and cache. @param spool_dir  its real path */
+NODISCARD int plan_without_mount(struct plan **out,
+    const struct options *options, const char *spool_dir, struct err *err);
+
 /** Take the source apart, and the caches in front of it: what doctor and
  *  mount do alike. @param federated  see struct plan. */
 NODISCARD int plan_source(struct fetch_source *source, struct servers *servers,

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cache/cache.h"
+#include "cache/drafts/drafts.h"
 #include "fs/fs.h"
 
 #include <errno.h>
@@ -133,6 +134,8 @@ static void turn(struct loop *loop, struct err *err)
 		    config->control, &fds[POLL_CONTROL], control_count, now_ms);
 	if (now_ms >= loop->tick_ms) {
 		cache_tick(config->cache);
+		if (config->drafts != NULL)
+			drafts_tick(config->drafts);
 		loop->tick_ms = now_ms + SERVE_TICK_MS;
 	}
 	/* It may have answered and ended between two looks. */

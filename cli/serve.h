@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cli/serve.h - the control loop of a running mount: signals, the control
- * socket, and the cache's tick each 100 ms; the FUSE loop runs in a thread
+ * socket, the ticks of cache and drafts each 100 ms; the FUSE loop runs in a thread
  * of its own.
  *
  * Nothing here waits for a server, a disk or the FUSE loop, so that a mount
@@ -17,6 +17,7 @@
 
 struct cache;
 struct control;
+struct drafts;
 struct fs;
 struct serve;
 
@@ -28,6 +29,7 @@ enum {
 struct serve_config {
 	struct fs *fs;           /* borrowed */
 	struct cache *cache;     /* borrowed */
+	struct drafts *drafts;   /* borrowed; NULL: the mount is read-only */
 	struct control *control; /* borrowed; NULL: none */
 	int signal_fd;           /* SIGTERM, SIGINT, SIGHUP: stop */
 	/** Called once, when the mount answers; non-zero ends it. */
