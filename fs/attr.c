@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fs/attr.c - names and attributes: lookup, forget, getattr, access.
+ * fs/attr.c - names and attributes: lookup, getattr, access.
  *
  * ESTALE is an answer to the kernel, not to the caller: the VFS repeats the
  * walk with every name asked again (LOOKUP_REVAL), is given the node of the
  * version that is there now, and goes on with it.
  *
+ * What is written here is answered at once. The cache's answer may be older
+ * than a draft that was begun meanwhile: that is looked for once more before
+ * the kernel hears of it.
+ *
  * Threads: the FUSE thread, but for the answers of the cache, which only
  * note what they were told.
  */
-#include "base/clock.h"
+#include "fs/look.h"
 #include "fs/reply.h"
 #include "fs/session.h"
 
@@ -19,28 +23,23 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-	/* The attributes of an open file are those of its version: they
-	 * cannot change, and the next look-up of its name is due when the
-	 * name's own time is over. */
-	PINNED_FRESH_MS = 60 * 1000,
-};
-
 /* A question about attributes: LOOKUP, GETATTR, ACCESS. */
 struct attr_wait {
 	struct fs_wait wait;
 	struct fs *fs;
 	struct fs_node *node; /* pinned; of LOOKUP the parent */
+	struct ident ident;
+	int mask; /* ACCESS: asked for */
 	int code;
 	struct cache_attr attr;
 	char name[PATH_NAME_BYTES_MAX + 1]; /* LOOKUP: asked for */
 };
 
 /* A directory of which nothing is told. */
-static const struct cache_attr bare = {.kind = CACHE_DIRECTORY};
+static const struct fs_look bare = {.attr = {.kind = CACHE_DIRECTORY}};
 
-static struct attr_wait *attr_wait_new(struct fs *fs, struct fs_node *node)
-    REQUIRES(fuse_thread)
+static struct attr_wait *attr_wait_new(struct fs *fs, struct fs_node *node,
+    const struct ident *ident) REQUIRES(fuse_thread)
 {
 	struct attr_wait *ask = malloc(sizeof(*ask));
 
@@ -48,6 +47,8 @@ static struct attr_wait *attr_wait_new(struct fs *fs, struct fs_node *node)
 		return NULL;
 	ask->fs = fs;
 	ask->node = node;
+	ask->ident = *ident;
+	ask->mask = 0;
 	ask->name[0] = '\0';
 	node_pin(node);
 	return ask;
@@ -73,14 +74,13 @@ static void attr_answer(void *arg, int code, const struct cache_attr *attr)
 static void ask_cache(struct attr_wait *ask, fuse_req_t req, const char *path,
     fs_finish_fn finish) REQUIRES(fuse_thread)
 {
-	struct ident ident = ident_of(req);
 	struct fs *fs = ask->fs;
 
 	if (!wait_begin(&ask->wait, &fs->mail, req, finish)) {
 		attr_wait_free(ask);
 		return;
 	}
-	cache_lookup(fs->config.cache, &ident, path, attr_answer, ask);
+	cache_lookup(fs->config.cache, &ask->ident, path, attr_answer, ask);
 }
 
 /* Where many users share the mount, a look-up that fails would take a
@@ -117,12 +117,29 @@ static bool is_in_the_way(const struct attr_wait *ask) REQUIRES(fuse_thread)
 	return node != NULL && node->kind == CACHE_FILE;
 }
 
+static void reply_node(struct fs *fs, fuse_req_t req, struct fs_node *parent,
+    const char *name, const struct fs_look *look) REQUIRES(fuse_thread)
+{
+	struct fs_node *node = node_take(&fs->nodes, parent, name, &look->attr);
+
+	if (node)
+		reply_entry(fs, req, node, look);
+	else
+		reply_error(req, -ENOMEM);
+}
+
 static void lookup_reply(struct attr_wait *ask) REQUIRES(fuse_thread)
 {
 	struct fs *fs = ask->fs;
 	fuse_req_t req = ask->wait.req;
-	struct fs_node *node;
+	char path[PATH_BYTES_MAX];
+	struct fs_look look;
+	bool has_path;
 
+	if (look_for_child(fs, &ask->ident, ask->node, ask->name, &look)) {
+		reply_node(fs, req, ask->node, ask->name, &look);
+		return;
+	}
 	/* What is absent for the caller alone may be somebody's directory. */
 	if (ask->code == -ENOENT && ask->attr.fresh_until_ms != 0) {
 		reply_absent(fs, req, ask->attr.fresh_until_ms);
@@ -135,12 +152,10 @@ static void lookup_reply(struct attr_wait *ask) REQUIRES(fuse_thread)
 			reply_error(req, ask->code);
 		return;
 	}
-	node = node_take(&fs->nodes, ask->node, ask->name, &ask->attr);
-	if (!node) {
-		reply_error(req, -ENOMEM);
-		return;
-	}
-	reply_entry(fs, req, node, &ask->attr);
+	has_path =
+	    fs_is_writable(fs) && child_path(ask->node, ask->name, path) == 0;
+	look_at_attr(fs, &look, has_path ? path : NULL, &ask->attr);
+	reply_node(fs, req, ask->node, ask->name, &look);
 }
 
 static void lookup_finish(struct fs_wait *wait)
@@ -156,54 +171,28 @@ static void lookup_finish(struct fs_wait *wait)
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
+	struct ident ident = ident_of(req);
 	struct fs_node *node = node_of(&fs->nodes, parent);
 	char path[PATH_BYTES_MAX];
-	char child[PATH_BYTES_MAX];
 	struct attr_wait *ask;
-	size_t name_bytes = strlen(name);
-	int code;
+	struct fs_look look;
+	int code = child_path(node, name, path);
 
-	if (name_bytes > PATH_NAME_BYTES_MAX) {
-		reply_error(req, -ENAMETOOLONG);
-		return;
-	}
-	if (!path_name_ok(name, name_bytes)) {
-		reply_error(req, -EINVAL);
-		return;
-	}
-	code = node_path(node, path);
-	if (code == 0)
-		code = path_join(child, path, name);
 	if (code < 0) {
 		reply_error(req, code);
 		return;
 	}
-	ask = attr_wait_new(fs, node);
+	if (look_for_draft(fs, &ident, path, &look)) {
+		reply_node(fs, req, node, name, &look);
+		return;
+	}
+	ask = attr_wait_new(fs, node, &ident);
 	if (!ask) {
 		reply_error(req, -ENOMEM);
 		return;
 	}
-	memcpy(ask->name, name, name_bytes + 1);
-	ask_cache(ask, req, child, lookup_finish);
-}
-
-void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookup_count)
-{
-	struct fs *fs = fs_of(req);
-
-	node_forget(&fs->nodes, node_of(&fs->nodes, ino), lookup_count);
-	reply_nothing(req);
-}
-
-void op_forget_multi(
-    fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
-{
-	struct fs *fs = fs_of(req);
-
-	for (size_t i = 0; i < count; i++)
-		node_forget(&fs->nodes, node_of(&fs->nodes, forgets[i].ino),
-		    forgets[i].nlookup);
-	reply_nothing(req);
+	memcpy(ask->name, name, strlen(name) + 1);
+	ask_cache(ask, req, path, lookup_finish);
 }
 
 /* The root may be passed by who may have something below it, though a server
@@ -215,9 +204,26 @@ static bool is_passed(const struct attr_wait *ask)
 	    ask->node == ask->fs->nodes.root;
 }
 
+/* What a node's path shows now, of which the cache has told; @return false:
+ * something else is there. */
+static bool look_again(struct attr_wait *ask, struct fs_look *look)
+    REQUIRES(fuse_thread)
+{
+	struct fs *fs = ask->fs;
+	char path[PATH_BYTES_MAX];
+	bool has_path = fs_is_writable(fs) && !ask->node->nameless &&
+	    node_path(ask->node, path) == 0;
+
+	if (!has_path || !look_for_draft(fs, &ask->ident, path, look))
+		look_at_attr(fs, look, has_path ? path : NULL, &ask->attr);
+	return node_is(ask->node, &look->attr);
+}
+
 static void getattr_finish(struct fs_wait *wait)
 {
 	struct attr_wait *ask = CONTAINER_OF(wait, struct attr_wait, wait);
+
+	struct fs_look look;
 
 	mail_assert_here(wait->mail);
 	if (wait_claim(wait)) {
@@ -225,31 +231,52 @@ static void getattr_finish(struct fs_wait *wait)
 			reply_attr(ask->fs, wait->req, ask->node, &bare);
 		else if (ask->code < 0)
 			reply_error(wait->req, ask->code);
-		else if (!node_is(ask->node, &ask->attr))
+		else if (!look_again(ask, &look))
 			reply_error(wait->req, -ESTALE);
 		else
-			reply_attr(ask->fs, wait->req, ask->node, &ask->attr);
+			reply_attr(ask->fs, wait->req, ask->node, &look);
 	}
 	attr_wait_free(ask);
 }
 
+/* A file is executable when somebody made it so here. */
+static int may_access(const struct fs_look *look, int mask)
+{
+	return (mask & X_OK) && look->attr.kind == CACHE_FILE &&
+	        (look->mode & 0111) == 0
+	    ? -EACCES
+	    : 0;
+}
+
 /* GETATTR and ACCESS of a node that is not pinned by a handle. */
 static void ask_about_node(fuse_req_t req, struct fs *fs, struct fs_node *node,
-    fs_finish_fn finish) REQUIRES(fuse_thread)
+    int mask, fs_finish_fn finish) REQUIRES(fuse_thread)
 {
+	struct ident ident = ident_of(req);
 	char path[PATH_BYTES_MAX];
 	struct attr_wait *ask;
+	struct fs_look look;
 	int code = node->nameless ? -ESTALE : node_path(node, path);
 
+	if (code == 0 && look_for_draft(fs, &ident, path, &look)) {
+		if (!node_is(node, &look.attr))
+			reply_error(req, -ESTALE);
+		else if (finish == getattr_finish)
+			reply_attr(fs, req, node, &look);
+		else
+			reply_error(req, may_access(&look, mask));
+		return;
+	}
 	if (code < 0) {
 		reply_error(req, code);
 		return;
 	}
-	ask = attr_wait_new(fs, node);
+	ask = attr_wait_new(fs, node, &ident);
 	if (!ask) {
 		reply_error(req, -ENOMEM);
 		return;
 	}
+	ask->mask = mask;
 	ask_cache(ask, req, path, finish);
 }
 
@@ -268,24 +295,26 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 
 	(void)info;
 	if (is_pinned(node)) {
-		struct cache_attr attr = node_attr(node);
+		struct fs_look look;
 
-		attr.fresh_until_ms =
-		    clock_now_ms(fs->config.clock) + PINNED_FRESH_MS;
-		reply_attr(fs, req, node, &attr);
+		look_at_node(fs, &look, node);
+		reply_attr(fs, req, node, &look);
 		return;
 	}
-	ask_about_node(req, fs, node, getattr_finish);
+	ask_about_node(req, fs, node, 0, getattr_finish);
 }
 
 static void access_finish(struct fs_wait *wait)
 {
 	struct attr_wait *ask = CONTAINER_OF(wait, struct attr_wait, wait);
+	struct fs_look look;
 
 	mail_assert_here(wait->mail);
 	if (wait_claim(wait)) {
-		if (ask->code == 0 && !node_is(ask->node, &ask->attr))
+		if (ask->code == 0 && !look_again(ask, &look))
 			ask->code = -ESTALE;
+		else if (ask->code == 0)
+			ask->code = may_access(&look, ask->mask);
 		reply_error(wait->req, ask->code);
 	}
 	attr_wait_free(ask);
@@ -296,17 +325,20 @@ void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	struct fs *fs = fs_of(req);
 	struct fs_node *node = node_of(&fs->nodes, ino);
 
-	if (mask & W_OK) {
+	if ((mask & W_OK) && !fs_is_writable(fs)) {
 		reply_error(req, -EROFS);
 		return;
 	}
-	if ((mask & X_OK) && node->kind == CACHE_FILE) {
+	if ((mask & X_OK) && node->kind == CACHE_FILE && !fs_is_writable(fs)) {
 		reply_error(req, -EACCES);
 		return;
 	}
 	if (is_pinned(node) && !fs->config.allow_other) {
-		reply_error(req, 0);
+		struct fs_look look;
+
+		look_at_node(fs, &look, node);
+		reply_error(req, may_access(&look, mask));
 		return;
 	}
-	ask_about_node(req, fs, node, access_finish);
+	ask_about_node(req, fs, node, mask, access_finish);
 }

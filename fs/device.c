@@ -93,10 +93,10 @@ int device_wait(struct fs *fs)
 	    {.fd = fs->device_fd, .events = POLLIN},
 	    {.fd = fs->mail.wake_fd, .events = POLLIN},
 	};
-	int wait_ms = fs->read_count > 0 ? FILES_TEND_MS : -1;
+	int wait_ms = fs_is_tended(fs) ? FILES_TEND_MS : -1;
 
 	/* To read again tells as much as poll(2), and brings the request. */
-	if (fs->read_count > 0)
+	if (fs->call_count > 0)
 		patience_pauses(&fs->patience);
 	else if (patience_looks(&fs->patience, now_us()) &&
 	    !mail_rings(&fs->mail))

@@ -28,12 +28,12 @@ struct ident;
 struct fs_config {
 	const struct clock *clock; /* borrowed */
 	struct cache *cache;       /* borrowed; freed after fs_free() */
-	struct drafts *drafts;     /* borrowed, as the cache; NULL: nothing can be
+	struct drafts *drafts;  /* borrowed, as the cache; NULL: nothing can be
 	                              written */
-	const char *source;        /* shown as the device in /proc/mounts */
-	const char *mountpoint;    /* real path of a directory */
-	const char *origin;        /* user.bearerfs.server */
-	uid_t uid;                 /* what stat shows */
+	const char *source;     /* shown as the device in /proc/mounts */
+	const char *mountpoint; /* real path of a directory */
+	const char *origin;     /* user.bearerfs.server */
+	uid_t uid;              /* what stat shows */
 	gid_t gid;
 	mode_t umask;
 	bool read_only;

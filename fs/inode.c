@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "fs/inode_table.h"
 #include "fs/siphash.h"
 
 #include <assert.h>
@@ -17,15 +18,47 @@ enum {
 	NUMBER_MIN = 16, /* below: the root, and what programs take as none */
 };
 
+/* A name that does not fit where the first one of its node was. */
+struct fs_room {
+	char name[PATH_NAME_BYTES_MAX + 1];
+};
+
+enum { ROOM_BYTES_MIN = sizeof(struct fs_room *) - 1 };
+
 static struct fs_node *node_new(const char *name, size_t name_bytes)
 {
-	struct fs_node *node = calloc(1, sizeof(*node) + name_bytes + 1);
+	size_t room_bytes =
+	    name_bytes > ROOM_BYTES_MIN ? name_bytes : ROOM_BYTES_MIN;
+	struct fs_node *node = calloc(1, sizeof(*node) + room_bytes + 1);
 
 	if (!node)
 		return NULL;
 	node->name_bytes = (uint8_t)name_bytes;
+	node->room_bytes = (uint8_t)room_bytes;
 	memcpy(node->name, name, name_bytes);
 	return node;
+}
+
+static struct fs_room *room_of(const struct fs_node *node)
+{
+	struct fs_room *room = NULL;
+
+	if (node->name_bytes > node->room_bytes)
+		memcpy(&room, node->name, sizeof(room));
+	return room;
+}
+
+const char *node_name(const struct fs_node *node)
+{
+	const struct fs_room *room = room_of(node);
+
+	return room ? room->name : node->name;
+}
+
+static void node_free(struct fs_node *node)
+{
+	free(room_of(node));
+	free(node);
 }
 
 int nodes_init(struct fs_nodes *nodes)
@@ -58,7 +91,7 @@ void nodes_fini(struct fs_nodes *nodes)
 		while (node) {
 			struct fs_node *next = node->chain;
 
-			free(node);
+			node_free(node);
 			node = next;
 		}
 	}
@@ -91,7 +124,7 @@ int node_path(const struct fs_node *node, char out[PATH_BYTES_MAX])
 		if (at < (size_t)node->name_bytes + 1)
 			return -ENAMETOOLONG;
 		at -= node->name_bytes;
-		memcpy(out + at, node->name, node->name_bytes);
+		memcpy(out + at, node_name(node), node->name_bytes);
 		out[--at] = '/';
 	}
 	if (out[at] == '\0')
@@ -114,76 +147,25 @@ uint64_t node_number(const struct fs_node *parent, const char *name,
 	return number < NUMBER_MIN ? number + NUMBER_MIN : number;
 }
 
-static uint32_t hash_of(const struct fs_nodes *nodes,
-    const struct fs_node *parent, const char *name, size_t name_bytes)
+bool node_would_be(const struct fs_node *node, const struct cache_attr *attr)
 {
-	return (uint32_t)siphash(nodes->key[0] ^ parent->number,
-	    nodes->key[1] ^ (uint64_t)(uintptr_t)parent, name, name_bytes);
+	if (node->nameless || node->kind != attr->kind)
+		return false;
+	return node->version == version_of(attr) ||
+	    (attr->was != 0 && node->version == attr->was &&
+	        node->leaving == 0);
 }
 
-static struct fs_node **bucket_of(const struct fs_nodes *nodes, uint32_t hash)
+bool node_is(struct fs_node *node, const struct cache_attr *attr)
 {
-	return &nodes->buckets[hash & (nodes->bucket_count - 1)];
-}
-
-static struct fs_node *find(const struct fs_nodes *nodes,
-    const struct fs_node *parent, const char *name, size_t name_bytes,
-    uint32_t hash)
-{
-	struct fs_node *node = *bucket_of(nodes, hash);
-
-	for (; node; node = node->chain)
-		if (node->hash == hash && node->parent == parent &&
-		    !node->nameless && node->name_bytes == name_bytes &&
-		    memcmp(node->name, name, name_bytes) == 0)
-			return node;
-	return NULL;
-}
-
-/* Twice the buckets. Without memory for them the chains grow instead. */
-static void grow(struct fs_nodes *nodes)
-{
-	size_t old_count = nodes->bucket_count;
-	struct fs_node **old = nodes->buckets;
-	struct fs_node **fresh =
-	    calloc(old_count * 2, sizeof(struct fs_node *));
-
-	if (!fresh)
-		return;
-	nodes->buckets = fresh;
-	nodes->bucket_count = old_count * 2;
-	for (size_t i = 0; i < old_count; i++) {
-		struct fs_node *node = old[i];
-
-		while (node) {
-			struct fs_node *next = node->chain;
-			struct fs_node **bucket = bucket_of(nodes, node->hash);
-
-			node->chain = *bucket;
-			*bucket = node;
-			node = next;
-		}
+	if (!node_would_be(node, attr))
+		return false;
+	if (node->version != version_of(attr)) {
+		node->version = attr->version;
+		node->size_bytes = attr->size_bytes;
+		node->mtime_s = attr->mtime_s;
 	}
-	free(old);
-}
-
-static void insert(struct fs_nodes *nodes, struct fs_node *node)
-{
-	struct fs_node **bucket;
-
-	if (nodes->node_count >= nodes->bucket_count)
-		grow(nodes);
-	bucket = bucket_of(nodes, node->hash);
-	node->chain = *bucket;
-	*bucket = node;
-	nodes->node_count++;
-	stats_add(STATS_fs_nodes, 1);
-}
-
-bool node_is(const struct fs_node *node, const struct cache_attr *attr)
-{
-	return !node->nameless && node->kind == attr->kind &&
-	    node->version == version_of(attr);
+	return true;
 }
 
 struct cache_attr node_attr(const struct fs_node *node)
@@ -201,8 +183,8 @@ struct fs_node *node_take(struct fs_nodes *nodes, struct fs_node *parent,
     const char *name, const struct cache_attr *attr)
 {
 	size_t name_bytes = strlen(name);
-	uint32_t hash = hash_of(nodes, parent, name, name_bytes);
-	struct fs_node *old = find(nodes, parent, name, name_bytes, hash);
+	uint32_t hash = table_hash(nodes, parent, name, name_bytes);
+	struct fs_node *old = table_find(nodes, parent, name, name_bytes, hash);
 	struct fs_node *node;
 
 	assert(name_bytes >= 1 && name_bytes <= PATH_NAME_BYTES_MAX);
@@ -214,7 +196,7 @@ struct fs_node *node_take(struct fs_nodes *nodes, struct fs_node *parent,
 	if (!node)
 		return NULL;
 	if (old)
-		old->nameless = true;
+		node_part(old);
 	node->parent = parent;
 	node->hash = hash;
 	node->kind = (uint8_t)attr->kind;
@@ -226,16 +208,23 @@ struct fs_node *node_take(struct fs_nodes *nodes, struct fs_node *parent,
 		node->mtime_s = attr->mtime_s;
 	}
 	node_pin(parent);
-	insert(nodes, node);
+	table_insert(nodes, node);
 	return node;
+}
+
+struct fs_node *node_named(const struct fs_nodes *nodes,
+    const struct fs_node *parent, const char *name)
+{
+	size_t name_bytes = strlen(name);
+
+	return table_find(nodes, parent, name, name_bytes,
+	    table_hash(nodes, parent, name, name_bytes));
 }
 
 struct fs_node *node_find(const struct fs_nodes *nodes,
     const struct fs_node *parent, const char *name)
 {
-	size_t name_bytes = strlen(name);
-	struct fs_node *node = find(nodes, parent, name, name_bytes,
-	    hash_of(nodes, parent, name, name_bytes));
+	struct fs_node *node = node_named(nodes, parent, name);
 
 	return node != NULL && node->lookup_count > 0 ? node : NULL;
 }
@@ -245,25 +234,14 @@ void node_again(struct fs_node *node)
 	node->lookup_count++;
 }
 
-static void unlink_from_bucket(struct fs_nodes *nodes, struct fs_node *node)
-{
-	struct fs_node **at = bucket_of(nodes, node->hash);
-
-	while (*at != node)
-		at = &(*at)->chain;
-	*at = node->chain;
-	nodes->node_count--;
-	stats_add(STATS_fs_nodes, -1);
-}
-
 /* Free a node that nobody holds, and then its parents that only it held. */
 static void reap(struct fs_nodes *nodes, struct fs_node *node)
 {
 	while (node->lookup_count == 0 && node->pin_count == 0) {
 		struct fs_node *parent = node->parent;
 
-		unlink_from_bucket(nodes, node);
-		free(node);
+		table_remove(nodes, node);
+		node_free(node);
 		assert(parent != NULL && parent->pin_count > 0);
 		parent->pin_count--;
 		node = parent;
@@ -291,4 +269,66 @@ void node_unpin(struct fs_nodes *nodes, struct fs_node *node)
 	assert(node->pin_count > 0);
 	node->pin_count--;
 	reap(nodes, node);
+}
+
+void node_part(struct fs_node *node)
+{
+	node->nameless = true;
+}
+
+struct fs_room *node_room(void)
+{
+	return malloc(sizeof(struct fs_room));
+}
+
+static void set_name(
+    struct fs_node *node, const char *name, struct fs_room **room)
+{
+	size_t name_bytes = strlen(name);
+	struct fs_room *old = room_of(node);
+
+	node->name_bytes = (uint8_t)name_bytes;
+	if (name_bytes > node->room_bytes) {
+		struct fs_room *fresh = STEAL(*room);
+
+		memcpy(fresh->name, name, name_bytes + 1);
+		memcpy(node->name, &fresh, sizeof(fresh));
+	} else {
+		memcpy(node->name, name, name_bytes + 1);
+	}
+	free(old);
+	free(STEAL(*room));
+}
+
+/* A server that says so has moved a directory below itself. */
+static bool is_below(const struct fs_node *node, const struct fs_node *above)
+{
+	for (; node; node = node->parent)
+		if (node == above)
+			return true;
+	return false;
+}
+
+void node_move(struct fs_nodes *nodes, struct fs_node *node,
+    struct fs_node *parent, const char *name, struct fs_room **room)
+{
+	struct fs_node *old_parent = node->parent;
+	struct fs_node *replaced = node_named(nodes, parent, name);
+	size_t name_bytes = strlen(name);
+
+	assert(name_bytes >= 1 && name_bytes <= PATH_NAME_BYTES_MAX);
+	assert(old_parent != NULL && !node->nameless);
+	if (replaced == node || is_below(parent, node)) {
+		free(STEAL(*room));
+		return;
+	}
+	if (replaced)
+		node_part(replaced);
+	table_remove(nodes, node);
+	set_name(node, name, room);
+	node->parent = parent;
+	node->hash = table_hash(nodes, parent, name, name_bytes);
+	node_pin(parent);
+	table_insert(nodes, node);
+	node_unpin(nodes, old_parent);
 }

@@ -3,12 +3,23 @@
  * fs/inode.h - inodes: a number the kernel holds <-> a path, and one version
  * of the file that stands there.
  *
- * A version is an inode. When a name is found to lead to another version (or
+ * A version is an inode, but for what is written here. When a name is found to lead to another version (or
  * to a directory instead of a file), the name gets a new node and the old
  * node loses it; open handles keep the old one, with its attributes, for as
  * long as they live. So nothing the kernel has cached under an inode can
  * become wrong, and nothing is ever invalidated. A directory keeps its node
  * whatever its version is.
+ *
+ * What is written here is the exception (cache/drafts/drafts.h): a draft goes
+ * on from the version that it began from, and so does the version that the
+ * server has of it after it was sent. cache_attr.was tells that, and the node
+ * becomes the next version in place: what the kernel has of its bytes is right,
+ * since all that was written went through it. A file keeps its inode while it
+ * is written, and its handles see each other's bytes.
+ *
+ * A name that is removed or replaced makes its node nameless; a renamed node
+ * takes the other name, and what is below it follows, since a path is put
+ * together from the nodes above.
  *
  * The number given to the kernel is the node's address, masked, since the kernel
  * shows it to every user (/proc/PID/maps, name_to_handle_at(2)): it comes back
@@ -20,7 +31,7 @@
  *
  * A node lives while the kernel counts a lookup of it or something here pins
  * it: a child, an open handle, a request that waits. A million nodes with
- * names of 20 bytes occupy about 112 MB.
+ * names of 20 bytes occupy about 128 MB.
  *
  * Threads: the FUSE thread only, so there is no lock. Answers that touch
  * nodes come back to it (fs/wait.h): they cost one wake-up, some 10 us after
@@ -40,6 +51,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct draft;
+
 struct fs_node {
 	struct fs_node *parent; /* pinned; NULL for the root */
 	struct fs_node *chain;  /* next in its bucket */
@@ -52,13 +65,19 @@ struct fs_node {
 		                           * have kept of its names; 0: none */
 	};
 	int64_t mtime_s;
-	uint32_t pin_count;  /* children, handles, waits */
-	uint32_t open_count; /* handles */
-	uint32_t hash;       /* of (parent, name) */
-	uint8_t kind;        /* enum cache_kind */
-	bool nameless;       /* another version took the name */
+	struct draft *draft;  /* what its handles read and write; one reference,
+	                        while it has handles (handle.c); or NULL */
+	uint32_t pin_count;   /* children, handles, waits */
+	uint32_t open_count;  /* handles */
+	uint32_t write_count; /* of them, those that may write */
+	uint32_t hash;        /* of (parent, name) */
+	uint8_t kind;         /* enum cache_kind */
+	bool nameless;        /* another version took the name */
+	uint16_t leaving;     /* renames on their way that replace it */
 	uint8_t name_bytes;
-	char name[]; /* NUL-terminated */
+	uint8_t room_bytes; /* of names that fit below */
+	/* NUL-terminated; when it does not fit, a pointer to it. */
+	char name[];
 };
 
 struct fs_nodes {
@@ -82,6 +101,9 @@ struct fs_node *node_of(const struct fs_nodes *nodes, fuse_ino_t ino)
 
 /** The number the kernel knows a node by. */
 fuse_ino_t node_id(const struct fs_nodes *nodes, const struct fs_node *node);
+
+/** Borrowed until the node is renamed. */
+const char *node_name(const struct fs_node *node);
 
 /**
  * The path of a node; that of a nameless one is where it was.
@@ -119,8 +141,33 @@ void node_pin(struct fs_node *node) REQUIRES(fuse_thread);
 void node_unpin(struct fs_nodes *nodes, struct fs_node *node)
     REQUIRES(fuse_thread);
 
-/** Whether `attr` tells of the version that the node is. */
-bool node_is(const struct fs_node *node, const struct cache_attr *attr)
+/** Whether `attr` tells of the version that the node is, or of the next one,
+ *  which it becomes. */
+bool node_is(struct fs_node *node, const struct cache_attr *attr)
+    REQUIRES(fuse_thread);
+
+/** The same, and it stays what it is. */
+bool node_would_be(const struct fs_node *node, const struct cache_attr *attr)
+    REQUIRES(fuse_thread);
+
+/** The node that has the name, also one that the kernel has no more; or
+ *  NULL. */
+struct fs_node *node_named(const struct fs_nodes *nodes,
+    const struct fs_node *parent, const char *name) REQUIRES(fuse_thread);
+
+/** What had the name is there no more: its handles go on. */
+void node_part(struct fs_node *node) REQUIRES(fuse_thread);
+
+/** Memory for a new name of any node; NULL when out of memory. */
+struct fs_room *node_room(void);
+
+/**
+ * The node has another name from now on; whatever had that is nameless.
+ *
+ * @param room  consumed.
+ */
+void node_move(struct fs_nodes *nodes, struct fs_node *node,
+    struct fs_node *parent, const char *name, struct fs_room **room)
     REQUIRES(fuse_thread);
 
 /** The attributes that a file's node is pinned to. */

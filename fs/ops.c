@@ -4,25 +4,45 @@
  * settings of INIT.
  *
  *	operation     answered                         with
- *	lookup        when the cache knows             a node, or an absence
+ *	lookup        at once for drafts, else when    a node, or an absence
+ *	              the cache knows
  *	forget        no answer                        counts only
- *	getattr       at once for open files           the node's version, or
- *	                                               ESTALE
- *	open          when the cache has it            a handle pinned to the
- *	                                               node's version, or ESTALE
- *	read          when the cache has the bytes,    bytes of that version
- *	              by its deadline
+ *	getattr       at once for open files and       the node's version, or
+ *	              drafts                           ESTALE
+ *	open          when the cache has it, or the    a handle pinned to the
+ *	              draft is there                   node's version, or ESTALE
+ *	read          when the cache or the spool has  bytes of that version, or
+ *	              the bytes, by its deadline       of the draft
  *	release       no one waits for it
  *	opendir       when the listing is complete     one listing
  *	readdir(plus) at once                          parts of that listing
  *	getxattr      at once for others' names        see xattr.c
- *	what writes   at once                          EROFS; EPERM for what
- *	                                               WebDAV cannot express
+ *
+ *	of a mount that is written (else EROFS at once):
+ *	create, mknod when its base is known           a node, a handle
+ *	write         when the spool has the bytes     all of them
+ *	fallocate     the same                         the size alone
+ *	setattr       when the draft has it; a size    what stat(2) shows
+ *	              by path as close(2)
+ *	flush         when what close(2) promises      see drafts.h
+ *	              holds; never of who only reads
+ *	fsync         when what it promises holds      see drafts.h
+ *	fsyncdir      at once                          0: names are there
+ *	mkdir, unlink, when the server has changed     nodes moved, or nameless
+ *	rmdir, rename
+ *	copy_file_    when the server has copied       a whole file, or EXDEV:
+ *	range                                          the kernel copies
+ *	setxattr      at once                          ENOTSUP
+ *	link, symlink, at once                         EPERM: WebDAV has none
+ *	other mknods
  *
  * Left out, because the kernel does it alone then: locks (between the
- * processes of this machine), SEEK_DATA, flush and fsync of what nobody
- * writes.
+ * processes of this machine), SEEK_DATA.
+ *
+ * Who is only interrupted by a signal waits on for what changes something; who
+ * is killed does not (wait.h).
  */
+#include "fs/look.h"
 #include "fs/reply.h"
 #include "fs/session.h"
 
@@ -53,7 +73,10 @@ struct ident ident_of(fuse_req_t req)
  * (a version is an inode, its data never change); READDIRPLUS_AUTO falls back
  * to one LOOKUP a name in the middle of a walk; ASYNC_DIO leaves an O_DIRECT
  * reader unkillable; splicing is the slowest way to move bytes here;
- * NO_OPEN_SUPPORT would skip the check of the version.
+ * NO_OPEN_SUPPORT would skip the check of the version; WRITEBACK_CACHE would
+ * keep written bytes in the kernel, where a write(2) that the spool cannot take
+ * has succeeded already, with sizes and times of its own, and each page would
+ * be read before it is written. A mapping is written without it, too.
  */
 static void op_init(void *userdata, struct fuse_conn_info *connection)
 {
@@ -76,14 +99,23 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	connection->congestion_threshold = connection->max_background * 3 / 4;
 }
 
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
-    int to_set, struct fuse_file_info *info)
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookup_count)
 {
-	(void)ino;
-	(void)attr;
-	(void)to_set;
-	(void)info;
-	reply_error(req, -EROFS);
+	struct fs *fs = fs_of(req);
+
+	node_forget(&fs->nodes, node_of(&fs->nodes, ino), lookup_count);
+	reply_nothing(req);
+}
+
+static void op_forget_multi(
+    fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	struct fs *fs = fs_of(req);
+
+	for (size_t i = 0; i < count; i++)
+		node_forget(&fs->nodes, node_of(&fs->nodes, forgets[i].ino),
+		    forgets[i].nlookup);
+	reply_nothing(req);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -97,31 +129,6 @@ static int cannot_be_made(fuse_req_t req)
 	return fs_of(req)->config.read_only ? -EROFS : -EPERM;
 }
 
-static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name,
-    mode_t mode, dev_t device)
-{
-	(void)parent;
-	(void)name;
-	(void)device;
-	reply_error(req, S_ISREG(mode) ? -EROFS : cannot_be_made(req));
-}
-
-static void op_mkdir(
-    fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-	(void)parent;
-	(void)name;
-	(void)mode;
-	reply_error(req, -EROFS);
-}
-
-static void op_remove(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	(void)parent;
-	(void)name;
-	reply_error(req, -EROFS);
-}
-
 static void op_symlink(
     fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
@@ -129,17 +136,6 @@ static void op_symlink(
 	(void)parent;
 	(void)name;
 	reply_error(req, cannot_be_made(req));
-}
-
-static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
-    fuse_ino_t new_parent, const char *new_name, unsigned flags)
-{
-	(void)parent;
-	(void)name;
-	(void)new_parent;
-	(void)new_name;
-	(void)flags;
-	reply_error(req, -EROFS);
 }
 
 static void op_link(
@@ -151,38 +147,7 @@ static void op_link(
 	reply_error(req, cannot_be_made(req));
 }
 
-static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
-    size_t size_bytes, off_t offset, struct fuse_file_info *info)
-{
-	(void)ino;
-	(void)bytes;
-	(void)size_bytes;
-	(void)offset;
-	(void)info;
-	reply_error(req, -EROFS);
-}
-
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
-    mode_t mode, struct fuse_file_info *info)
-{
-	(void)parent;
-	(void)name;
-	(void)mode;
-	(void)info;
-	reply_error(req, -EROFS);
-}
-
-static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
-    off_t size_bytes, struct fuse_file_info *info)
-{
-	(void)ino;
-	(void)mode;
-	(void)offset;
-	(void)size_bytes;
-	(void)info;
-	reply_error(req, -EROFS);
-}
-
+/* ENOTSUP is what cp -a, rsync -X and git take in their stride. */
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
     const char *value, size_t size_bytes, int flags)
 {
@@ -191,14 +156,25 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	(void)value;
 	(void)size_bytes;
 	(void)flags;
-	reply_error(req, -EROFS);
+	reply_error(req, fs_is_writable(fs_of(req)) ? -ENOTSUP : -EROFS);
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	(void)ino;
 	(void)name;
-	reply_error(req, -EROFS);
+	reply_error(req, fs_is_writable(fs_of(req)) ? -ENOTSUP : -EROFS);
+}
+
+/* Names are changed on the server before they are answered. */
+static void op_fsyncdir(
+    fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *info)
+{
+	(void)fs_of(req);
+	(void)ino;
+	(void)data_only;
+	(void)info;
+	reply_error(req, 0);
 }
 
 const struct fuse_lowlevel_ops fs_ops = {
@@ -222,14 +198,18 @@ const struct fuse_lowlevel_ops fs_ops = {
     .setattr = op_setattr,
     .mknod = op_mknod,
     .mkdir = op_mkdir,
-    .unlink = op_remove,
-    .rmdir = op_remove,
+    .unlink = op_unlink,
+    .rmdir = op_rmdir,
     .symlink = op_symlink,
     .rename = op_rename,
     .link = op_link,
     .write = op_write,
     .create = op_create,
+    .flush = op_flush,
+    .fsync = op_fsync,
+    .fsyncdir = op_fsyncdir,
     .fallocate = op_fallocate,
+    .copy_file_range = op_copy,
     .setxattr = op_setxattr,
     .removexattr = op_removexattr,
 };

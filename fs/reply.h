@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+struct fs_look;
 struct statvfs;
 
 /** 0, or a negative errno. What the kernel would misread goes out as
@@ -33,14 +34,20 @@ void reply_nothing(fuse_req_t req);
 
 /** A name and its node, whose lookup count was raised for this reply. */
 void reply_entry(struct fs *fs, fuse_req_t req, struct fs_node *node,
-    const struct cache_attr *attr) REQUIRES(fuse_thread);
+    const struct fs_look *look) REQUIRES(fuse_thread);
+
+/** The same with a handle. @return 0, or negative: the kernel has neither. */
+NODISCARD int reply_create(struct fs *fs, fuse_req_t req, struct fs_node *node,
+    const struct fs_look *look, const struct fuse_file_info *info)
+    REQUIRES(fuse_thread);
 
 /** There is no such name, and that is believed until `fresh_until_ms`. */
 void reply_absent(const struct fs *fs, fuse_req_t req, uint64_t fresh_until_ms);
 
-/** Attributes of a node that are believed until attr->fresh_until_ms. */
+/** Attributes of a node that are believed until look->attr.fresh_until_ms,
+ *  those of a draft not at all. */
 void reply_attr(const struct fs *fs, fuse_req_t req, const struct fs_node *node,
-    const struct cache_attr *attr);
+    const struct fs_look *look);
 
 /** @return 0, or negative: the kernel will not release the handle. */
 NODISCARD int reply_open(fuse_req_t req, const struct fuse_file_info *info);
@@ -52,6 +59,9 @@ void reply_vectors(
 /** @return 0, or negative: the kernel has not taken the entries. */
 NODISCARD int reply_bytes(fuse_req_t req, const void *bytes, size_t size_bytes);
 
+/** So many bytes were written. */
+void reply_written(fuse_req_t req, size_t size_bytes);
+
 void reply_statfs(fuse_req_t req, const struct statvfs *space);
 
 /** A value of an extended attribute, or a list of names, to a caller with
@@ -61,6 +71,6 @@ void reply_xattr(
 
 /** Fill an entry of a lookup or a listing but for its node. */
 void fill_entry(const struct fs *fs, struct fuse_entry_param *entry,
-    uint64_t number, const struct cache_attr *attr);
+    uint64_t number, const struct fs_look *look);
 
 #endif

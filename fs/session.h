@@ -42,8 +42,10 @@ struct fs {
 	struct fs_mail mail;
 	struct fs_nodes nodes;
 	struct fs_file *files; /* open handles */
-	unsigned read_count;   /* READs that the cache has */
-	uint64_t tended_ms;    /* when they were looked through last */
+	unsigned call_count;   /* requests of theirs that wait */
+	uint64_t tended_ms;    /* when what waits was looked through last */
+	uint64_t changes;      /* of names and versions, made here: drafts
+	                          begun, names removed */
 	struct fs_dir *dirs;
 	struct dir_page *page; /* where a READDIR is put together */
 	char device[32];       /* "MAJ:MIN" of the mount; "" when not mounted */
@@ -70,25 +72,59 @@ extern const struct fuse_lowlevel_ops fs_ops;
 void files_close_all(struct fs *fs) REQUIRES(fuse_thread);
 void dirs_close_all(struct fs *fs) REQUIRES(fuse_thread);
 
-/** End the READs that nobody waits for any more; to be called at least each
- *  FILES_TEND_MS while there are any. */
+/** End the requests that nobody waits for any more; to be called at least
+ *  each FILES_TEND_MS while there are any that may be. */
 enum { FILES_TEND_MS = 1000 };
 void files_tend(struct fs *fs) REQUIRES(fuse_thread);
 
+static inline bool fs_is_tended(const struct fs *fs)
+{
+	return fs->call_count > 0 || !list_is_empty(&fs->mail.patient);
+}
+
 /* attr.c */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
-void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookup_count);
-void op_forget_multi(
-    fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void op_access(fuse_req_t req, fuse_ino_t ino, int mask);
 void op_statfs(fuse_req_t req, fuse_ino_t ino);
 
-/* file.c */
+/* file.c, write.c */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
     struct fuse_file_info *info);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+
+void op_open_writing(
+    fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info);
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
+    size_t size_bytes, off_t offset, struct fuse_file_info *info);
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void op_fsync(
+    fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *info);
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
+    off_t size_bytes, struct fuse_file_info *info);
+
+/* copy.c */
+void op_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
+    struct fuse_file_info *from_info, fuse_ino_t to, off_t to_offset,
+    struct fuse_file_info *to_info, size_t size_bytes, int flags);
+
+/* setattr.c */
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+    struct fuse_file_info *info);
+
+/* create.c */
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+    struct fuse_file_info *info);
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+    dev_t device);
+
+/* names.c */
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+    fuse_ino_t new_parent, const char *new_name, unsigned flags);
 
 /* dir.c */
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);

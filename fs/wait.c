@@ -3,6 +3,7 @@
 #include "fs/wait.h"
 
 #include "base/stats.h"
+#include "fs/killed.h"
 #include "fs/reply.h"
 
 #include <assert.h>
@@ -19,6 +20,7 @@ int mail_init(struct fs_mail *mail)
 	atomic_init(&mail->head, NULL);
 	atomic_init(&mail->ringing, false);
 	atomic_init(&mail->lingering, 0);
+	list_init(&mail->patient);
 	mail->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return mail->wake_fd < 0 ? -errno : 0;
 }
@@ -26,6 +28,7 @@ int mail_init(struct fs_mail *mail)
 void mail_fini(struct fs_mail *mail)
 {
 	assert(atomic_load(&mail->head) == NULL);
+	assert(list_is_empty(&mail->patient));
 	(void)close(mail->wake_fd);
 }
 
@@ -44,6 +47,12 @@ UNCHECKED void mail_leave(struct fs_mail *mail)
 UNCHECKED void mail_assert_here(const struct fs_mail *mail)
 {
 	assert(here == mail);
+}
+
+static void finish(struct fs_wait *wait)
+{
+	list_remove(&wait->in);
+	wait->finish(wait);
 }
 
 void mail_drain(struct fs_mail *mail)
@@ -65,7 +74,7 @@ void mail_drain(struct fs_mail *mail)
 	while (first) {
 		wait = first;
 		first = wait->next;
-		wait->finish(wait);
+		finish(wait);
 	}
 }
 
@@ -103,20 +112,29 @@ static void interrupted(fuse_req_t req, void *data)
 	struct fs_wait *wait = data;
 
 	assert(here == wait->mail);
-	if (!wait_claim(wait))
+	if ((wait->patient && !is_killed(wait->pid)) || !wait_claim(wait))
 		return;
 	stats_add(STATS_fs_interrupted, 1);
 	reply_error(req, -EINTR);
 }
 
-bool wait_begin(struct fs_wait *wait, struct fs_mail *mail, fuse_req_t req,
-    fs_finish_fn finish)
+static void prepare(struct fs_wait *wait, struct fs_mail *mail, fuse_req_t req,
+    fs_finish_fn finish_fn)
 {
 	wait->mail = mail;
 	wait->req = req;
-	wait->finish = finish;
+	wait->finish = finish_fn;
 	wait->next = NULL;
+	wait->patient = false;
+	wait->pid = fuse_req_ctx(req)->pid;
+	list_init(&wait->in);
 	atomic_init(&wait->claimed, false);
+}
+
+bool wait_begin(struct fs_wait *wait, struct fs_mail *mail, fuse_req_t req,
+    fs_finish_fn finish_fn)
+{
+	prepare(wait, mail, req, finish_fn);
 	/* The INTERRUPT came before its request: libfuse would call back from
 	 * within the registration and then use what the reply has freed. */
 	if (fuse_req_interrupted(req)) {
@@ -127,6 +145,48 @@ bool wait_begin(struct fs_wait *wait, struct fs_mail *mail, fuse_req_t req,
 	stats_add(STATS_fs_waiting, 1);
 	fuse_req_interrupt_func(req, interrupted, wait);
 	return true;
+}
+
+bool wait_begin_patient(struct fs_wait *wait, struct fs_mail *mail,
+    fuse_req_t req, fs_finish_fn finish_fn)
+{
+	bool interrupted_before = fuse_req_interrupted(req);
+
+	prepare(wait, mail, req, finish_fn);
+	wait->patient = true;
+	if (interrupted_before && is_killed(wait->pid)) {
+		stats_add(STATS_fs_interrupted, 1);
+		reply_error(req, -EINTR);
+		return false;
+	}
+	stats_add(STATS_fs_waiting, 1);
+	list_push(&mail->patient, &wait->in);
+	if (!interrupted_before)
+		fuse_req_interrupt_func(req, interrupted, wait);
+	return true;
+}
+
+void wait_go_on(struct fs_wait *wait, fs_finish_fn finish_fn)
+{
+	assert(here == wait->mail);
+	wait->finish = finish_fn;
+	if (wait->patient)
+		list_push(&wait->mail->patient, &wait->in);
+}
+
+void mail_tend(struct fs_mail *mail)
+{
+	struct list *at = mail->patient.next;
+
+	for (; at != &mail->patient; at = at->next) {
+		struct fs_wait *wait = CONTAINER_OF(at, struct fs_wait, in);
+
+		if (wait_is_claimed(wait) || wait->pid == 0 ||
+		    !is_killed(wait->pid) || !wait_claim(wait))
+			continue;
+		stats_add(STATS_fs_interrupted, 1);
+		reply_error(wait->req, -EINTR);
+	}
 }
 
 bool wait_claim(struct fs_wait *wait)
@@ -156,7 +216,7 @@ void wait_return(struct fs_wait *wait)
 	struct fs_mail *mail = wait->mail;
 
 	if (here == mail) {
-		wait->finish(wait);
+		finish(wait);
 		return;
 	}
 	push(mail, wait); /* from here on it may be gone */
@@ -169,7 +229,7 @@ void wait_return_idle(struct fs_wait *wait)
 
 	assert(wait_is_claimed(wait));
 	if (here == mail) {
-		wait->finish(wait);
+		finish(wait);
 		return;
 	}
 	push(mail, wait);

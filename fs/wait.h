@@ -15,6 +15,12 @@
  * replies EINTR without a lock; the wait itself stays until the cache has
  * called back, because the cache still holds it.
  *
+ * What changes something is *patient*: its caller is answered EINTR only when
+ * they were killed. To the kernel an INTERRUPT is any signal, and a program
+ * that catches one does not expect a write(2) or close(2) of a file to fail of
+ * it, nor would it learn whether the change was made. What was asked for is
+ * done in any case.
+ *
  * libfuse calls the interrupt callback with its own lock held and a pointer
  * it has read before: so waits are freed on the FUSE thread, which is the
  * one that processes INTERRUPTs, and nowhere else.
@@ -23,11 +29,13 @@
 #define FS_WAIT_H
 
 #include "base/attr.h"
+#include "base/list.h"
 #include "base/sync.h"
 #include "fs/lowlevel.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct fs_wait;
 
@@ -41,6 +49,9 @@ struct fs_wait {
 	fs_finish_fn finish;
 	struct fs_wait *next; /* on the way back */
 	_Atomic bool claimed;
+	bool patient;
+	pid_t pid;      /* the thread that asked; 0: of another pid namespace */
+	struct list in; /* the patient ones */
 };
 
 /** Waits on their way back to the FUSE thread. */
@@ -49,6 +60,7 @@ struct fs_mail {
 	_Atomic bool ringing;           /* wake_fd has been written to */
 	_Atomic unsigned lingering;     /* what cannot end before a return */
 	int wake_fd;                    /* an eventfd */
+	struct list patient;            /* of struct fs_wait; FUSE thread */
 };
 
 /** @retval 0 made. @retval -EMFILE, -ENFILE, -ENOMEM of eventfd(2) */
@@ -84,6 +96,19 @@ void mail_answer_ring(struct fs_mail *mail) REQUIRES(fuse_thread);
  */
 NODISCARD bool wait_begin(struct fs_wait *wait, struct fs_mail *mail,
     fuse_req_t req, fs_finish_fn finish) REQUIRES(fuse_thread);
+
+/** The same for a request that changes something. */
+NODISCARD bool wait_begin_patient(struct fs_wait *wait, struct fs_mail *mail,
+    fuse_req_t req, fs_finish_fn finish) REQUIRES(fuse_thread);
+
+/** In its finish: it waits for one more answer, and then for `finish`. */
+void wait_go_on(struct fs_wait *wait, fs_finish_fn finish)
+    REQUIRES(fuse_thread);
+
+/** Answer patient ones whose callers were killed; to be called now and then
+ *  while there are any: of a killed process that closes its files the kernel
+ *  sends no INTERRUPT. */
+void mail_tend(struct fs_mail *mail) REQUIRES(fuse_thread);
 
 /** Win the right to answer, which only one caller does. Any thread. */
 NODISCARD bool wait_claim(struct fs_wait *wait);

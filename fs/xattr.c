@@ -7,6 +7,8 @@
  *
  * Threads: the FUSE thread, but for facts_answer().
  */
+#include "cache/drafts/drafts.h"
+#include "fs/look.h"
 #include "fs/reply.h"
 #include "fs/session.h"
 
@@ -128,6 +130,25 @@ static void facts_finish(struct fs_wait *wait)
 	free(ask);
 }
 
+/* Of what no server has there is nothing else to tell. */
+static const struct cache_facts unsent = {
+    .freshness = "unsent",
+    .cached_percent = 100,
+};
+
+static bool is_unsent(
+    const struct fs *fs, const struct ident *ident, const char *path)
+{
+	struct draft *draft = draft_at(fs, ident, path);
+	struct draft_attr attr;
+
+	if (!draft)
+		return false;
+	draft_attr(draft, &attr);
+	draft_put(draft);
+	return attr.unsent || attr.attr.was == 0;
+}
+
 static void ask_facts(
     fuse_req_t req, fuse_ino_t ino, enum fact fact, size_t room_bytes)
 {
@@ -153,7 +174,10 @@ static void ask_facts(
 		return;
 	}
 	node_pin(node);
-	cache_facts(fs->config.cache, &ident, path, facts_answer, ask);
+	if (is_unsent(fs, &ident, path))
+		facts_answer(ask, 0, &unsent);
+	else
+		cache_facts(fs->config.cache, &ident, path, facts_answer, ask);
 }
 
 void op_getxattr(

@@ -276,6 +276,40 @@ static int look(struct cache *cache, const char *path, struct cache_attr *attr)
 	return code;
 }
 
+int fake_look(struct cache *cache, const char *path, struct cache_attr *attr)
+{
+	return look(cache, path, attr);
+}
+
+void fake_put_was(struct cache *cache, const char *path, int64_t size_bytes,
+    uint64_t version, uint64_t was)
+{
+	fake_put(cache, path, size_bytes, version, 1000);
+	(void)pthread_mutex_lock(&cache->mutex);
+	find_or_add(cache, path)->attr.was = was;
+	(void)pthread_mutex_unlock(&cache->mutex);
+}
+
+struct cache_listing *fake_listing_with(struct cache_listing *listing,
+    const char *name, const struct cache_attr *attr)
+{
+	size_t count = listing->count;
+	struct cache_listing *out =
+	    fake_memory(sizeof(*out) + (count + 1) * sizeof(out->entries[0]));
+	size_t i = 0;
+
+	memcpy(out, listing, sizeof(*out) + count * sizeof(out->entries[0]));
+	while (i < count && strcmp(out->entries[i].name, name) != 0)
+		i++;
+	(void)strcpy(out->entries[i].name, name);
+	out->entries[i].attr = *attr;
+	out->entries[i].known = true;
+	out->count = i == count ? count + 1 : count;
+	out->version = listing->version * 31 + attr->version;
+	free(listing);
+	return out;
+}
+
 static bool is_child(const char *parent, const char *path)
 {
 	char above[PATH_BYTES_MAX];

@@ -27,6 +27,18 @@ void fake_free(struct cache *cache);
 void fake_put(struct cache *cache, const char *path, int64_t size_bytes,
     uint64_t version, uint64_t fresh_ms);
 
+/** The same, and it goes on from version `was`. */
+void fake_put_was(struct cache *cache, const char *path, int64_t size_bytes,
+    uint64_t version, uint64_t was);
+
+/** What the table says of a path, asked by no mount. */
+int fake_look(struct cache *cache, const char *path, struct cache_attr *attr);
+
+/** A listing with one more entry, or another one in its place; the old one is
+ *  put. */
+struct cache_listing *fake_listing_with(struct cache_listing *listing,
+    const char *name, const struct cache_attr *attr);
+
 /** It is a directory above the reach of whoever asks. */
 void fake_make_up(struct cache *cache, const char *path);
 

@@ -5,13 +5,16 @@
 #include "base/stats.h"
 #include "fs/session.h"
 #include "tests/unit/fs/fake_cache.h"
+#include "tests/unit/fs/fake_drafts.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,7 +121,7 @@ static void say_init(struct kernel *kernel)
 	kernel_sync(kernel);
 }
 
-static void start(struct kernel *kernel, bool shared)
+static void start(struct kernel *kernel, bool shared, bool writable)
 {
 	static const struct fuse_custom_io io = {
 	    .read = give_request, .writev = take_reply};
@@ -130,7 +133,7 @@ static void start(struct kernel *kernel, bool shared)
 	    .uid = 1000,
 	    .gid = 1001,
 	    .umask = 022,
-	    .read_only = true,
+	    .read_only = !writable,
 	    .allow_other = shared,
 	};
 	struct err err = ERR_INIT;
@@ -140,6 +143,7 @@ static void start(struct kernel *kernel, bool shared)
 	*kernel = (struct kernel){
 	    .clock = {.hand_driven = 1, .monotonic_ms = 1000000},
 	    .caller = getpid(),
+	    .uid = 1000,
 	    .private = private,
 	};
 	assert(private != NULL);
@@ -155,6 +159,10 @@ static void start(struct kernel *kernel, bool shared)
 	kernel->cache = fake_new(&kernel->clock);
 	config.clock = &kernel->clock;
 	config.cache = kernel->cache;
+	if (writable)
+		kernel->drafts =
+		    fake_drafts_new(&kernel->clock, kernel->cache, shared);
+	config.drafts = kernel->drafts;
 	code = fs_prepare(&kernel->fs, &config, &err);
 	assert(code == 0);
 	code = fs_attach(kernel->fs, fds[1], &io, &err);
@@ -166,12 +174,22 @@ static void start(struct kernel *kernel, bool shared)
 
 void kernel_start(struct kernel *kernel)
 {
-	start(kernel, false);
+	start(kernel, false, false);
 }
 
 void kernel_start_shared(struct kernel *kernel)
 {
-	start(kernel, true);
+	start(kernel, true, false);
+}
+
+void kernel_start_writable(struct kernel *kernel)
+{
+	start(kernel, false, true);
+}
+
+void kernel_start_shared_writable(struct kernel *kernel)
+{
+	start(kernel, true, true);
 }
 
 void kernel_cancel(struct kernel *kernel)
@@ -187,6 +205,8 @@ void kernel_cancel(struct kernel *kernel)
 	private->stopped = true;
 	fs_stop(kernel->fs);
 	(void)pthread_join(private->thread, NULL);
+	if (kernel->drafts)
+		drafts_stop(kernel->drafts);
 	cache_stop(kernel->cache);
 }
 
@@ -196,6 +216,8 @@ void kernel_stop(struct kernel *kernel)
 
 	kernel_cancel(kernel);
 	fs_free(kernel->fs);
+	if (kernel->drafts)
+		fake_drafts_free(kernel->drafts);
 	fake_free(kernel->cache);
 	for (uint64_t i = 1; i < private->next_unique; i++) {
 		assert(!private->asked[i].expects ||
@@ -221,7 +243,7 @@ uint64_t kernel_send(struct kernel *kernel, enum fuse_opcode opcode,
 	struct fuse_in_header header = {
 	    .opcode = (uint32_t)opcode,
 	    .nodeid = node,
-	    .uid = 1000,
+	    .uid = kernel->uid,
 	    .gid = 1000,
 	    .pid = (uint32_t)kernel->caller,
 	};
@@ -405,4 +427,70 @@ void do_interrupt(struct kernel *kernel, uint64_t unique)
 	const struct fuse_interrupt_in in = {.unique = unique};
 
 	(void)kernel_send(kernel, FUSE_INTERRUPT, 0, &in, sizeof(in), NULL, 0);
+}
+
+int do_create(struct kernel *kernel, uint64_t parent, const char *name,
+    uint32_t flags, struct fuse_entry_out *entry, struct fuse_open_out *opened)
+{
+	const struct fuse_create_in in = {
+	    .flags = flags | O_CREAT, .mode = S_IFREG | 0644, .umask = 022};
+	const struct reply *reply = kernel_reply(kernel,
+	    kernel_send(kernel, FUSE_CREATE, parent, &in, sizeof(in), name,
+	        strlen(name) + 1));
+
+	if (reply->error < 0)
+		return reply->error;
+	assert(reply->size_bytes == sizeof(*entry) + sizeof(*opened));
+	memcpy(entry, reply->bytes, sizeof(*entry));
+	memcpy(opened, reply->bytes + sizeof(*entry), sizeof(*opened));
+	return 0;
+}
+
+uint64_t send_write(struct kernel *kernel, uint64_t node, uint64_t handle,
+    uint64_t offset_bytes, const char *text, uint32_t flags)
+{
+	const struct fuse_write_in in = {
+	    .fh = handle,
+	    .offset = offset_bytes,
+	    .size = (uint32_t)strlen(text),
+	    .flags = flags,
+	};
+
+	return kernel_send(
+	    kernel, FUSE_WRITE, node, &in, sizeof(in), text, strlen(text));
+}
+
+uint64_t send_flush(struct kernel *kernel, uint64_t node, uint64_t handle)
+{
+	const struct fuse_flush_in in = {.fh = handle};
+
+	return kernel_send(kernel, FUSE_FLUSH, node, &in, sizeof(in), NULL, 0);
+}
+
+uint64_t send_name(struct kernel *kernel, enum fuse_opcode opcode,
+    uint64_t parent, const char *name)
+{
+	return kernel_send(
+	    kernel, opcode, parent, name, strlen(name) + 1, NULL, 0);
+}
+
+uint64_t send_rename(struct kernel *kernel, uint64_t parent, const char *name,
+    uint64_t new_parent, const char *new_name, uint32_t flags)
+{
+	const struct fuse_rename2_in in = {
+	    .newdir = new_parent, .flags = flags};
+	char names[2 * 256];
+	size_t n = strlen(name) + 1;
+
+	(void)strcpy(names, name);
+	(void)strcpy(names + n, new_name);
+	return kernel_send(kernel, FUSE_RENAME2, parent, &in, sizeof(in), names,
+	    n + strlen(new_name) + 1);
+}
+
+uint64_t send_setattr(
+    struct kernel *kernel, uint64_t node, const struct fuse_setattr_in *in)
+{
+	return kernel_send(
+	    kernel, FUSE_SETATTR, node, in, sizeof(*in), NULL, 0);
 }

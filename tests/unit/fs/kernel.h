@@ -20,12 +20,15 @@
 #include <sys/types.h>
 
 struct cache;
+struct drafts;
 struct fs;
 
 struct kernel {
 	struct clock clock; /* hand-driven: mount and cache use it */
 	pid_t caller;       /* in whose name requests are sent; at first ours */
+	uid_t uid;          /* theirs; at first 1000 */
 	struct cache *cache;
+	struct drafts *drafts; /* of a mount that is written */
 	struct fs *fs;
 	struct kernel_private *private;
 };
@@ -42,6 +45,10 @@ void kernel_start(struct kernel *kernel);
 
 /** The same for a mount that many users share. */
 void kernel_start_shared(struct kernel *kernel);
+
+/** The same for mounts that are written. */
+void kernel_start_writable(struct kernel *kernel);
+void kernel_start_shared_writable(struct kernel *kernel);
 
 /** End it: stop, cancel what waits, free; assert that every request but those
  *  without an answer was answered. */
@@ -84,6 +91,17 @@ int do_releasedir(struct kernel *kernel, uint64_t node, uint64_t handle);
 uint64_t send_readdir(struct kernel *kernel, uint64_t node, uint64_t handle,
     uint64_t offset, uint32_t size_bytes, bool plus);
 void do_forget(struct kernel *kernel, uint64_t node, uint64_t lookup_count);
+int do_create(struct kernel *kernel, uint64_t parent, const char *name,
+    uint32_t flags, struct fuse_entry_out *entry, struct fuse_open_out *opened);
+uint64_t send_write(struct kernel *kernel, uint64_t node, uint64_t handle,
+    uint64_t offset_bytes, const char *text, uint32_t flags);
+uint64_t send_flush(struct kernel *kernel, uint64_t node, uint64_t handle);
+uint64_t send_name(struct kernel *kernel, enum fuse_opcode opcode,
+    uint64_t parent, const char *name);
+uint64_t send_rename(struct kernel *kernel, uint64_t parent, const char *name,
+    uint64_t new_parent, const char *new_name, uint32_t flags);
+uint64_t send_setattr(
+    struct kernel *kernel, uint64_t node, const struct fuse_setattr_in *in);
 void do_interrupt(struct kernel *kernel, uint64_t unique);
 
 #endif
