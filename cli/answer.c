@@ -16,7 +16,6 @@
 #include "cli/control.h"
 #include "cli/describe.h"
 #include "cli/metrics_tell.h"
-#include "cli/mounts.h"
 #include "cli/prefetch/serve.h"
 #include "cli/reasons.h"
 #include "cli/say.h"
@@ -293,23 +292,23 @@ int answer_request(void *arg, struct control_request *request, struct buf *out,
 struct control *answer_open(struct describe *mount)
 {
 	struct control *control = NULL;
-	struct mount_entry entry;
+	unsigned major, minor;
 	struct err err = ERR_INIT;
-	int code = mounts_at(&entry, mount->mountpoint, &err);
+	int code = fs_device(mount->fs, &major, &minor);
 
-	if (code == 1)
+	if (code == 0)
 		code = control_new(&control,
 		    &(struct control_config){
-		        .major = entry.major,
-		        .minor = entry.minor,
+		        .major = major,
+		        .minor = minor,
 		        .shared = mount->shared,
 		        .answer = answer_request,
 		        .forget = answer_forget,
 		        .arg = mount,
 		    },
 		    &err);
-	else if (code == 0)
-		code = err_set(&err, -ENOENT,
+	else
+		code = err_set(&err, code,
 		    "control socket: the mount is not in the list of mounts");
 	if (code < 0) {
 		say("%s; status and umount cannot ask this mount", err.text);

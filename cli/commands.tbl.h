@@ -10,6 +10,10 @@ COMMAND(mount, "SOURCE MOUNTPOINT [-f] [-o OPTION[,OPTION...]]",
 COMMAND(umount, "[--lazy] [--timeout TIME] MOUNTPOINT",
     "send what is unsent, end a mount and wait for it; also of one that hangs\n"
     "      or is dead")
+COMMAND(exec,
+    "SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] -- COMMAND [ARG...]",
+    "run a command with a mount that it alone sees; its exit status, or 74\n"
+    "      when something that it wrote was not sent")
 COMMAND(status, "[--json] [MOUNTPOINT]",
     "state of token, server and cache of one mount, or of all of yours")
 COMMAND(flush,

@@ -40,6 +40,7 @@ int daemon_fork(struct daemon *daemon, int *status, struct err *err)
 	pid_t parent = getpid();
 
 	daemon->report_fd = -1;
+	daemon->word_fd = -1;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return err_set(
 		    err, -errno, "mount: pipe: %s", err_message(errno));
@@ -71,6 +72,7 @@ int daemon_fork(struct daemon *daemon, int *status, struct err *err)
 void daemon_stay(struct daemon *daemon)
 {
 	daemon->report_fd = -1;
+	daemon->word_fd = -1;
 }
 
 int daemon_detach(const struct daemon *daemon, struct err *err)
@@ -78,7 +80,7 @@ int daemon_detach(const struct daemon *daemon, struct err *err)
 	int null_fd;
 	int code = 0;
 
-	if (daemon->report_fd < 0)
+	if (daemon->report_fd < 0 || daemon->word_fd >= 0)
 		return 0;
 	/* It can only fail for the leader of a group, which a child is not.
 	 */

@@ -21,6 +21,9 @@
 
 struct daemon {
 	int report_fd; /* to the parent; -1: in the foreground, or reported */
+	int word_fd;   /* of exec: its parent says the end (cli/exec/attend.h),
+	                  and signals do not; the terminal was left already,
+	                  but for stderr. -1: a mount by itself */
 };
 
 /**

@@ -97,29 +97,9 @@ static bool check_cache(struct doctor *doctor)
 	return true;
 }
 
-/* Whether a program of this name is on the PATH. */
-static bool on_path(const char *program)
-{
-	const char *path = env_get("PATH");
-	char file[PATH_MAX];
-
-	while (path != NULL && *path != '\0') {
-		int length = (int)strcspn(path, ":");
-		int n = snprintf(
-		    file, sizeof(file), "%.*s/%s", length, path, program);
-
-		if (n > 0 && (size_t)n < sizeof(file) &&
-		    access(file, X_OK) == 0)
-			return true;
-		path += length;
-		path += *path == ':';
-	}
-	return false;
-}
-
 static bool check_fuse(struct doctor *doctor)
 {
-	if (geteuid() != 0 && !on_path("fusermount3"))
+	if (geteuid() != 0 && !env_on_path("fusermount3"))
 		doctor_line(doctor->report, DOCTOR_FAIL, "fuse",
 		    "no fusermount3 on the PATH; install the package fuse3");
 	else if (access("/dev/fuse", R_OK | W_OK) < 0)

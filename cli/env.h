@@ -8,6 +8,11 @@
 #ifndef CLI_ENV_H
 #define CLI_ENV_H
 
+#include <stdbool.h>
+
+/** Whether a program of this name is on the PATH. */
+bool env_on_path(const char *program);
+
 /** As getenv(3). */
 const char *env_get(const char *name);
 

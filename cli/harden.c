@@ -9,13 +9,25 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+/* Of core files, as it was at first. */
+static struct rlimit core_before;
+
 void harden_begin(void)
 {
-	const struct rlimit none = {0, 0};
+	struct rlimit none;
 
-	/* Neither can fail for an own process that asks for less. */
+	/* None of it can fail for an own process that asks for less. The hard
+	 * limit stays: a program that is started could not raise it again. */
+	(void)getrlimit(RLIMIT_CORE, &core_before);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = core_before.rlim_max};
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+}
+
+void harden_undo(void)
+{
+	(void)setrlimit(RLIMIT_CORE, &core_before);
+	(void)prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
 }
 
 void harden_show(void)

@@ -17,6 +17,10 @@ void harden_begin(void);
  *  they would use. */
 void harden_show(void);
 
+/** As it was before harden_begin(): for a child that becomes another program,
+ *  and has no token but that of its environment. */
+void harden_undo(void);
+
 /** The tokens have been wiped and the process is about to end: leak checkers,
  *  which attach by ptrace, may look again. */
 void harden_end(void);

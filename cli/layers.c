@@ -193,6 +193,7 @@ static int make_fs(struct layers *layers, struct err *err)
 	    .identify = options->allow_other ? identify : NULL,
 	    .identify_arg = layers->tokens,
 	    .no_exec = options->noexec,
+	    .channel = plan->channel,
 	};
 
 	return fs_new(&layers->fs, &config, err);

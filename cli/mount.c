@@ -45,7 +45,7 @@ static int begin_log(const struct mount *mount, struct err *err)
 
 	if (options->log_file != NULL)
 		return log_start(LOG_TO_FILE, level, options->log_file, err);
-	if (mount->daemon->report_fd < 0)
+	if (mount->daemon->report_fd < 0 || mount->daemon->word_fd >= 0)
 		return log_start(LOG_TO_STDERR, level, NULL, err);
 	return log_start(LOG_TO_SYSLOG, level, NULL, err);
 }
@@ -82,6 +82,17 @@ static int ready(void *arg)
 	return daemon_report(mount->daemon, 0);
 }
 
+/* Of exec: COMMAND has ended; or who started the mount has, or waits no
+ * longer. */
+static bool heard(void *arg, int fd)
+{
+	struct mount *mount = arg;
+	char word;
+
+	fs_stop(mount->layers.fs);
+	return read(fd, &word, 1) == 1;
+}
+
 static int serve(struct mount *mount, struct err *err)
 {
 	const struct serve_config config = {
@@ -90,6 +101,7 @@ static int serve(struct mount *mount, struct err *err)
 	    .drafts = mount->layers.drafts,
 	    .control = mount->control,
 	    .signal_fd = mount->signal_fd,
+	    .heard = mount->daemon->word_fd >= 0 ? heard : NULL,
 	    .ready = ready,
 	    .arg = mount,
 	};
@@ -166,7 +178,8 @@ int mount_run(const struct plan *plan, struct daemon *daemon)
 	code = begin_log(&mount, &err);
 	fs_sandbox(); /* before the first thread */
 	if (code == 0) {
-		mount.signal_fd = serve_signals(&err);
+		mount.signal_fd = daemon->word_fd >= 0 ? daemon->word_fd
+		                                       : serve_signals(&err);
 		code = mount.signal_fd < 0 ? mount.signal_fd : 0;
 	}
 	if (code == 0)

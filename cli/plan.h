@@ -20,6 +20,7 @@
 #include "cli/names.h"
 #include "cli/servers.h"
 
+struct fs_channel;
 struct options;
 
 struct plan {
@@ -39,6 +40,8 @@ struct plan {
 				      server... */
 	uint64_t grace_s;   /* ...so long past the end of the asker's token */
 	struct names hosts; /* that a redirect may take the token to */
+	/* It is mounted already (exec sets it); borrowed. NULL: it is not. */
+	const struct fs_channel *channel;
 	struct err cache_warning; /* text "" when there is none */
 	struct err spool_warning;
 	struct err time_warning;

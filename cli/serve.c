@@ -34,6 +34,7 @@ struct fuse_end {
 struct loop {
 	const struct serve_config *config;
 	struct fuse_end *end;
+	int signal_fd; /* -1: nothing more comes there */
 	bool ready;
 	bool ended; /* the FUSE thread has */
 	int code;
@@ -82,6 +83,16 @@ static void stop_on_signal(struct loop *loop)
 	fs_stop(loop->config->fs);
 }
 
+static void hear(struct loop *loop)
+{
+	const struct serve_config *config = loop->config;
+
+	if (config->heard == NULL)
+		stop_on_signal(loop);
+	else if (!config->heard(config->arg, loop->signal_fd))
+		loop->signal_fd = -1;
+}
+
 static void look_ready(struct loop *loop, uint64_t now_ms, struct err *err)
 {
 	if (fs_is_ready(loop->config->fs)) {
@@ -114,7 +125,7 @@ static void turn(struct loop *loop, struct err *err)
 	if (!loop->ready && wait_ms > STARTING_POLL_MS)
 		wait_ms = STARTING_POLL_MS;
 	fds[POLL_SIGNALS] =
-	    (struct pollfd){.fd = config->signal_fd, .events = POLLIN};
+	    (struct pollfd){.fd = loop->signal_fd, .events = POLLIN};
 	fds[POLL_FUSE] =
 	    (struct pollfd){.fd = loop->end->event_fd, .events = POLLIN};
 	if (config->control != NULL)
@@ -127,7 +138,7 @@ static void turn(struct loop *loop, struct err *err)
 	}
 	now_ms = clock_now_ms(clock_system());
 	if (fds[POLL_SIGNALS].revents != 0)
-		stop_on_signal(loop);
+		hear(loop);
 	loop->ended = fds[POLL_FUSE].revents != 0;
 	if (config->control != NULL)
 		control_turn(
@@ -146,7 +157,8 @@ static void turn(struct loop *loop, struct err *err)
 int serve_run(const struct serve_config *config, struct err *err)
 {
 	struct fuse_end end = {.fs = config->fs};
-	struct loop loop = {.config = config, .end = &end};
+	struct loop loop = {
+	    .config = config, .end = &end, .signal_fd = config->signal_fd};
 	pthread_t thread;
 	int code;
 

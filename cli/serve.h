@@ -15,6 +15,8 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+#include <stdbool.h>
+
 struct cache;
 struct control;
 struct drafts;
@@ -32,6 +34,9 @@ struct serve_config {
 	struct drafts *drafts;   /* borrowed; NULL: the mount is read-only */
 	struct control *control; /* borrowed; NULL: none */
 	int signal_fd;           /* SIGTERM, SIGINT, SIGHUP: stop */
+	/** Called instead of that, when `signal_fd` is readable: it is no
+	 *  signalfd. False: it is not looked at any more. NULL: it is one. */
+	bool (*heard)(void *arg, int fd);
 	/** Called once, when the mount answers; non-zero ends it. */
 	int (*ready)(void *arg);
 	void *arg;

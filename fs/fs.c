@@ -218,6 +218,31 @@ static int explain_failure(
 	return err_set(err, -EPERM, "mount '%s': the kernel refused", where);
 }
 
+/* It is mounted; libfuse takes a descriptor by this name. */
+static int take_channel(
+    struct fs **out, const struct fs_config *config, struct err *err)
+{
+	AUTO(fs) fs = NULL;
+	char name[32];
+	int code = fs_prepare(&fs, config, err);
+
+	if (code < 0)
+		return code;
+	assert(fs != NULL);
+	(void)snprintf(name, sizeof(name), "/dev/fd/%d", config->channel->fd);
+	if (fuse_session_mount(fs->session, name) < 0)
+		return err_set(err, -EBADF,
+		    "mount '%s': its channel cannot be used",
+		    config->mountpoint);
+	(void)snprintf(
+	    fs->device, sizeof(fs->device), "%s", config->channel->device);
+	fs->elsewhere = true;
+	code = device_use(fs, fuse_session_fd(fs->session), err);
+	if (code == 0)
+		*out = STEAL(fs);
+	return code;
+}
+
 int fs_new(struct fs **out, const struct fs_config *config, struct err *err)
 {
 	AUTO(fs) fs = NULL;
@@ -226,6 +251,8 @@ int fs_new(struct fs **out, const struct fs_config *config, struct err *err)
 	int code;
 
 	*out = NULL;
+	if (config->channel != NULL)
+		return take_channel(out, config, err);
 	code = mountpoint_prepare(config->mountpoint, err);
 	if (code == 0)
 		code = fs_prepare(&fs, config, err);
@@ -241,6 +268,17 @@ int fs_new(struct fs **out, const struct fs_config *config, struct err *err)
 		(void)snprintf(
 		    fs->device, sizeof(fs->device), "%s", mount.device);
 	*out = STEAL(fs);
+	return 0;
+}
+
+int fs_device(const struct fs *fs, unsigned *major, unsigned *minor)
+{
+	char *end = NULL;
+
+	*major = (unsigned)strtoul(fs->device, &end, 10);
+	if (end == fs->device || *end != ':')
+		return -ENOENT;
+	*minor = (unsigned)strtoul(end + 1, NULL, 10);
 	return 0;
 }
 
@@ -307,7 +345,7 @@ void fs_free(struct fs *fs)
 	assert(atomic_load(&fs->mail.lingering) == 0);
 	fuse_session_unmount(fs->session);
 	/* libfuse leaves it mounted when the connection was aborted. */
-	if (fs->device[0])
+	if (fs->device[0] && !fs->elsewhere)
 		mountpoint_detach_dead(fs->config.mountpoint);
 	fuse_session_destroy(fs->session);
 	nodes_fini(&fs->nodes);

@@ -25,6 +25,14 @@ struct drafts;
 struct fs;
 struct ident;
 
+enum { FS_CHANNEL_DEVICE_BYTES = 32 };
+
+/** A mount that is there already, in whatever namespace. */
+struct fs_channel {
+	int fd;                               /* of /dev/fuse */
+	char device[FS_CHANNEL_DEVICE_BYTES]; /* "MAJ:MIN"; "": not known */
+};
+
 struct fs_config {
 	const struct clock *clock; /* borrowed */
 	struct cache *cache;       /* borrowed; freed after fs_free() */
@@ -45,6 +53,9 @@ struct fs_config {
 	void (*identify)(void *arg, struct ident *ident);
 	void *identify_arg;
 	bool no_exec; /* mount with noexec (nosuid and nodev always are) */
+	/* What fs_channel_open() gave: fs_new() takes the descriptor over and
+	 * mounts nothing. NULL: it mounts. */
+	const struct fs_channel *channel;
 };
 
 /** READs ahead of readers that the kernel sends before it keeps all others,
@@ -60,6 +71,25 @@ enum { FS_MAX_BACKGROUND = 64, FS_MAX_BACKGROUND_SHARED = 4096 };
  */
 NODISCARD int fs_new(
     struct fs **out, const struct fs_config *config, struct err *err);
+
+/**
+ * Mount by hand, as this process may (root, or in namespaces of its own), and
+ * serve it later or elsewhere: requests wait in the kernel until then, and fail
+ * with ENOTCONN when the last descriptor is closed.
+ *
+ * @param config    its source, mountpoint, read_only and no_exec count.
+ * @param out       its descriptor is the caller's.
+ * @retval 0        mounted.
+ * @retval -ENODEV  no /dev/fuse. @retval -EACCES it may not be opened, or a
+ *                  security module forbids the mount.
+ * @retval -EPERM   the mount is not allowed. @retval -errno, all with a
+ *                  sentence.
+ */
+NODISCARD int fs_channel_open(
+    struct fs_channel *out, const struct fs_config *config, struct err *err);
+
+/** The mount's device number. @retval 0, or -ENOENT: it is not known. */
+NODISCARD int fs_device(const struct fs *fs, unsigned *major, unsigned *minor);
 
 /** Serve requests on the calling thread until fs_stop() or an unmount from
  *  outside. @retval 0, or a negative errno when the channel broke. */

@@ -49,6 +49,8 @@ struct fs {
 	struct fs_dir *dirs;
 	struct dir_page *page; /* where a READDIR is put together */
 	char device[32];       /* "MAJ:MIN" of the mount; "" when not mounted */
+	bool elsewhere;        /* it was mounted by hand (fs_channel_open()),
+	                          perhaps not in this namespace */
 };
 
 /** The mount that a request came from; we are on its FUSE thread. */

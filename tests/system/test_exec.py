@@ -1,0 +1,414 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`bearerfs exec`: a command with a mount that it alone sees, as a person and
+as root, without fusermount3; it is as if the command had been started by
+itself."""
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import bed
+from bed import content, mount
+from bed.procs import gone, slow, wait_for
+
+DEADLINE = 60
+
+
+class Exec(bed.Case):
+    """One user's folder, with a PATH on which there is no fusermount3."""
+    deadline = 120
+    user = "nobody"
+
+    def setUp(self):
+        # /tmp, not the test's folder: any user may pass through it.
+        self.folder = tempfile.mkdtemp(prefix="exec-", dir=self.dir)
+        self.point = self.folder + "/mnt"
+        for name in ("mnt", "cache", "home", "run", "bin", "scratch"):
+            os.mkdir(f"{self.folder}/{name}", 0o700)
+        self.binary = shutil.copy(mount.binary(), self.folder + "/bearerfs")
+        for name in ("cat", "sh", "sleep", "id", "env", "ls", "stat", "true",
+                     "python3", "grep", "kill", "cut", "readlink", "mkdir",
+                     "setsid"):
+            os.symlink(shutil.which(name, path="/usr/bin:/bin"),
+                       f"{self.folder}/bin/{name}")
+        self.token("read:/")
+        self.url = self.bed.nginx.url
+        self.env = {"PATH": self.folder + "/bin", "LANG": "C.UTF-8",
+                    "HOME": self.folder + "/home",
+                    "XDG_RUNTIME_DIR": self.folder + "/run"}
+        for name in ("ASAN", "UBSAN", "TSAN", "LSAN"):
+            self.env[name + "_OPTIONS"] = \
+                f"log_path={self.folder}/run/sanitizer:exitcode=99"
+        subprocess.run(["chown", "-R", self.user, self.folder], check=True)
+
+    def tearDown(self):
+        found = [name for name in os.listdir(self.folder + "/run")
+                 if name.startswith("sanitizer")]
+        for name in found:
+            with open(f"{self.folder}/run/{name}") as file:
+                print(file.read())
+        self.assertEqual(found, [])
+        # Nothing is mounted out here, and no process of it is left.
+        with open("/proc/self/mountinfo") as file:
+            self.assertNotIn(self.folder, file.read())
+        wait_for(lambda: not self.processes(), "its processes to end")
+
+    def processes(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    if self.binary.encode() in file.read().split(b"\0"):
+                        found.append(int(pid))
+            except OSError:
+                pass
+        return found
+
+    def token(self, scope):
+        path = self.folder + "/token"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                  "w") as file:
+            file.write(self.bed.token(scope) + "\n")
+        shutil.chown(path, self.user)
+
+    def as_user(self):
+        """Found although the PATH is another."""
+        words = mount.as_user(self.user)
+        return [shutil.which(words[0]), *words[1:]]
+
+    def argv(self, *command, url=None, **options):
+        words = {"ca_file": self.bed.ca.cert,
+                 "cache_dir": self.folder + "/cache",
+                 "token_file": self.folder + "/token", **options}
+        text = ",".join(name if value is True else f"{name}={value}"
+                        for name, value in words.items() if value is not None)
+        return [*self.as_user(), self.binary, "exec",
+                url or self.url, self.point, "-o", text, "--", *command]
+
+    def run_in(self, *command, env=None, stdin=None, cwd=None, **options):
+        return subprocess.run(
+            self.argv(*command, **options), env={**self.env, **(env or {})},
+            input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True, text=True, cwd=cwd or "/", check=False,
+            timeout=DEADLINE * max(1.0, slow))
+
+    def begin(self, *command, **how):
+        """Start it, with COMMAND's output to be read; its first line is
+        waited for."""
+        child = subprocess.Popen(
+            self.argv(*command), env=self.env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd="/", **how)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        self.addCleanup(child.stdout.close)
+        self.addCleanup(child.stderr.close)
+        return child, child.stdout.readline().strip()
+
+    # Reading.
+
+    def test_that_the_command_reads_the_mount_and_nobody_else(self):
+        self.bed.put("exec/a.bin", 3 << 20)
+        child, line = self.begin(
+            "python3", "-c", "import hashlib,sys,time; print(hashlib.sha256("
+            "open(sys.argv[1],'rb').read()).hexdigest(), flush=True);"
+            "time.sleep(600)", self.point + "/exec/a.bin")
+        self.assertEqual(line, content.sha256(
+            f"{self.bed.data}/exp/exec/a.bin"))
+        self.assertEqual(os.listdir(self.point), [])
+        with open("/proc/self/mountinfo") as file:
+            self.assertNotIn(self.folder, file.read())
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(DEADLINE), 128 + signal.SIGTERM)
+        self.assertEqual(child.stderr.read(), "")
+
+    def test_that_status_finds_it_from_inside(self):
+        got = self.run_in(self.binary, "status", "--json", self.point)
+        self.assertEqual(got.returncode, 0, got.stderr)
+        self.assertIn(self.url, got.stdout)
+
+    def test_that_a_working_directory_below_the_mount_is_on_it(self):
+        self.bed.put("exec/here.txt", data=b"here\n")
+        got = self.run_in("cat", "exec/here.txt", cwd=self.point)
+        self.assertEqual((got.returncode, got.stdout, got.stderr),
+                         (0, "here\n", ""))
+        os.mkdir(self.point + "/nowhere")
+        shutil.chown(self.point + "/nowhere", self.user)
+        got = self.run_in("true", cwd=self.point + "/nowhere")
+        self.assertEqual(got.returncode, 126)
+        self.assertIn("working directory", got.stderr)
+
+    # As if started directly.
+
+    def test_that_the_command_is_whom_its_caller_is(self):
+        probe = ("import os,resource,signal,json;print(json.dumps(["
+                 "os.getresuid(),os.getresgid(),"
+                 "resource.getrlimit(resource.RLIMIT_CORE),"
+                 "sorted(signal.pthread_sigmask(0,[])),"
+                 "[n for n in range(1,32) if n not in (9,19) and"
+                 " signal.getsignal(n)==signal.SIG_IGN],"
+                 "sorted(os.listdir('/proc/self/fd'))[:-1],os.getcwd(),"
+                 "os.getpgid(0)==os.getpgid(os.getppid()),"
+                 "sorted(os.environ.items()),"
+                 "open('/proc/self/status').read().split('CapEff:')[1][:18],"
+                 "open('/proc/self/oom_score_adj').read()]))")
+        direct = subprocess.run(
+            [*self.as_user(), "python3", "-c", probe],
+            env=self.env, capture_output=True, text=True, check=True,
+            stdin=subprocess.DEVNULL, cwd="/usr")
+        inside = self.run_in("python3", "-c", probe, cwd="/usr")
+        self.assertEqual(inside.stderr, "")
+        self.assertEqual(inside.stdout, direct.stdout)
+
+    def test_that_input_and_output_are_its_own(self):
+        got = self.run_in("sh", "-c", "cat; echo oops >&2; exit 3",
+                          stdin="text\n")
+        self.assertEqual((got.returncode, got.stdout, got.stderr),
+                         (3, "text\n", "oops\n"))
+
+    def test_the_exit_statuses(self):
+        for command, status in ((["true"], 0), (["sh", "-c", "exit 74"], 74),
+                                (["sh", "-c", "kill -9 $$"], 137),
+                                (["sh", "-c", "kill -SEGV $$"], 139)):
+            got = self.run_in(*command)
+            self.assertEqual((got.returncode, got.stderr), (status, ""))
+        for command, status in ((["no-such-program"], 127),
+                                (["/nowhere/program"], 127), (["/etc"], 126),
+                                (["/etc/hosts"], 126)):
+            got = self.run_in(*command)
+            self.assertEqual(got.returncode, status)
+            self.assertIn(f"exec: command '{command[0]}': ", got.stderr)
+
+    def test_that_a_script_on_the_mount_is_found(self):
+        self.bed.put("exec/tool", data=b"#!/bin/sh\necho from the mount\n")
+        # Files of servers have no execute bit: a shell may read them.
+        got = self.run_in(self.point + "/exec/tool")
+        self.assertEqual(got.returncode, 126)
+        got = self.run_in("sh", self.point + "/exec/tool")
+        self.assertEqual((got.returncode, got.stdout),
+                         (0, "from the mount\n"))
+
+    # Signals.
+
+    def test_that_signals_are_passed_on(self):
+        script = ("import signal,sys,time\n"
+                  "def told(number, frame):\n"
+                  "    print(number, flush=True)\n"
+                  "    if number == signal.SIGTERM: sys.exit(7)\n"
+                  "for n in (1, 2, 3, 10, 12, 14, 15, 34):\n"
+                  "    signal.signal(n, told)\n"
+                  "print('ready', flush=True)\n"
+                  "while True: time.sleep(1)\n")
+        child, line = self.begin("python3", "-c", script)
+        self.assertEqual(line, "ready")
+        for number in (1, 2, 3, 10, 12, 14, 34, 15):
+            child.send_signal(number)
+            self.assertEqual(child.stdout.readline().strip(), str(number))
+        self.assertEqual(child.wait(DEADLINE), 7)
+        self.assertEqual(child.stderr.read(), "")
+
+    def test_that_the_command_dies_with_who_started_it(self):
+        child, pid = self.begin("sh", "-c", "echo $$; exec sleep 600")
+        child.kill()
+        child.wait(DEADLINE)
+        wait_for(lambda: gone(int(pid)), "its end")
+
+    def test_that_a_dead_mount_is_told(self):
+        child, line = self.begin(
+            "python3", "-c", "import os,sys,time\n"
+            "print('ready', flush=True)\n"
+            "while True:\n"
+            "    try: os.stat(sys.argv[1])\n"
+            "    except OSError as e: sys.exit(e.errno)\n"
+            "    time.sleep(.1)", self.point + "/x")
+        # COMMAND ends at once with ENOENT: there is no such file; so ask
+        # what a killed mount gives.
+        self.assertEqual(line, "ready")
+        self.assertEqual(child.wait(DEADLINE), 2)
+        child, line = self.begin(
+            "sh", "-c", "echo ready; while stat \"$0\" >/dev/null 2>&1; do "
+            "sleep .1; done; exit 9", self.point)
+        servers = [pid for pid in self.processes() if pid != child.pid]
+        self.assertEqual(len(servers), 1)
+        os.kill(servers[0], signal.SIGKILL)
+        self.assertEqual(child.wait(DEADLINE), 9)
+        self.assertIn("the mount has ended before COMMAND",
+                      child.stderr.read())
+
+    def test_that_what_is_left_running_loses_the_mount(self):
+        got = self.run_in(
+            "sh", "-c", "setsid sh -c 'echo $$ >\"$1/left\"; cd \"$0\"; "
+            "while stat . >/dev/null 2>&1; do sleep .1; done; "
+            "echo lost >>\"$1/left\"' \"$0\" \"$1\" >/dev/null 2>&1 & "
+            "while ! grep -q . \"$1/left\" 2>/dev/null; do sleep .1; done",
+            self.point, self.folder + "/scratch")
+        self.assertEqual(got.returncode, 0, got.stderr)
+        self.assertIn("what COMMAND left running", got.stderr)
+        left = self.folder + "/scratch/left"
+
+        def lost():
+            with open(left) as file:
+                return "lost" in file.read()
+        wait_for(lost, "the mount to be lost")
+
+    # A terminal.
+
+    def on_terminal(self, *command):
+        """@return (pid, fd of the terminal); exec is the leader's job."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.chdir("/")
+            argv = self.argv(*command)
+            # A shell with job control, as a person has it.
+            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-mc",
+                                '"$@"; echo "status $?"; '
+                                'fg 2>/dev/null; echo "then $?"', "bash",
+                                *argv], {**self.env, "PATH": os.environ[
+                                    "PATH"], "TERM": "dumb"})
+        self.addCleanup(os.close, fd)
+        return pid, fd
+
+    def read_until(self, fd, text):
+        got = ""
+        end = time.monotonic() + DEADLINE * max(1.0, slow)
+        while text not in got and time.monotonic() < end:
+            if select.select([fd], [], [], 1)[0]:
+                try:
+                    got += os.read(fd, 4096).decode(errors="replace")
+                except OSError:
+                    break
+        self.assertIn(text, got)
+        return got
+
+    def test_ctrl_c(self):
+        pid, fd = self.on_terminal("sh", "-c", "echo ready; exec sleep 600")
+        self.read_until(fd, "ready")
+        os.write(fd, b"\x03")
+        self.read_until(fd, f"status {128 + signal.SIGINT}")
+        os.waitpid(pid, 0)
+
+    def test_that_a_command_may_take_ctrl_c_for_itself(self):
+        pid, fd = self.on_terminal(
+            "sh", "-c", "trap 'echo caught; exit 5' INT; echo ready; "
+            "while :; do sleep .1; done")
+        self.read_until(fd, "ready")
+        os.write(fd, b"\x03")
+        got = self.read_until(fd, "status 5")
+        self.assertEqual(got.count("caught"), 1)
+        os.waitpid(pid, 0)
+
+    def test_ctrl_z(self):
+        pid, fd = self.on_terminal(
+            "sh", "-c", "echo ready; read word; echo \"got $word\"; "
+            "stat \"$0\" >/dev/null && exit 6", self.point)
+        self.read_until(fd, "ready")
+        os.write(fd, b"\x1a")
+        # The shell sees a stopped job, and goes on with it.
+        self.read_until(fd, f"status {128 + signal.SIGTSTP}")
+        os.write(fd, b"words\n")
+        self.assertIn("got words", self.read_until(fd, "then 6"))
+        os.waitpid(pid, 0)
+
+    # The start.
+
+    def test_what_does_not_start(self):
+        got = self.run_in("true", url=self.url + "/no-such-folder")
+        self.assertEqual(got.returncode, 1)
+        self.assertIn("does not exist", got.stderr)
+        os.unlink(self.folder + "/token")
+        got = self.run_in("sh", "-c", "echo it ran")
+        self.assertEqual((got.returncode, got.stdout), (1, ""))
+        self.assertIn("token", got.stderr)
+        self.token("read:/")
+        for argv in ([self.url, self.point, "true"],
+                     [self.url, self.point, "--"], [self.url, "--", "true"],
+                     [self.url, self.point, "-o", "allow_other", "--", "true"]):
+            got = subprocess.run(
+                [*self.as_user(), self.binary, "exec", *argv],
+                env=self.env, capture_output=True, text=True, check=False,
+                cwd="/", timeout=DEADLINE)
+            self.assertEqual(got.returncode, 2, got.stderr)
+            self.assertEqual(got.stderr.count("\n"), 1)
+        shutil.rmtree(self.point)
+        got = self.run_in("true")
+        self.assertEqual(got.returncode, 1)
+        self.assertIn("make the directory", got.stderr)
+        os.mkdir(self.point)
+
+    def test_that_the_start_can_be_given_up(self):
+        lying = self.bed.lying
+        lying.honest()
+        lying.lie("stall", path="/exp/?", method="PROPFIND|HEAD")
+        self.url = lying.url
+        child = subprocess.Popen(
+            self.argv("true"), env=self.env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/",
+            text=True)
+        wait_for(lambda: len(self.processes()) >= 3, "the look to begin")
+        time.sleep(0.5)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(DEADLINE), 128 + signal.SIGTERM)
+        self.assertLess(time.monotonic() - begun, 3 * max(1.0, slow))
+        child.stderr.close()
+        lying.honest()
+
+    def test_that_two_at_once_do_not_see_each_other(self):
+        first, line = self.begin("sh", "-c", "echo ready; exec sleep 600")
+        self.assertEqual(line, "ready")
+        got = self.run_in("ls", self.point)
+        self.assertEqual(got.returncode, 0, got.stderr)
+        first.terminate()
+        self.assertEqual(first.wait(DEADLINE), 143)
+
+
+class AsRoot(Exec):
+    """The same as root, in a mount namespace alone."""
+    user = "root"
+
+
+class Forbidden(Exec):
+    """Where ordinary users may make no namespaces: below a chroot."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.folder + "/root"
+        os.mkdir(self.root)
+        subprocess.run(["mount", "--rbind", "/", self.root], check=True)
+
+    def tearDown(self):
+        subprocess.run(["umount", "-l", self.root], check=True)
+        super().tearDown()
+
+    def argv(self, *command, **options):
+        return [shutil.which("chroot"), self.root, *super().argv(*command, **options)]
+
+    def test_that_it_says_what_would_help(self):
+        got = self.run_in("sh", "-c", "echo it ran")
+        self.assertEqual((got.returncode, got.stdout), (1, ""))
+        self.assertIn("no private mount here", got.stderr)
+        self.assertIn("chroot", got.stderr)
+        self.assertEqual(got.stderr.count("\n"), 1)
+
+    def test_that_it_mounts_through_fusermount3(self):
+        os.symlink(shutil.which("fusermount3"),
+                   self.folder + "/bin/fusermount3")
+        self.bed.put("exec/b.txt", data=b"bee\n")
+        got = self.run_in("sh", "-c", "cat \"$0\"/exec/b.txt; exit 4",
+                          self.point)
+        self.assertEqual((got.returncode, got.stdout), (4, "bee\n"))
+        self.assertIn("fusermount3 instead", got.stderr)
+
+
+# Only what is new is asked of it.
+for inherited in [name for name in dir(Exec) if name.startswith("test_")]:
+    setattr(Forbidden, inherited, None)
+
+
+if __name__ == "__main__":
+    bed.main(deadline=900)
