@@ -2,9 +2,13 @@
 /* cli/exec/attend.c - see attend.h. */
 #include "cli/exec/attend.h"
 
+#include "base/io.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -61,6 +65,43 @@ static bool is_of_terminal(int signal_number)
 	    signal_number == SIGTTOU;
 }
 
+/* A child of this process other than the mount's; 0: there is none, or the
+ * kernel does not tell. */
+static pid_t find_left(pid_t server)
+{
+	char text[256];
+	char *at = text;
+	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = io_read_all(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	for (;;) {
+		char *end = NULL;
+		pid_t pid = (pid_t)strtol(at, &end, 10);
+
+		/* The last number may be cut off. */
+		if (end == at || *end != ' ')
+			return 0;
+		if (pid != server)
+			return pid;
+		at = end;
+	}
+}
+
+static void end_command(struct attend *attend)
+{
+	attend->left = find_left(attend->server);
+	if (attend->ended != NULL)
+		attend->ended(attend->arg);
+	/* It may be closed by who gave up. */
+	if (attend->word_fd >= 0)
+		(void)!write(attend->word_fd, "e", 1);
+}
+
 static void take_end(struct attend *attend, pid_t pid, int how)
 {
 	if (pid == attend->server) {
@@ -76,8 +117,6 @@ static void take_end(struct attend *attend, pid_t pid, int how)
 	/* The mount must not wait for who never began. */
 	if (attend->phase == ATTEND_START)
 		close_fd(&attend->word_fd);
-	else if (attend->word_fd >= 0)
-		(void)!write(attend->word_fd, "e", 1);
 	attend->phase = ATTEND_SERVER;
 }
 
@@ -92,6 +131,11 @@ static void bury(struct attend *attend)
 		else if (pid == attend->child->pid &&
 		    is_of_terminal(WSTOPSIG(how)))
 			stop_too(WSTOPSIG(how));
+	}
+	/* All that ended with it is buried. */
+	if (attend->command_ended && attend->began && !attend->told) {
+		attend->told = true;
+		end_command(attend);
 	}
 }
 
@@ -166,15 +210,6 @@ void attend_run(struct attend *attend)
 	}
 	close_fd(&attend->word_fd);
 	close_fd(&attend->signal_fd);
-}
-
-bool attend_has_left(void)
-{
-	pid_t pid;
-
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		continue;
-	return pid == 0;
 }
 
 int attend_status(int how)

@@ -39,8 +39,14 @@ struct attend {
 	bool began;         /* COMMAND was let go */
 	bool command_ended; /* how: command_how, of waitpid(2) */
 	int command_how;
+	bool told; /* the mount, of that */
 	bool server_ended;
 	int server_how;
+	/* Called when COMMAND, which had begun, has ended, and the mount serves
+	 * until it returns: time for what is unsent. NULL: nothing is. */
+	void (*ended)(void *arg);
+	void *arg;
+	pid_t left; /* one of those that COMMAND left running; 0 */
 };
 
 /** Block the signals, before the first fork. @retval 0 or -errno. */
@@ -48,9 +54,6 @@ NODISCARD int attend_begin(struct attend *attend, struct err *err);
 
 /** Wait until both have ended; COMMAND is let go when the mount answers. */
 void attend_run(struct attend *attend);
-
-/** Whether processes are left that COMMAND had started. */
-bool attend_has_left(void);
 
 /** What a shell makes of an end: the exit status, or 128 + the signal. */
 int attend_status(int how);

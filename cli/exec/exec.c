@@ -151,8 +151,9 @@ static int look_after(struct attend *attend)
 	attend->child->channel.fd = -1;
 	attend_run(attend);
 	child_close(attend->child);
-	if (attend_has_left())
-		say("exec: what COMMAND left running has lost the mount");
+	if (attend->left > 0)
+		say("exec: what COMMAND left running (pid %d) loses the mount",
+		    (int)attend->left);
 	return conclude(attend);
 }
 

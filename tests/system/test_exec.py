@@ -243,7 +243,7 @@ class Exec(bed.Case):
     def test_that_what_is_left_running_loses_the_mount(self):
         got = self.run_in(
             "sh", "-c", "setsid sh -c 'echo $$ >\"$1/left\"; cd \"$0\"; "
-            "while stat . >/dev/null 2>&1; do sleep .1; done; "
+            "while ls . >/dev/null 2>&1; do sleep .1; done; "
             "echo lost >>\"$1/left\"' \"$0\" \"$1\" >/dev/null 2>&1 & "
             "while ! grep -q . \"$1/left\" 2>/dev/null; do sleep .1; done",
             self.point, self.folder + "/scratch")
