@@ -90,7 +90,7 @@ static void make_mount(
 	const struct fs_config config = {
 	    .source = plan->options->source,
 	    .mountpoint = plan->mountpoint,
-	    .read_only = true,
+	    .read_only = !plan->options->rw,
 	    .no_exec = plan->options->noexec,
 	};
 	struct fs_channel channel = {.fd = -1};

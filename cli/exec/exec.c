@@ -19,8 +19,11 @@
  * terminal of the first; the mount has a session of its own, and neither
  * signals nor Ctrl-Z reach it.
  *
- * Order of the end: COMMAND ends -> the first says so to the mount -> that
- * ends -> the first returns COMMAND's status. The namespace may be gone by
+ * Order of the end: COMMAND ends -> the first asks the mount, by its control
+ * socket, to send what is unsent, and waits for that (cli/exec/leave.c) -> it
+ * tells the mount to end, which ends -> the first looks into the spool, tells
+ * what was not sent, moves it where the batch system finds it, and returns
+ * COMMAND's status, or 74. The namespace may be gone by
  * then; the mount is not, since the first holds its root. Who is left running
  * by COMMAND loses the mount. When the first is killed, the kernel kills
  * COMMAND, and the mount ends because its pipe does. When the mount is killed,
@@ -30,6 +33,7 @@
  * fusermount3, for all processes of the user to see.
  */
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -45,6 +49,7 @@
 #include "cli/env.h"
 #include "cli/exec/attend.h"
 #include "cli/exec/child.h"
+#include "cli/exec/leave.h"
 #include "cli/mount.h"
 #include "cli/options.h"
 #include "cli/plan.h"
@@ -123,21 +128,29 @@ static int fork_server(
 	return code;
 }
 
+/* COMMAND has ended, the mount serves. */
+static void send_rest(void *arg)
+{
+	leave_flush(arg);
+}
+
 /* COMMAND's own failure wins. */
-static int conclude(const struct attend *attend)
+static int conclude(const struct attend *attend, const struct leave *leave)
 {
 	int status = attend_status(attend->command_how);
+	bool unsent;
 
 	if (attend->given_up != 0)
 		return CHILD_SIGNALLED + attend->given_up;
 	/* It never began; why has been said. */
 	if (!attend->began)
 		return STATUS_FAILED;
-	return status;
+	unsent = leave_settle(leave);
+	return status == 0 && unsent ? EX_IOERR : status;
 }
 
 /* Both processes are there, and the mount is made or will be. */
-static int look_after(struct attend *attend)
+static int look_after(struct attend *attend, struct leave *leave)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -147,14 +160,17 @@ static int look_after(struct attend *attend)
 		(void)dup2(null_fd, STDOUT_FILENO);
 		(void)close(null_fd);
 	}
-	(void)close(attend->child->channel.fd);
+	if (attend->child->channel.fd >= 0)
+		(void)close(attend->child->channel.fd);
 	attend->child->channel.fd = -1;
+	attend->ended = send_rest;
+	attend->arg = leave;
 	attend_run(attend);
 	child_close(attend->child);
 	if (attend->left > 0)
 		say("exec: what COMMAND left running (pid %d) loses the mount",
 		    (int)attend->left);
-	return conclude(attend);
+	return conclude(attend, leave);
 }
 
 /* Have COMMAND's process made: with a mount of its own, or where that is
@@ -182,6 +198,8 @@ static int run(struct plan *plan, char **command)
 	struct child child;
 	struct child_config config = {.plan = plan, .command = command};
 	struct daemon daemon;
+	struct leave leave = {
+	    .plan = plan, .began_s = clock_wall_s(clock_system())};
 	struct err err = ERR_INIT;
 	int code = attend_begin(&attend, &err);
 
@@ -192,6 +210,7 @@ static int run(struct plan *plan, char **command)
 	if (code < 0)
 		return say_exit(STATUS_FAILED, "exec: %s", err.text);
 	attend.child = &child;
+	leave.private = config.private;
 	plan->channel = config.private ? &child.channel : NULL;
 	code = fork_server(&attend, &daemon, &err);
 	if (code == 1)
@@ -200,7 +219,7 @@ static int run(struct plan *plan, char **command)
 		child_close(&child);
 		return say_exit(STATUS_FAILED, "%s", err.text);
 	}
-	return look_after(&attend);
+	return look_after(&attend, &leave);
 }
 
 static int exec_with(

@@ -172,6 +172,22 @@ static void add_command(struct buf *out, const struct spool_item *item,
 	}
 }
 
+bool unsent_has_cure(const struct spool_item *item)
+{
+	const char *words[CURES_MAX];
+
+	return cures_of(item, words) > 0;
+}
+
+void unsent_cure(
+    struct buf *out, const struct spool_item *item, const char *dir)
+{
+	const char *words[CURES_MAX];
+
+	if (cures_of(item, words) > 0)
+		add_command(out, item, dir, words[0]);
+}
+
 static void put_text(struct buf *out, const char *name, const char *text)
 {
 	(void)buf_printf(out, ",\"%s\":", name);

@@ -13,6 +13,8 @@
 #include "base/err.h"
 #include "cache/spool/unsent.h"
 
+#include <stdbool.h>
+
 struct unsent_mount;
 
 /** Each unsent entry in the spool at `dir`; what nobody needs any more is left
@@ -27,6 +29,11 @@ NODISCARD int unsent_open(struct spool **out, const char *dir, struct err *err);
 
 /** "failed", "conflict", ... */
 const char *unsent_state(enum spool_state state);
+
+/** Whether there is a command that helps; append the one that helps first. */
+bool unsent_has_cure(const struct spool_item *item);
+void unsent_cure(
+    struct buf *out, const struct spool_item *item, const char *dir);
 
 /** Append a JSON object. */
 void unsent_json(

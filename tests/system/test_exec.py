@@ -143,6 +143,12 @@ class Exec(bed.Case):
         self.assertEqual(got.returncode, 126)
         self.assertIn("working directory", got.stderr)
 
+    def test_that_nothing_is_unsent_where_nothing_was_written(self):
+        got = self.run_in("sh", "-c", "ls \"$0\" >/dev/null; exit 2",
+                          self.point, rw=True,
+                          spool_dir=self.folder + "/spool")
+        self.assertEqual((got.returncode, got.stderr), (2, ""))
+
     # As if started directly.
 
     def test_that_the_command_is_whom_its_caller_is(self):
