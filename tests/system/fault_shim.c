@@ -7,6 +7,8 @@
  * FAULT_DIR      the directory
  * FAULT_CONTROL  a file of struct control, read anew at each call
  * FAULT_SEEN     grows by a byte for each fault
+ * FAULT_SOCKETS  set: what is sent over a socket is a step too, before which
+ *                it can be killed
  *
  * Calls are wrapped under the names that 64-bit offsets give them.
  */
@@ -32,7 +34,7 @@ enum mode {
 	WRITES_ARE_SHORT,
 	READS_FAIL,
 	READS_LIE,   /* a bit is another one */
-	KILL_BEFORE, /* the process, in front of its nth change */
+	KILL_BEFORE, /* the process, in front of its nth step */
 	KILL_WITHIN, /* half of the change is done */
 };
 
@@ -100,17 +102,19 @@ static bool dice(uint32_t per_mille)
 	return x % 1000 < per_mille;
 }
 
+/* Counted while a mode kills. */
+static _Atomic uint32_t steps;
+
 /* Does a change of this file fail? Sets errno. The nth one kills. */
 static bool change_fails(int fd, bool *within)
 {
-	static _Atomic uint32_t changes;
 	struct control now = control();
 	bool kills = now.mode == KILL_BEFORE || now.mode == KILL_WITHIN;
 
 	*within = false;
 	if (now.mode == OFF || !is_ours(fd))
 		return false;
-	if (kills && atomic_fetch_add(&changes, 1) + 1 >= now.nth) {
+	if (kills && atomic_fetch_add(&steps, 1) + 1 >= now.nth) {
 		*within = now.mode == KILL_WITHIN;
 		if (!*within)
 			(void)kill(getpid(), SIGKILL);
@@ -150,6 +154,7 @@ typedef int (*mkdirat_fn)(int, const char *, mode_t);
 typedef int (*unlinkat_fn)(int, const char *, int);
 typedef int (*renameat_fn)(int, const char *, int, const char *);
 typedef int (*fsync_fn)(int);
+typedef ssize_t (*send_fn)(int, const void *, size_t, int);
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset)
 {
@@ -255,6 +260,32 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
 	REAL("renameat", renameat_fn)
 	return change_fails(from_fd, &within) ? -1
 	                                      : real(from_fd, from, to_fd, to);
+}
+
+/* The nth step is something that is sent. */
+static void step_of_socket(void)
+{
+	struct control now = control();
+
+	if (now.mode != KILL_BEFORE || getenv("FAULT_SOCKETS") == NULL)
+		return;
+	if (atomic_fetch_add(&steps, 1) + 1 >= now.nth)
+		(void)kill(getpid(), SIGKILL);
+}
+
+ssize_t send(int fd, const void *bytes, size_t size, int flags)
+{
+	REAL("send", send_fn)
+	step_of_socket();
+	return real(fd, bytes, size, flags);
+}
+
+int fdatasync(int fd)
+{
+	bool within;
+
+	REAL("fdatasync", fsync_fn)
+	return change_fails(fd, &within) ? -1 : real(fd);
 }
 
 int fsync(int fd)
