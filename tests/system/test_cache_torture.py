@@ -20,15 +20,14 @@ import unittest
 
 import bed
 from bed import content, mount
-from bed.disks import (KILL_BEFORE, KILL_WITHIN, OFF, READS_FAIL, READS_LIE,
-                       WRITES_ARE_SHORT, WRITES_FAIL, Disk, Faults)
+from bed.disks import (HERE, KILL_BEFORE, KILL_WITHIN, OFF, READS_FAIL,
+                       READS_LIE, WRITES_ARE_SHORT, WRITES_FAIL, Disk, Faults)
 from bed.procs import Failed, slow
 
 MIB = 1 << 20
 unless_sanitized = unittest.skipIf(
     slow > 1, "a sanitizer wants to be in front itself")
 LONG = os.environ.get("BED_LONG") == "1"
-
 
 
 class Torture(bed.Case):

@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 in front of every step of writing, and at random under load. What a
+call had promised is kept: a file whose close returned success stands on the
+server, whole; one whose fsync did is there or listed in the spool; nothing on
+the server is ever a part or a mixture; nothing in the spool is lost."""
+import glob
+import os
+import random
+import subprocess
+import time
+import unittest
+
+import bed
+from bed.disks import HERE, KILL_BEFORE, KILL_WITHIN, Faults
+from bed.procs import Failed, slow
+from bed.writing import SERVERS, TEMPORARY, WritingCase, tree
+from writers import data_of
+
+LONG = os.environ.get("BED_LONG") == "1"
+ROUNDS = 200 if LONG else 40
+# In front of every step; of the short run each so-and-so-manieth.
+STRIDE = 1 if LONG else 9
+STEPS_MAX = 1000
+unless_sanitized = unittest.skipIf(
+    slow > 1, "a sanitizer wants to be in front itself")
+
+
+class Owed:
+    """What the log of a writer (writers.py) says of each name.
+
+    @var may    {name: versions that may stand there}; None: absence
+    @var must   {name: the last version that close promised}, not touched since
+    @var kept   {(name, version)} that fsync promised and no close
+    """
+
+    def __init__(self, text, before):
+        self.may = {name: {version} for name, version in before.items()}
+        self.must = dict(before)
+        self.kept = set()
+        for line in text.splitlines():
+            word, *rest = line.split(" ")
+            if hasattr(self, word):
+                getattr(self, word)(*rest)
+
+    def of(self, name):
+        return self.may.setdefault(name, {None})
+
+    def begun(self, name, version):
+        self.of(name).add(version)
+        self.must.pop(name, None)
+
+    def closed(self, name, version):
+        self.may[name] = {version}
+        self.must[name] = version
+        self.kept.discard((name, version))
+
+    def synced(self, name, version):
+        self.kept.add((name, version))
+
+    def going(self, name):
+        self.of(name).add(None)
+        self.must.pop(name, None)
+
+    def gone(self, name):
+        self.may[name] = {None}
+        self.must[name] = None
+
+    def moving(self, old, new):
+        self.of(new).update(self.of(old))
+        self.of(old).add(None)
+        self.must.pop(old, None)
+        self.must.pop(new, None)
+
+    def moved(self, old, new):
+        self.may[new] = self.may[old] - {None}
+        self.may[old] = {None}
+        self.must[old] = None
+        if len(self.may[new]) == 1:
+            self.must[new], = self.may[new]
+
+
+class Crash(WritingCase):
+    deadline = 3000 if LONG else 300
+
+    def assert_owed(self, disk, owed, settled, where):
+        """What stands on the server's disk is what may; `settled`: what must
+        stand there does."""
+        there = {name: data for name, data in tree(disk).items()
+                 if data is not None and TEMPORARY not in name}
+        for name in set(there) | set(owed.may):
+            may = owed.may.get(name, set())
+            data = there.get(name)
+            fits = [version for version in may if
+                    (data is None and version is None) or
+                    (data is not None and version is not None and
+                     data == data_of(version))]
+            self.assertTrue(
+                fits, f"{where}: {name}: {len(data or b'')} bytes that are "
+                f"none of {sorted(map(str, may))}")
+        if not settled:
+            return
+        for name, version in owed.must.items():
+            data = there.get(name)
+            self.assertTrue(
+                data == (None if version is None else data_of(version)),
+                f"{where}: {name} is not {version}")
+
+    def assert_kept(self, m, disk, owed, where):
+        """What fsync promised is on the server or in the spool, with all its
+        bytes."""
+        there = tree(disk)
+        spooled = {}
+        for one in self.unsent(m):
+            name = one["path"].split("/", 3)[-1]
+            spooled.setdefault(name, []).append(one)
+        for name, version in owed.kept:
+            data = data_of(version)
+            if there.get(name) == data or version not in owed.may[name]:
+                continue  # sent; or overwritten by what was closed later
+            sizes = [one["size_bytes"] for one in spooled.get(name, [])]
+            self.assertIn(len(data), sizes,
+                          f"{where}: {name} {version} is nowhere")
+
+    def recover(self, m):
+        """The next mount of that source sends what was to be sent."""
+        m.start()
+        bed.wait_for(lambda: not [one for one in self.unsent(m)
+                                  if one["state"] not in ("aside",)],
+                     "what was unsent to be sent", 30)
+
+    def write(self, what, m, seed):
+        return subprocess.Popen(
+            ["/usr/bin/python3", "-B", HERE + "/writers.py", what, m.path,
+             self.dir + "/promised", str(seed)],
+            stderr=subprocess.DEVNULL)
+
+    def promised(self):
+        with open(self.dir + "/promised") as file:
+            return file.read()
+
+    def fresh(self, disk):
+        """The server's directory as it is before each round."""
+        subprocess.run(["find", disk, "-mindepth", "1", "-delete"],
+                       check=True)
+        before = {"old": "before-old:9000", "target": "before-target:300",
+                  "doomed": "before-doomed:10"}
+        for name, version in before.items():
+            path = os.path.join(disk, name)
+            with open(path, "wb") as file:
+                file.write(data_of(version))
+            os.chmod(path, 0o666)
+            bed.content.touch(path)
+        open(self.dir + "/promised", "w").close()
+        return before
+
+    def killed_at(self, m, faults, mode, nth):
+        """One round; False: it ended before that step."""
+        before = self.fresh(m.disk)
+        faults.set(mode, nth=nth)
+        m.env.update(faults.env, FAULT_SOCKETS="1")
+        try:
+            m.start()
+        except Failed:
+            pass  # killed as it began
+        writer = self.write("steps", m, nth)
+        writer.wait(60)
+        where = f"{self.id()} step {nth} mode {mode}"
+        died = not m.running()
+        owed = Owed(self.promised(), before)
+        self.assert_owed(m.disk, owed, False, where)
+        if not died:
+            self.assertIn("done", self.promised(), where)
+            m.stop()
+        else:
+            m.crash()
+            for name in faults.env:
+                m.env.pop(name)
+            self.recover(m)
+            self.assert_owed(m.disk, owed, True, where + ", recovered")
+            self.assert_kept(m, m.disk, owed, where)
+            m.stop()
+        return died
+
+    def each_step(self, server):
+        m = self.make_writable(server, f"steps-{server}")
+        faults = Faults(self.dir, m.folder + "/spool")
+        nth = random.Random().randrange(1, STRIDE + 1)
+        died = 0
+        while nth < STEPS_MAX:
+            # Half of a change done, each second time.
+            mode = KILL_WITHIN if died % 2 else KILL_BEFORE
+            if not self.killed_at(m, faults, mode, nth):
+                break
+            died += 1
+            nth += STRIDE
+        self.assertLess(nth, STEPS_MAX)
+        self.assertGreater(died, 50 // STRIDE)
+        # What was in the spool is sent, or was set aside.
+        for path in glob.glob(m.folder + "/spool/v1/*.d"):
+            self.assertRegex(os.path.basename(path), r"^\d+-\d+\.d$")
+
+    def at_random(self, server, rounds):
+        draw = random.Random()
+        m = self.make_writable(server, f"random-{server}")
+        for turn in range(rounds):
+            before = self.fresh(m.disk)
+            m.start()
+            writers = [self.write("load", m, f"{turn}x{n}") for n in range(3)]
+            time.sleep(draw.uniform(0.05, 0.8) * max(1.0, slow))
+            m.crash()
+            for one in writers:
+                one.wait(30)
+            owed = Owed(self.promised(), before)
+            where = f"{self.id()} round {turn}"
+            self.assert_owed(m.disk, owed, False, where)
+            self.recover(m)
+            self.assert_owed(m.disk, owed, True, where + ", recovered")
+            self.assert_kept(m, m.disk, owed, where)
+            m.stop()
+
+
+for word in SERVERS:
+    def each_step(self, server=word):
+        self.each_step(server)
+
+    def at_random(self, server=word):
+        self.at_random(server, ROUNDS // len(SERVERS) + 1)
+    setattr(Crash, f"test_kill_at_each_step_{word}",
+            unless_sanitized(each_step))
+    setattr(Crash, f"test_kill_at_random_{word}", at_random)
+
+
+if __name__ == "__main__":
+    bed.main(deadline=9000 if LONG else 900)
