@@ -9,7 +9,6 @@ import unittest
 
 import bed
 from bed import content, mount
-from bed.procs import slow
 from bed.writing import SERVERS, WritingCase, tree
 
 MIB = 1 << 20
