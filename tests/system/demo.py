@@ -13,6 +13,8 @@ import time
 
 import bed
 from bed import content, mount
+from bed.agent import Agent
+from bed.provider import Provider
 
 STARS = "/usr/share/astrometry"
 CATALOGUES = ["index-tycho2-07.littleendian.fits",
@@ -38,6 +40,21 @@ with h5py.File(sys.argv[1], "r") as file:
     second = data[4096 * 600:4096 * 601]
     print(f"{len(data)} samples; loudest of second 600: "
           f"{abs(second).max():.3e}")
+"""
+# What a job computes: in which second the detector saw most.
+JOB = """
+import h5py, numpy, sys
+with h5py.File(sys.argv[1], "r") as file:
+    strain = file["strain/Strain"][:].reshape(-1, 4096)
+loudest = abs(strain).max(axis=1)
+with h5py.File(sys.argv[2], "w") as file:
+    file["loudest"] = loudest
+print(f"job.py: {len(loudest)} seconds looked through")
+"""
+READ_RESULT = """
+import h5py, sys
+with h5py.File(sys.argv[1], "r") as file:
+    print(f"loudest is second {file['loudest'][:].argmax()}")
 """
 PYTHON = ["/usr/bin/python3", "-B", "-c"]
 
@@ -121,8 +138,12 @@ class Demo:
 
     def servers(self):
         step(2, "The servers, on this machine's loopback, over TLS")
-        say(f"    token issuer             {self.bed.issuer.url}")
+        provider = self.bed.add(Provider(self.bed))
+        self.agent = self.bed.add(Agent(self.bed, provider))
+        say(f"    token issuer             {provider.url} (oidc-provider)")
+        say(f"    token agent              {self.agent.socket} (oidc-agent)")
         say(f"    XRootD 5 with SciTokens  {self.bed.xrootd.url}")
+        say(f"    XCache in front of it    {self.bed.xcache_https.url}")
         say(f"    nginx with bearer check  {self.bed.nginx.url}")
 
     def tokens(self):
@@ -170,8 +191,51 @@ class Demo:
         say(f"    h5py read one second out of {whole}"
             f": {size_text(fetched)} were fetched for it.")
 
+    def cached(self):
+        step(6, "A regional cache in front of the origin, and an agent's "
+             "token")
+        say("    The token comes from the agent, which renews it; no file has "
+            "it. Files here\n    never change once published (immutable): "
+            "XCache shows no versions.")
+        one = self.mount(self.bed.xrootd.url, None, immutable=True,
+                         server=self.bed.xcache_https.url,
+                         agent=self.agent.socket, account=self.agent.account,
+                         cache_dir=self.bed.folder("cache-of-its-own"))
+        for name, want in self.sums.items():
+            got = mount.run(["sha256sum", one.at("alice", name)], 300)
+            expect(got.stdout.split()[0] == want, f"{name} by the cache")
+        first = one.status()["servers"][0]
+        say(f"    The same sums; {size_text(first['received_bytes'])} of it "
+            f"came from the cache.")
+        expect(first["received_bytes"] > 0, "the cache was read from")
+        return one
+
+    def result(self):
+        """A batch job's end: what it computed goes home."""
+        step(7, "A job writes its result home: bearerfs exec")
+        home = f"{self.bed.data}/exp/alice/home"
+        os.makedirs(home)
+        os.chmod(home, 0o777)
+        folder = self.bed.folder("job")
+        token = self.bed.token("read:/alice write:/alice/home")
+        one = mount.Mount(self.bed, folder, self.bed.nginx.url, token,
+                          base_path="/exp", rw=True,
+                          spool_dir=folder + "/spool")
+        one.argv = [one.binary, "exec", one.source, one.path, "-o",
+                    one.option_text(), "--", *PYTHON, JOB,
+                    one.at("alice", WAVE), one.at("alice/home/result.h5")]
+        say(f"    $ bearerfs exec {one.source} {one.path} \\\n"
+            "          -o rw,... -- python3 job.py   (its token may write "
+            "below /alice/home)")
+        show(mount.run(one.argv, 120, env=one.env).stdout)
+        got = mount.run([*PYTHON, READ_RESULT, home + "/result.h5"]).stdout
+        say("    The command has ended, and the mount with it. On the "
+            "server's disk:")
+        show(mount.run(["ls", "-l", home]).stdout + got)
+        expect("second 600" in got, "the result is on the server, whole")
+
     def status(self, one):
-        step(6, "What the mount says about itself")
+        step(8, "What the mount says about itself")
         say(f"    $ bearerfs status {one.path}")
         text = one.command("status", one.path).stdout
         show(text)
@@ -179,7 +243,7 @@ class Demo:
                "status does not show the token")
 
     def again(self):
-        step(7, "A second mount reads from the local cache")
+        step(9, "A second mount reads from the local cache")
         one = self.mount(self.bed.nginx.url, self.token)
         mark = self.bed.nginx.mark()
         began = time.monotonic()
@@ -198,7 +262,7 @@ class Demo:
         return one
 
     def refused(self, one):
-        step(8, "What the token does not allow")
+        step(10, "What the token does not allow")
         path = one.at("bob", "private.txt")
         got = mount.run(["cat", path], check=False)
         show(f"$ cat {path}\n{got.stderr}")
@@ -206,7 +270,7 @@ class Demo:
                "a path outside the scope is EACCES")
 
     def ended(self):
-        step(9, "When a token ends, and when a new one comes")
+        step(11, "When a token ends, and when a new one comes")
         short = self.bed.token("read:/alice", lifetime=8)
         one = self.mount(self.bed.nginx.url, short, timeout="3s",
                          attr_ttl="1s")
@@ -242,13 +306,15 @@ class Demo:
         self.tokens()
         first = self.read(4, self.bed.xrootd, "the XRootD server")
         second = self.read(5, self.bed.nginx, "the nginx server")
+        cached = self.cached()
+        self.result()
         self.status(second)
         self.umount(second)
         third = self.again()
         self.refused(third)
         fourth = self.ended()
-        step(10, "Unmount")
-        for one in (first, third, fourth):
+        step(12, "Unmount")
+        for one in (first, cached, third, fourth):
             self.umount(one)
         say("\nAll of it held. Nothing is left: the mounts are gone, the "
             "servers stop now,\nand their folder is removed.")
