@@ -183,8 +183,9 @@ struct fs_node *node_take(struct fs_nodes *nodes, struct fs_node *parent,
     const char *name, const struct cache_attr *attr)
 {
 	size_t name_bytes = strlen(name);
-	uint32_t hash = table_hash(nodes, parent, name, name_bytes);
-	struct fs_node *old = table_find(nodes, parent, name, name_bytes, hash);
+	uint32_t hash = name_table_hash(nodes, parent, name, name_bytes);
+	struct fs_node *old =
+	    name_table_find(nodes, parent, name, name_bytes, hash);
 	struct fs_node *node;
 
 	assert(name_bytes >= 1 && name_bytes <= PATH_NAME_BYTES_MAX);
@@ -208,7 +209,7 @@ struct fs_node *node_take(struct fs_nodes *nodes, struct fs_node *parent,
 		node->mtime_s = attr->mtime_s;
 	}
 	node_pin(parent);
-	table_insert(nodes, node);
+	name_table_insert(nodes, node);
 	return node;
 }
 
@@ -217,8 +218,8 @@ struct fs_node *node_named(const struct fs_nodes *nodes,
 {
 	size_t name_bytes = strlen(name);
 
-	return table_find(nodes, parent, name, name_bytes,
-	    table_hash(nodes, parent, name, name_bytes));
+	return name_table_find(nodes, parent, name, name_bytes,
+	    name_table_hash(nodes, parent, name, name_bytes));
 }
 
 struct fs_node *node_find(const struct fs_nodes *nodes,
@@ -240,7 +241,7 @@ static void reap(struct fs_nodes *nodes, struct fs_node *node)
 	while (node->lookup_count == 0 && node->pin_count == 0) {
 		struct fs_node *parent = node->parent;
 
-		table_remove(nodes, node);
+		name_table_remove(nodes, node);
 		node_free(node);
 		assert(parent != NULL && parent->pin_count > 0);
 		parent->pin_count--;
@@ -324,11 +325,11 @@ void node_move(struct fs_nodes *nodes, struct fs_node *node,
 	}
 	if (replaced)
 		node_part(replaced);
-	table_remove(nodes, node);
+	name_table_remove(nodes, node);
 	set_name(node, name, room);
 	node->parent = parent;
-	node->hash = table_hash(nodes, parent, name, name_bytes);
+	node->hash = name_table_hash(nodes, parent, name, name_bytes);
 	node_pin(parent);
-	table_insert(nodes, node);
+	name_table_insert(nodes, node);
 	node_unpin(nodes, old_parent);
 }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint32_t table_hash(const struct fs_nodes *nodes, const struct fs_node *parent,
-    const char *name, size_t name_bytes)
+uint32_t name_table_hash(const struct fs_nodes *nodes,
+    const struct fs_node *parent, const char *name, size_t name_bytes)
 {
 	return (uint32_t)siphash(nodes->key[0] ^ parent->number,
 	    nodes->key[1] ^ (uint64_t)(uintptr_t)parent, name, name_bytes);
@@ -20,7 +20,7 @@ static struct fs_node **bucket_of(const struct fs_nodes *nodes, uint32_t hash)
 	return &nodes->buckets[hash & (nodes->bucket_count - 1)];
 }
 
-struct fs_node *table_find(const struct fs_nodes *nodes,
+struct fs_node *name_table_find(const struct fs_nodes *nodes,
     const struct fs_node *parent, const char *name, size_t name_bytes,
     uint32_t hash)
 {
@@ -61,7 +61,7 @@ static void grow(struct fs_nodes *nodes)
 	free(old);
 }
 
-void table_insert(struct fs_nodes *nodes, struct fs_node *node)
+void name_table_insert(struct fs_nodes *nodes, struct fs_node *node)
 {
 	struct fs_node **bucket;
 
@@ -74,7 +74,7 @@ void table_insert(struct fs_nodes *nodes, struct fs_node *node)
 	stats_add(STATS_fs_nodes, 1);
 }
 
-void table_remove(struct fs_nodes *nodes, struct fs_node *node)
+void name_table_remove(struct fs_nodes *nodes, struct fs_node *node)
 {
 	struct fs_node **at = bucket_of(nodes, node->hash);
 

@@ -14,15 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint32_t table_hash(const struct fs_nodes *nodes, const struct fs_node *parent,
-    const char *name, size_t name_bytes);
+uint32_t name_table_hash(const struct fs_nodes *nodes,
+    const struct fs_node *parent, const char *name, size_t name_bytes);
 
-struct fs_node *table_find(const struct fs_nodes *nodes,
+struct fs_node *name_table_find(const struct fs_nodes *nodes,
     const struct fs_node *parent, const char *name, size_t name_bytes,
     uint32_t hash);
 
-void table_insert(struct fs_nodes *nodes, struct fs_node *node);
+void name_table_insert(struct fs_nodes *nodes, struct fs_node *node);
 
-void table_remove(struct fs_nodes *nodes, struct fs_node *node);
+void name_table_remove(struct fs_nodes *nodes, struct fs_node *node);
 
 #endif
