@@ -271,6 +271,11 @@ static void fly(struct work *work)
 
 	if (wait(draft)) {
 		gave_way++;
+		/* It is to be sent as before. */
+		code = spool_reopen(draft->entry, &err);
+		assert(code == 0);
+		code = spool_finish(draft->entry, SPOOL_TO_KILL, &err);
+		assert(code == 0);
 		drafts_lock_enter(drafts);
 		rest(draft, &waiters);
 		drafts_lock_leave(drafts);
@@ -285,11 +290,14 @@ static void fly(struct work *work)
 	drafts_lock_enter(drafts);
 	drafts->sending_count--;
 	drafts_lock_leave(drafts);
+	send_next(drafts);
 	draft_put(draft);
 	work_done(work);
 	free(flight->bytes);
 	free(flight);
 }
+
+static const struct ident nobody;
 
 /* Its base, and what is here, into memory. */
 static void has_bytes(
@@ -305,7 +313,7 @@ static void has_bytes(
 		flight->at += vectors[i].iov_len;
 	}
 	if (flight->at < flight->size_bytes) {
-		draft_read(flight->draft, &flight->draft->ident, flight->at,
+		draft_read(flight->draft, &nobody, flight->at,
 		    flight->size_bytes - flight->at, has_bytes, flight);
 		return;
 	}
@@ -325,8 +333,8 @@ static void begin(struct work *work)
 	assert(flight->bytes != NULL);
 	work->run = fly;
 	if (flight->size_bytes > 0)
-		draft_read(draft, &draft->ident, 0, flight->size_bytes,
-		    has_bytes, flight);
+		draft_read(
+		    draft, &nobody, 0, flight->size_bytes, has_bytes, flight);
 	else
 		work_again(work);
 }
