@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cache/drafts/impl.h"
-#include "cache/drafts/send.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -233,6 +232,8 @@ void drafts_free(struct drafts *drafts)
 {
 	if (drafts == NULL)
 		return;
+	/* Those that were open until now have been closed since. */
+	work_drain(drafts);
 	drafts_lock_enter(drafts);
 	(void)drafts_below(drafts, "/", let_go, NULL);
 	drafts_lock_leave(drafts);

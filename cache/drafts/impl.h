@@ -303,6 +303,10 @@ NODISCARD int draft_send(struct draft *draft, struct waiter *waiter);
 
 /* ---- send.c ---- */
 
+struct sender *sender_new(void);
+/* With what is left in it; NULL is allowed. */
+void sender_free(struct sender *sender);
+
 /* It is to be sent, as its entry is now (finished: CLOSED or FAILED), or is on
  * its way already. To be called by a work of its queue; send_next() follows.
  * @param waiter  NULL: nobody waits.

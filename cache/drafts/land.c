@@ -107,6 +107,7 @@ static int land_sent(struct flight *flight)
 	tries = draft->tries;
 	draft->created = false;
 	draft->changed = false;
+	draft->blank = false;
 	draft->kept = false;
 	draft->code = 0;
 	draft->tries = 0;
@@ -127,11 +128,10 @@ static bool is_conflict(int code)
 
 /* The first of its kind: what, why, where the data are, and the cure. */
 static void tell_failed(
-    struct draft *draft, const char *path, int code, const struct err *err)
+    const char *path, uint32_t pause_ms, int code, const struct err *err)
 {
 	static struct log_limit failed;
 	static struct log_limit parted;
-	uint32_t pause_ms = again_after_ms(draft->tries, code);
 
 	if (is_conflict(code))
 		log_limited(&parted, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
@@ -153,14 +153,14 @@ static void tell_failed(
 		                   "flush"));
 }
 
-/* Under the lock: what follows of a failure for the draft.
+/* What follows of a failure for the draft.
  * @return whether it is one that was not told yet */
-static bool note_failed(struct draft *draft, int code, const struct err *err)
-    REQUIRES(drafts_lock);
-static bool note_failed(struct draft *draft, int code, const struct err *err)
+static bool note_failed(struct draft *draft, uint32_t pause_ms, int code,
+    const struct err *err) REQUIRES(drafts_lock);
+static bool note_failed(
+    struct draft *draft, uint32_t pause_ms, int code, const struct err *err)
 {
 	struct drafts *drafts = draft->drafts;
-	uint32_t pause_ms = again_after_ms(draft->tries, code);
 	bool news = draft->code != code;
 
 	draft->code = code;
@@ -170,10 +170,8 @@ static bool note_failed(struct draft *draft, int code, const struct err *err)
 		drafts->sender->down = true;
 	flushes_note(draft, code, err);
 	if (is_conflict(code)) {
-		draft->parted = true;
 		drafts->conflicts++;
 		draft_part(draft);
-		draft_settle(draft);
 	} else if (pause_ms > 0 && !draft->gone) {
 		draft->again_ms = clock_now_ms(drafts->config.clock) + pause_ms;
 		send_leave_turn(draft);
@@ -187,6 +185,7 @@ void send_failed(struct draft *draft, int code, const struct err *err)
 	struct drafts *drafts = draft->drafts;
 	struct err stop = ERR_INIT;
 	char path[PATH_BYTES_MAX];
+	uint32_t pause_ms;
 	bool news;
 
 	assert(code < 0);
@@ -198,12 +197,13 @@ void send_failed(struct draft *draft, int code, const struct err *err)
 		    "errno=%s error=%s", err_name(code), LOG_TEXT(stop.text));
 	drafts_lock_enter(drafts);
 	(void)strcpy(path, draft->path);
-	news = note_failed(draft, code, err);
+	pause_ms = again_after_ms(draft->tries, code);
+	news = note_failed(draft, pause_ms, code, err);
 	drafts_lock_leave(drafts);
 	if (is_conflict(code))
 		cache_note_doubt(drafts->config.cache, path);
 	if (news)
-		tell_failed(draft, path, code, err);
+		tell_failed(path, pause_ms, code, err);
 }
 
 /* It was ended for a change, or at the end of the mount: to be sent as before.

@@ -57,10 +57,10 @@ int send_want(struct draft *draft, struct waiter *waiter)
 {
 	bool first = list_is_empty(&draft->waiters);
 
-	if (draft->parted)
-		return draft->code;
 	if (draft->gone || draft->entry == NULL || !draft->changed)
 		return 0;
+	if (draft->parted)
+		return draft->code;
 	if (draft->drafts->stopping)
 		return -ECANCELED;
 	if (waiter != NULL)

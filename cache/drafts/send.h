@@ -84,10 +84,6 @@ struct flight {
 	char leftover[PATH_BYTES_MAX];    /* "": none */
 };
 
-struct sender *sender_new(void);
-/* With what is left in it; NULL is allowed. */
-void sender_free(struct sender *sender);
-
 /* Take it out of the turns, or of drafts.again. */
 void send_leave_turn(struct draft *draft) REQUIRES(drafts_lock);
 

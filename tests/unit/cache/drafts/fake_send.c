@@ -73,6 +73,24 @@ unsigned fake_worn(void)
 
 /* ---- a sending ---- */
 
+struct sender {
+	struct list turns;
+};
+
+struct sender *sender_new(void)
+{
+	struct sender *sender = calloc(1, sizeof(*sender));
+
+	assert(sender != NULL);
+	list_init(&sender->turns);
+	return sender;
+}
+
+void sender_free(struct sender *sender)
+{
+	free(sender);
+}
+
 struct flight {
 	struct work work;
 	struct draft *draft; /* a reference */
@@ -98,7 +116,7 @@ int send_want(struct draft *draft, struct waiter *waiter)
 		draft->sending = DRAFT_QUEUED;
 		draft->giving_way = false;
 		list_remove(&draft->turn);
-		list_push(&draft->drafts->turns, &draft->turn);
+		list_push(&draft->drafts->sender->turns, &draft->turn);
 	}
 	return 1;
 }
@@ -347,7 +365,7 @@ void send_next(struct drafts *drafts)
 
 		drafts_lock_enter(drafts);
 		first = drafts->sending_count < 4 && !drafts->stopping
-		    ? list_pop(&drafts->turns)
+		    ? list_pop(&drafts->sender->turns)
 		    : NULL;
 		if (first != NULL) {
 			flight = calloc(1, sizeof(*flight));
@@ -374,7 +392,7 @@ void send_stop(struct drafts *drafts)
 	do {
 		list_init(&waiters);
 		drafts_lock_enter(drafts);
-		first = list_pop(&drafts->turns);
+		first = list_pop(&drafts->sender->turns);
 		if (first != NULL) {
 			draft = CONTAINER_OF(first, struct draft, turn);
 			rest(draft, &waiters);
