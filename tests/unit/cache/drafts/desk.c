@@ -287,6 +287,13 @@ void desk_until(bool (*is)(void *arg), void *arg)
 	fail_msg("it did not come true");
 }
 
+void desk_tick(struct desk *desk)
+{
+	(void)atomic_fetch_add(
+	    &desk->bed.clock.monotonic_ms, DRAFTS_AGAIN_MAX_MS);
+	drafts_tick(desk->drafts);
+}
+
 static bool is_empty(void *arg)
 {
 	struct drafts *drafts = arg;

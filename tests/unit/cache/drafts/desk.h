@@ -70,6 +70,9 @@ ssize_t desk_read(struct desk *desk, struct draft *draft, uint64_t offset,
 /** The draft reads as that text, whole. */
 void desk_reads(struct desk *desk, struct draft *draft, const char *text);
 
+/** A tick, when every pause is over. */
+void desk_tick(struct desk *desk);
+
 /** The server has that; NULL: nothing. */
 void desk_served(const char *path, const char *text);
 

@@ -260,8 +260,9 @@ static void *serve(void *arg)
 			(void)pthread_cond_wait(&wake, &mutex);
 			continue;
 		}
+		/* An empty one has been read at once. */
 		if (call->is_held || percent > 100 || call->changed != NULL ||
-		    stopped) {
+		    stopped || (call->bytes.size_bytes == 0 && percent > 0)) {
 			held_count -= call->is_held;
 			answering++;
 			leave();
@@ -449,6 +450,17 @@ void worn_take(struct drafts *drafts, const char *path, uint64_t number,
 	(void)drafts;
 	(void)attr;
 	assert(path[0] == '/' && number != 0);
+}
+
+void fake_send_hold(bool does)
+{
+	/* As far that it still gives way. */
+	fake_publish_hold(does ? 70 : 101);
+}
+
+void fake_send_code(int code)
+{
+	fake_publish_code(code);
 }
 
 void fake_send_reset(void)

@@ -214,7 +214,7 @@ static void step(struct model *file)
 		fake_send_hold(play.held);
 	}
 	if (below(8) == 0)
-		drafts_tick(play.desk.drafts);
+		desk_tick(&play.desk);
 }
 
 static void begin(uint64_t seed)
@@ -251,7 +251,7 @@ static void end(void)
 	/* What had failed is tried again until it has worked. */
 	for (unsigned i = 0; i < 10000 && bed_count_all(&play.desk.bed) > 0;
 	     i++)
-		drafts_tick(play.desk.drafts);
+		desk_tick(&play.desk);
 	desk_until_empty(&play.desk);
 	for (unsigned i = 0; i < FILES; i++) {
 		compare_server(&play.file[i]);
