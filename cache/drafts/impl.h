@@ -277,7 +277,8 @@ void work_resume(struct draft *draft) REQUIRES(drafts_lock);
 void draft_open_base(
     struct draft *draft, void (*done)(void *arg, int code), void *arg);
 
-/* base.file, as it is now; it stays open as long as the draft lives. */
+/* base.file, as it is now; it stays open as long as the draft lives. NULL: a
+ * change of names has come between (rename_here.c), it is to be opened anew. */
 struct cache_file *draft_base_file(struct draft *draft);
 
 /* ---- rename_here.c ---- */

@@ -132,6 +132,7 @@ static void leave_seat(struct seat *seat)
 		    "file not sent yet: out of memory", "path=%s",
 		    LOG_TEXT(draft->path));
 	work_done(&seat->work);
+	free(seat->past);
 	free(seat);
 }
 
@@ -210,8 +211,13 @@ static int gather(void *arg, struct draft *draft)
 	if (draft->seized || !seizing->wanted(seizing->names, draft))
 		return 0;
 	seat = calloc(1, sizeof(*seat));
-	if (seat == NULL)
+	if (seat != NULL)
+		seat->past = calloc(1, sizeof(*seat->past));
+	if (seat == NULL || seat->past == NULL) {
+		free(seat);
 		return -ENOMEM;
+	}
+	list_init(&seat->past->in);
 	seat->work.run = has_turn;
 	seat->work.changes = true;
 	seat->names = seizing->names;

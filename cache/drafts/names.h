@@ -28,6 +28,12 @@
 
 struct names;
 
+/* A file of the cache under an earlier path, closed with its draft. */
+struct past {
+	struct list in; /* draft.pasts */
+	struct cache_file *file;
+};
+
 /* A draft that it has seized (draft.seized). */
 struct seat {
 	struct work work;
@@ -36,6 +42,7 @@ struct seat {
 	struct draft *draft;
 	/* On a work thread; ends with names_came(). */
 	void (*step)(struct seat *seat);
+	struct past *past; /* room for one, so that nothing fails later */
 };
 
 struct names {

@@ -61,14 +61,17 @@ static struct spool_piece map(struct draft *draft, uint64_t offset_bytes)
 	return piece;
 }
 
-/* Whether one piece of the base is all that is wanted, and its file is open. */
-static bool is_base_alone(struct reading *reading)
+/* The base's file, when it is open and one piece of it is all that is wanted;
+ * else NULL. */
+static struct cache_file *base_alone(struct reading *reading)
 {
 	struct draft *draft = reading->draft;
 	struct spool_piece piece = map(draft, reading->offset_bytes);
 
-	return draft_base_file(draft) != NULL && piece.where == SPOOL_BASE &&
-	    piece.size_bytes >= reading->size_bytes;
+	return piece.where == SPOOL_BASE &&
+	        piece.size_bytes >= reading->size_bytes
+	    ? draft_base_file(draft)
+	    : NULL;
 }
 
 /* ---- mixed ---- */
@@ -165,6 +168,7 @@ static void got_base(
 static void opened_base(void *arg, int code)
 {
 	struct reading *reading = arg;
+	struct cache_file *file;
 
 	if (code < 0) {
 		reading->code = code;
@@ -172,9 +176,12 @@ static void opened_base(void *arg, int code)
 		work_again(&reading->work);
 		return;
 	}
-	cache_read(draft_base_file(reading->draft), &reading->ident,
-	    reading->from, (size_t)(reading->to - reading->from), got_base,
-	    reading);
+	file = draft_base_file(reading->draft);
+	if (file == NULL)
+		draft_open_base(reading->draft, opened_base, reading);
+	else
+		cache_read(file, &reading->ident, reading->from,
+		    (size_t)(reading->to - reading->from), got_base, reading);
 }
 
 static void run(struct work *work)
@@ -202,6 +209,7 @@ void draft_read(struct draft *draft, const struct ident *ident,
     uint64_t offset_bytes, size_t size_bytes, cache_read_fn answer, void *arg)
 {
 	struct reading *reading;
+	struct cache_file *file;
 	uint64_t size;
 
 	drafts_lock_enter(draft->drafts);
@@ -227,9 +235,10 @@ void draft_read(struct draft *draft, const struct ident *ident,
 	    .offset_bytes = offset_bytes,
 	    .size_bytes = size_bytes,
 	};
-	if (is_base_alone(reading))
-		cache_read(draft_base_file(draft), ident, offset_bytes,
-		    size_bytes, straight, reading);
+	file = base_alone(reading);
+	if (file != NULL)
+		cache_read(
+		    file, ident, offset_bytes, size_bytes, straight, reading);
 	else
 		work_add(draft, &reading->work);
 }

@@ -12,7 +12,6 @@
 #include "cache/note.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,17 +31,6 @@ static int new_path(
 }
 
 /* ---- a base under a new name ---- */
-
-/* A file that is closed with its draft. */
-struct past {
-	struct list in; /* draft.pasts */
-	struct cache_file *file;
-};
-
-struct reopening {
-	struct draft *draft; /* one reference */
-	struct past *past;
-};
 
 struct cache_file *draft_base_file(struct draft *draft)
 {
@@ -66,59 +54,19 @@ void draft_close_pasts(struct draft *draft)
 	}
 }
 
-static void reopened(
-    void *arg, int code, struct cache_file *file, const struct cache_attr *attr)
+/* Who wants bytes of the base opens it under its new name. Somebody may read
+ * from the old one still. */
+static void leave_base(struct seat *seat) REQUIRES(drafts_lock);
+static void leave_base(struct seat *seat)
 {
-	struct reopening *reopening = arg;
-	struct draft *draft = reopening->draft;
-	struct fetch_version version;
+	struct draft *draft = seat->draft;
+	struct past *past;
 
-	(void)attr;
-	if (code == 0) {
-		cache_file_version(file, &version);
-		drafts_lock_enter(draft->drafts);
-		if (draft->base.file != NULL &&
-		    fetch_version_equal(&version, &draft->base.version)) {
-			reopening->past->file = draft->base.file;
-			list_push(&draft->pasts, &reopening->past->in);
-			reopening->past = NULL;
-			draft->base.file = STEAL(file);
-		}
-		drafts_lock_leave(draft->drafts);
-	}
-	/* Else what is not here already is read from where it was, if it is
-	 * there: who reads hears -ESTALE. */
-	if (file != NULL)
-		cache_close(file);
-	free(reopening->past);
-	free(reopening);
-	draft_put(draft);
-}
-
-/* It is answered without this: only who reads the base needs it. */
-static void reopen_base(struct draft *draft)
-{
-	struct reopening *reopening;
-	char path[PATH_BYTES_MAX];
-	struct ident ident;
-
-	if (draft_base_file(draft) == NULL)
+	if (draft->base.file == NULL)
 		return;
-	reopening = calloc(1, sizeof(*reopening));
-	if (reopening != NULL)
-		reopening->past = calloc(1, sizeof(*reopening->past));
-	if (reopening == NULL || reopening->past == NULL) {
-		free(reopening);
-		return;
-	}
-	list_init(&reopening->past->in);
-	reopening->draft = draft_get(draft);
-	drafts_lock_enter(draft->drafts);
-	(void)snprintf(path, sizeof(path), "%s", draft->path);
-	ident = draft->ident;
-	drafts_lock_leave(draft->drafts);
-	cache_open(
-	    draft->drafts->config.cache, &ident, path, reopened, reopening);
+	past = STEAL(seat->past);
+	past->file = STEAL(draft->base.file);
+	list_push(&draft->pasts, &past->in);
 }
 
 /* ---- after the server ---- */
@@ -161,8 +109,6 @@ static void follow(struct seat *seat)
 		code = spool_rename(draft->entry, path, &err);
 	if (code < 0)
 		warn(draft, names, &err);
-	if (!gone)
-		reopen_base(draft);
 	names_came(names, code);
 }
 
@@ -186,7 +132,8 @@ static int move_seats(struct names *names)
 
 	for (struct list *in = names->seats.next; in != &names->seats;
 	     in = in->next) {
-		struct draft *draft = CONTAINER_OF(in, struct seat, in)->draft;
+		struct seat *seat = CONTAINER_OF(in, struct seat, in);
+		struct draft *draft = seat->draft;
 		int moved;
 
 		if (draft->gone || draft->parted ||
@@ -201,6 +148,8 @@ static int move_seats(struct names *names)
 			moved = draft_move(draft, path);
 		if (moved < 0)
 			code = moved;
+		else
+			leave_base(seat);
 	}
 	return code;
 }

@@ -276,13 +276,14 @@ void desk_until_waiting(unsigned count)
 
 static bool is_empty(void *arg)
 {
-	struct drafts *drafts = arg;
+	struct desk *of = arg;
 	bool is;
 
-	drafts_lock_enter(drafts);
-	is = drafts->count == 0 && drafts->busy == 0;
-	drafts_lock_leave(drafts);
-	return is;
+	drafts_lock_enter(of->drafts);
+	is = of->drafts->count == 0 && of->drafts->busy == 0;
+	drafts_lock_leave(of->drafts);
+	/* Who has read one that is gone lets go of it after the answer. */
+	return is && bed_count_all(&of->bed) == 0;
 }
 
 static void flushed(void *arg, int code, const struct err *err)
@@ -306,6 +307,5 @@ int desk_send_all(struct desk *desk)
 
 void desk_until_empty(struct desk *desk)
 {
-	desk_until(is_empty, desk->drafts);
-	assert_int_equal(bed_count_all(&desk->bed), 0);
+	desk_until(is_empty, desk);
 }
