@@ -123,7 +123,7 @@ void reply_code(void *arg, int code)
 	(void)sem_post(&reply->come);
 }
 
-static void opened(
+void reply_open(
     void *arg, int code, struct draft *draft, const struct draft_attr *attr)
 {
 	struct reply *reply = arg;
@@ -141,7 +141,7 @@ static int open_it(
 	    .ident = &desk->ident, .path = path, .how = how, .mode = 0644};
 
 	reply_init(reply);
-	drafts_open(desk->drafts, &ask, opened, reply);
+	drafts_open(desk->drafts, &ask, reply_open, reply);
 	return reply_wait(reply);
 }
 
@@ -309,6 +309,22 @@ void desk_until_empty(struct desk *desk)
 {
 	desk_until(is_empty, desk->drafts);
 	assert_int_equal(bed_count_all(&desk->bed), 0);
+}
+
+static bool is_idle(void *arg)
+{
+	struct drafts *drafts = arg;
+	bool is;
+
+	drafts_lock_enter(drafts);
+	is = drafts->busy == 0;
+	drafts_lock_leave(drafts);
+	return is;
+}
+
+void desk_until_idle(struct desk *desk)
+{
+	desk_until(is_idle, desk->drafts);
 }
 
 static bool is_held(void *arg)

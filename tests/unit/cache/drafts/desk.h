@@ -50,6 +50,9 @@ int reply_wait(struct reply *reply); /* its code */
 bool reply_is_here(struct reply *reply);
 void reply_code(void *arg, int code); /* a draft_fn */
 
+void reply_open(void *arg, int code, struct draft *draft,
+    const struct draft_attr *attr); /* a drafts_open_fn */
+
 /** Open; fails the test when it does not work. */
 struct draft *desk_open(struct desk *desk, const char *path, unsigned how);
 int desk_open_code(struct desk *desk, const char *path, unsigned how);
@@ -81,6 +84,9 @@ void desk_until(bool (*is)(void *arg), void *arg);
 
 /** Wait until there is no draft any more; nothing is in the spool then. */
 void desk_until_empty(struct desk *desk);
+
+/** Wait until nothing is being done. */
+void desk_until_idle(struct desk *desk);
 
 /** Wait until so many are being sent and held. */
 void desk_until_held(unsigned count);

@@ -40,6 +40,8 @@ struct later {
 	size_t size_bytes;
 };
 
+_Thread_local volatile unsigned fake_at_work;
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static struct file files[FAKE_FILES];
@@ -55,12 +57,14 @@ static pthread_t thread;
 
 static void enter(void)
 {
+	fake_at_work++;
 	(void)pthread_mutex_lock(&mutex);
 }
 
 static void leave(void)
 {
 	(void)pthread_mutex_unlock(&mutex);
+	fake_at_work--;
 }
 
 void fake_cache_reset(void)
@@ -143,8 +147,11 @@ void fake_cache_end(void)
 
 static void give(const struct later *what)
 {
-	struct later *later = malloc(sizeof(*later));
+	struct later *later;
 
+	fake_at_work++;
+	later = malloc(sizeof(*later));
+	fake_at_work--;
 	assert(later != NULL);
 	*later = *what;
 	if (!is_later) {

@@ -17,6 +17,11 @@
 
 enum { FAKE_FILES = 64 };
 
+/** The calls of this thread are a fake's, and are not to fail in place of
+ *  those that are looked at. Volatile: gcc knows that malloc(3) does not look at
+ *  it. */
+extern _Thread_local volatile unsigned fake_at_work;
+
 /** Forget all; answers come before the question returns. */
 void fake_cache_reset(void);
 
