@@ -120,13 +120,16 @@ static int make_durable(struct draft *draft, struct err *err)
 	int code = 0;
 
 	drafts_lock_enter(draft->drafts);
-	unsent = draft->changed && !draft->parted;
+	/* What the server has needs no flush here, nor what is unlinked. */
+	unsent = draft->changed && !draft->gone;
+	if (draft->parted && !draft->gone)
+		code = draft->code;
 	drafts_lock_leave(draft->drafts);
-	if (unsent && draft->entry == NULL)
+	if (!unsent || code < 0)
+		return code;
+	if (draft->entry == NULL)
 		code = draft_begin_change(draft, err);
-	if (code == 0 && draft->entry != NULL)
-		code = spool_sync(draft->entry, err);
-	return code;
+	return code < 0 ? code : spool_sync(draft->entry, err);
 }
 
 static void run_question(struct work *work)
@@ -215,22 +218,25 @@ void draft_flush(
 /* It could not even be finished. */
 static void cannot_finish(struct draft *draft, int code, const struct err *err)
 {
+	bool dropped;
 	bool empty;
 
 	drafts_lock_enter(draft->drafts);
 	empty = draft->entry == NULL;
-	if (empty) {
+	/* Who has it open again is told at the next close. */
+	dropped = empty && draft->writers == 0;
+	if (dropped) {
 		/* Nothing was written, nothing is kept: as if it had never
 		 * been opened. */
 		draft->gone = true;
 		draft_part(draft);
 	}
 	drafts_lock_leave(draft->drafts);
-	if (empty)
+	if (dropped)
 		log_line(LOG_LEVEL_WARN, LOG_CACHE, "empty file not sent",
 		    "path=%s error=%s", LOG_TEXT(draft->path),
 		    LOG_TEXT(err->text));
-	else
+	if (!empty)
 		send_failed(draft, code, err);
 }
 

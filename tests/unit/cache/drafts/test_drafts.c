@@ -473,6 +473,7 @@ static void a_conflict_keeps_both(void **state)
 	desk_reads(&desk, draft, "oursrs");
 	assert_int_equal(desk_write(draft, 0, "x"), -ESTALE);
 	assert_int_equal(desk_flush(&desk, draft), -ESTALE);
+	assert_int_equal(desk_sync(&desk, draft), -ESTALE);
 	other = desk_open(&desk, "/old", 0);
 	assert_ptr_not_equal(other, draft);
 	desk_reads(&desk, other, "newer");
