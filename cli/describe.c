@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "cache/cache.h"
+#include "cache/drafts/drafts.h"
 #include "fetch/federation.h"
 #include "fetch/fetch.h"
 #include "fs/fs.h"
@@ -58,6 +59,23 @@ static void add_own_json(
 	refusals_json(mount, &wanted, out);
 }
 
+/* What is written and not sent, of who asks. */
+static void add_writing_json(
+    const struct describe *mount, const struct describe_to *to, struct buf *out)
+{
+	(void)buf_printf(out, ",\"writing\":");
+	if (mount->drafts == NULL) {
+		(void)buf_printf(out, "null");
+		return;
+	}
+	(void)buf_printf(out, "{\"write\":\"%s\",\"spool_dir\":",
+	    mount->write_back ? "back" : "through");
+	(void)buf_json(out, to->all ? mount->spool_dir : NULL);
+	(void)buf_printf(out, ",\"drafts\":");
+	(void)drafts_describe(mount->drafts, to->all, to->ident->uid, out);
+	(void)buf_append(out, "}", 1);
+}
+
 void describe_federation(const struct describe *mount, struct buf *out)
 {
 	if (mount->federation == NULL)
@@ -105,10 +123,12 @@ int describe_json(
 	(void)buf_json(out, mount->mountpoint);
 	(void)buf_printf(out,
 	    ",\"pid\":%d,\"started_at\":\"%s\",\"uptime_s\":%" PRIu64
-	    ",\"read_only\":true,\"shared\":%s,\"timeout_s\":%" PRIu32,
+	    ",\"read_only\":%s,\"shared\":%s,\"timeout_s\":%" PRIu32,
 	    (int)getpid(), stamp, uptime_s(mount),
+	    mount->drafts == NULL ? "true" : "false",
 	    mount->shared ? "true" : "false", mount->timeout_ms / 1000);
 	add_own_json(mount, to, out);
+	add_writing_json(mount, to, out);
 	if (to->all)
 		add_common_json(mount, out);
 	(void)buf_printf(out, "}\n");
@@ -192,6 +212,33 @@ static void add_silence(const struct describe *mount, struct buf *out)
 	    mount->timeout_ms / 1000);
 }
 
+static void add_writing_text(const struct describe *mount, struct buf *out)
+{
+	struct drafts_count count;
+
+	if (mount->drafts == NULL)
+		return;
+	drafts_count(mount->drafts, &count);
+	if (count.unsent_files == 0) {
+		(void)buf_printf(out, "writes: all are on the server\n");
+		return;
+	}
+	(void)buf_printf(out, "writes: %" PRIu64 " %s not on the server yet, ",
+	    count.unsent_files,
+	    count.unsent_files == 1 ? "file is" : "files are");
+	describe_bytes(out, count.unsent_bytes);
+	if (count.sent_bytes > 0) {
+		(void)buf_printf(out, ", ");
+		describe_bytes(out, count.sent_bytes);
+		(void)buf_printf(out, " of these sent");
+	}
+	if (count.failed > 0)
+		(void)buf_printf(out,
+		    "; %" PRIu64 " could not be sent and %s tried again",
+		    count.failed, count.failed == 1 ? "is" : "are");
+	(void)buf_append(out, "\n", 1);
+}
+
 static void add_common_text(const struct describe *mount, struct buf *out)
 {
 	struct lines lines = {.out = out};
@@ -216,13 +263,18 @@ int describe_text(
 	(void)buf_printf(out, "%s on %s\n", mount->source, mount->mountpoint);
 	(void)buf_printf(out, "running for ");
 	describe_duration(out, uptime_s(mount));
-	(void)buf_printf(out, ", pid %d, version %s, read-only%s\n",
-	    (int)getpid(), CLI_VERSION,
+	(void)buf_printf(out, ", pid %d, version %s, %s%s\n", (int)getpid(),
+	    CLI_VERSION,
+	    mount->drafts == NULL   ? "read-only"
+	        : mount->write_back ? "writable (write=back)"
+	                            : "writable",
 	    mount->shared ? ", shared by many users" : "");
 	(void)tokens_describe_text(mount->tokens, to->ident, out);
 	describe_end_line(out);
 	refusals_text(mount, &wanted, out);
-	if (to->all)
+	if (to->all) {
+		add_writing_text(mount, out);
 		add_common_text(mount, out);
+	}
 	return buf_code(out);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/stats.h"
+#include "cache/drafts/drafts.h"
 #include "fetch/fetch.h"
 
 #include <inttypes.h>
@@ -51,6 +52,34 @@ static void add_counters(const char *labels, struct buf *out)
 	}
 }
 
+/* One sample of a family of its own. */
+static void add_number(struct buf *out, const char *labels, const char *name,
+    const char *kind, const char *help, uint64_t value)
+{
+	add_family(out, name, kind, help);
+	(void)buf_printf(
+	    out, "bearerfs_%s{%s} %" PRIu64 "\n", name, labels, value);
+}
+
+static void add_writing(
+    const struct describe *mount, const char *labels, struct buf *out)
+{
+	struct drafts_count count = {.unsent_files = 0};
+
+	if (mount->drafts != NULL)
+		drafts_count(mount->drafts, &count);
+	add_number(out, labels, "unsent_files", "gauge",
+	    "files written and not on the server yet", count.unsent_files);
+	add_number(out, labels, "unsent_bytes", "gauge", "bytes of these files",
+	    count.unsent_bytes);
+	add_number(out, labels, "unsent_failed", "gauge",
+	    "of these files, those that could not be sent and are tried again",
+	    count.failed);
+	add_number(out, labels, "write_conflicts_total", "counter",
+	    "files not sent because the server has another version",
+	    count.conflicts);
+}
+
 int metrics_tell(const struct describe *mount, struct buf *out)
 {
 	uint64_t now_s = clock_wall_s(clock_system());
@@ -74,6 +103,7 @@ int metrics_tell(const struct describe *mount, struct buf *out)
 	(void)buf_printf(out, "bearerfs_server_silent_seconds{%s} %.3f\n",
 	    buf_text(&labels), (double)fetch_silent_ms(mount->fetch) / 1e3);
 	(void)fetch_metrics(mount->fetch, buf_text(&labels), out);
+	add_writing(mount, buf_text(&labels), out);
 	add_counters(buf_text(&labels), out);
 	code = buf_code(&labels);
 	buf_fini(&labels);

@@ -117,6 +117,27 @@ static void find_tried(struct reasons *out, const struct describe *mount,
 	}
 }
 
+/* What who asks has written there, and is not, or not only, on the server. */
+static void find_draft(struct reasons *out, const struct describe *mount,
+    const struct describe_to *to)
+{
+	const char *path = out->server_path;
+	struct draft *draft;
+
+	out->has_draft = false;
+	if (mount->drafts == NULL)
+		return;
+	if (strcmp(mount->source_path, "/") != 0)
+		path += strlen(mount->source_path);
+	draft =
+	    drafts_find(mount->drafts, to->ident, path[0] != '\0' ? path : "/");
+	if (draft == NULL)
+		return;
+	out->has_draft = true;
+	draft_attr(draft, &out->draft);
+	draft_put(draft);
+}
+
 void reasons_find(struct reasons *out, const struct describe *mount,
     const struct describe_to *to)
 {
@@ -129,6 +150,7 @@ void reasons_find(struct reasons *out, const struct describe *mount,
 	out->has_said =
 	    fetch_said(mount->fetch, asker(mount, to), path, &out->said);
 	find_tried(out, mount, to);
+	find_draft(out, mount, to);
 	out->silent_ms = fetch_silent_ms(mount->fetch);
 	out->now_s = clock_wall_s(clock_system());
 	find_stop(out, mount, to);
@@ -252,11 +274,29 @@ static bool by_server(
 	    ago, reasons->said.why);
 }
 
+/* What is written here is what programs see. */
+static bool by_draft(
+    const struct reasons *reasons, struct reasons_verdict *verdict)
+{
+	const struct draft_attr *draft = &reasons->draft;
+
+	if (!reasons->has_draft || !draft->unsent)
+		return false;
+	if (draft->code == 0)
+		return conclude(verdict, 0,
+		    "written here, and not on the server yet; bearerfs flush "
+		    "waits for it");
+	return conclude(verdict, draft->code,
+	    "written here, and could not be sent; the data are in the spool: "
+	    "bearerfs status tells why, bearerfs flush tries again");
+}
+
 void reasons_judge(
     const struct reasons *reasons, struct reasons_verdict *verdict)
 {
-	if (by_offline(reasons, verdict) || by_token(reasons, verdict) ||
-	    by_way(reasons, verdict) || by_server(reasons, verdict))
+	if (by_draft(reasons, verdict) || by_offline(reasons, verdict) ||
+	    by_token(reasons, verdict) || by_way(reasons, verdict) ||
+	    by_server(reasons, verdict))
 		return;
 	if (reasons->silent_ms >= 1000)
 		(void)conclude(verdict, -ETIMEDOUT,

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/path.h"
 #include "cache/cache.h"
+#include "cache/drafts/drafts.h"
 #include "fetch/fetch.h"
 #include "tokens/tokens.h"
 
@@ -50,6 +51,8 @@ struct reasons {
 		char url[FETCH_NAME_BYTES];
 		struct fetch_said said;
 	} tried[FETCH_SERVERS_MAX];
+	bool has_draft; /* it is written here */
+	struct draft_attr draft;
 	uint64_t silent_ms; /* as fetch_silent_ms() */
 	uint64_t now_s;
 };

@@ -122,6 +122,22 @@ static void add_cache(struct buf *out, const struct reasons *reasons)
 	(void)buf_append(out, "}", 1);
 }
 
+static void add_draft(struct buf *out, const struct reasons *reasons)
+{
+	const struct draft_attr *draft = &reasons->draft;
+
+	(void)buf_printf(out, ",\"written\":");
+	if (!reasons->has_draft) {
+		(void)buf_printf(out, "null");
+		return;
+	}
+	(void)buf_printf(out,
+	    "{\"unsent\":%s,\"size_bytes\":%" PRIu64 ",\"send_errno\":",
+	    draft->unsent ? "true" : "false", draft->attr.size_bytes);
+	(void)buf_json(out, draft->code < 0 ? err_name(draft->code) : NULL);
+	(void)buf_append(out, "}", 1);
+}
+
 static void add_places(struct buf *out, const struct reasons *reasons,
     const struct describe *mount)
 {
@@ -160,6 +176,7 @@ void reasons_json(const struct reasons *reasons, const struct describe *mount,
 	(void)buf_printf(
 	    out, ",\"server_silent_ms\":%" PRIu64, reasons->silent_ms);
 	add_cache(out, reasons);
+	add_draft(out, reasons);
 	if (to->all)
 		describe_federation(mount, out);
 	(void)buf_printf(out, ",\"refusals\":");
@@ -245,6 +262,27 @@ static void put_cache(struct buf *out, const struct reasons *reasons)
 	(void)buf_append(out, "\n", 1);
 }
 
+/* What is written here. */
+static void put_draft(struct buf *out, const struct reasons *reasons)
+{
+	const struct draft_attr *draft = &reasons->draft;
+
+	if (!reasons->has_draft)
+		return;
+	(void)buf_printf(out, "written here: ");
+	describe_bytes(out, draft->attr.size_bytes);
+	if (!draft->unsent)
+		(void)buf_printf(out, ", and on the server\n");
+	else if (draft->code < 0)
+		(void)buf_printf(out,
+		    ", not on the server: %s, %s; it is tried again, bearerfs "
+		    "status tells why, bearerfs flush tries at once\n",
+		    err_name(draft->code), err_message(draft->code));
+	else
+		(void)buf_printf(out,
+		    ", not on the server yet; bearerfs flush waits for it\n");
+}
+
 static void put_places(struct buf *out, const struct reasons *reasons,
     const struct describe *mount)
 {
@@ -282,6 +320,7 @@ void reasons_text(const struct reasons *reasons, const struct describe *mount,
 		(void)federation_describe_text(mount->federation, out);
 	put_said(out, reasons);
 	put_cache(out, reasons);
+	put_draft(out, reasons);
 	refusals_text(mount, &wanted, out);
 	(void)buf_printf(out,
 	    "verdict: %s: ", verdict.code == 0 ? "ok" : err_name(verdict.code));

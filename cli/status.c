@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cli/status.c - `bearerfs status`: ask the daemons through their control
- * sockets and print what they say. The mount points are never looked at.
+ * sockets and print what they say; add what lies unsent in their spools, and in
+ * those of no mount. The mount points are never looked at.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -13,6 +14,8 @@
 #include "cli/control.h"
 #include "cli/mounts.h"
 #include "cli/say.h"
+#include "cli/unsent/list.h"
+#include "cli/unsent/place.h"
 
 enum {
 	STATUS_BYTES_MAX = 64 * 1024 * 1024,
@@ -24,9 +27,19 @@ struct status {
 	const char *path; /* NULL: all that this user may ask about */
 	struct buf out;
 	unsigned count; /* mounts shown */
-	int worst;      /* exit status */
+	unsigned unsent_count;
+	int worst; /* exit status */
 	unsigned seen_count;
 	unsigned seen[SEEN_MAX]; /* minors: bind mounts */
+	struct unsent_places places;
+};
+
+/* Entries of a spool that belong to one mount, or to none. */
+struct unsent {
+	struct status *status;
+	const char *dir;
+	const struct unsent_mount *mount; /* NULL: of none */
+	unsigned count;
 };
 
 static const struct arguments_form form = {
@@ -74,6 +87,94 @@ static void add_silent(struct status *status, const struct mount_entry *entry,
 		    entry->point, err->text);
 }
 
+static int add_unsent(void *arg, const struct spool_item *item)
+{
+	struct unsent *unsent = arg;
+	struct buf *out = &unsent->status->out;
+
+	if (unsent_places_owner(&unsent->status->places, unsent->dir, item) !=
+	    unsent->mount)
+		return 0;
+	if (unsent->status->json) {
+		if (unsent->count > 0)
+			(void)buf_append(out, ",", 1);
+		unsent_json(out, item, unsent->dir);
+	} else {
+		if (unsent->count == 0 && unsent->mount != NULL)
+			(void)buf_printf(out, "in the spool:\n");
+		else if (unsent->count == 0)
+			(void)buf_printf(out,
+			    "%swritten and not sent, of no mount, in %s:\n",
+			    unsent->status->count > 0 ? "\n" : "", unsent->dir);
+		unsent_text(out, item, unsent->dir, unsent->mount);
+	}
+	unsent->count++;
+	unsent->status->unsent_count++;
+	return 0;
+}
+
+static void list_unsent(struct unsent *unsent)
+{
+	struct err err = ERR_INIT;
+
+	if (unsent_each(unsent->dir, add_unsent, unsent, &err) < 0) {
+		unsent->status->worst = STATUS_FAILED;
+		say("status: %s", err.text);
+	}
+}
+
+/* Add to what a mount of ours said of itself what lies in its spool. */
+static void add_spool(struct status *status, const struct mount_entry *entry)
+{
+	struct err err = ERR_INIT;
+	struct unsent unsent = {.status = status};
+	struct buf *out = &status->out;
+
+	/* Others' spools are closed. */
+	if (entry->owner != geteuid())
+		return;
+	unsent.mount = unsent_places_add(&status->places, entry, &err);
+	if (unsent.mount == NULL || unsent.mount->dir[0] == '\0')
+		return;
+	unsent.dir = unsent.mount->dir;
+	if (!status->json) {
+		list_unsent(&unsent);
+		return;
+	}
+	if (out->size_bytes < 2 ||
+	    strcmp(buf_text(out) + out->size_bytes - 2, "}\n") != 0)
+		return;
+	out->size_bytes -= 2;
+	(void)buf_printf(out, ",\"unsent\":[");
+	list_unsent(&unsent);
+	(void)buf_printf(out, "]}\n");
+}
+
+/* What lies in spools of ours and belongs to no mount. */
+static void add_orphans(struct status *status)
+{
+	for (unsigned i = 0; i < status->places.dir_count; i++) {
+		struct unsent unsent = {
+		    .status = status, .dir = status->places.dirs[i]};
+		size_t before_bytes = status->out.size_bytes;
+
+		if (status->json) {
+			(void)buf_printf(&status->out,
+			    "%s{\"state\":\"unmounted\",\"spool_dir\":",
+			    status->count > 0 ? "," : "");
+			(void)buf_json(&status->out, unsent.dir);
+			(void)buf_printf(&status->out, ",\"unsent\":[");
+		}
+		list_unsent(&unsent);
+		if (status->json && unsent.count > 0)
+			(void)buf_printf(&status->out, "]}\n");
+		else if (status->json)
+			status->out.size_bytes = before_bytes;
+		if (unsent.count > 0)
+			status->count++;
+	}
+}
+
 static void add_mount(struct status *status, const struct mount_entry *entry)
 {
 	struct buf answer;
@@ -89,6 +190,8 @@ static void add_mount(struct status *status, const struct mount_entry *entry)
 		add_silent(status, entry, code, &err);
 	else
 		(void)buf_append(&status->out, answer.bytes, answer.size_bytes);
+	if (code == 0)
+		add_spool(status, entry);
 	buf_fini(&answer);
 }
 
@@ -119,6 +222,8 @@ static int collect(struct status *status, struct err *err)
 		if (status->json)
 			(void)buf_printf(&status->out, "[");
 		code = mounts_each(add_if_ours, status, err);
+		if (code == 0)
+			add_orphans(status);
 		if (status->json)
 			(void)buf_printf(&status->out, "]\n");
 		else if (status->count == 0)
@@ -151,12 +256,15 @@ int command_status(int argc, char **argv)
 	status.json = arguments.json;
 	status.path = arguments.positions[0]; /* NULL: argv ends there */
 	buf_init(&status.out, STATUS_BYTES_MAX);
-	code = collect(&status, &err);
+	code = unsent_places_init(&status.places, NULL, &err);
+	if (code == 0)
+		code = collect(&status, &err);
 	if (code == 0)
 		code = buf_code(&status.out);
 	if (code == 0)
 		code = say_out(buf_text(&status.out));
 	buf_fini(&status.out);
+	unsent_places_fini(&status.places);
 	if (code < 0)
 		return say_exit(STATUS_FAILED, "%s",
 		    err.code != 0 ? err.text : err_message(code));

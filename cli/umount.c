@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/umount.c - `bearerfs umount`: end a mount and wait until it has ended.
+ * cli/umount.c - `bearerfs umount`: have what was written sent, end a mount and
+ * wait until it has ended; say what could not be sent.
  *
  * The mount point is never looked at: the list of mounts tells what lies
  * there, the control socket asks the daemon, umount2(2) and fusermount3 work
@@ -20,7 +21,11 @@
 #include "cli/command.h"
 #include "cli/control.h"
 #include "cli/mounts.h"
+#include "cli/number.h"
 #include "cli/say.h"
+#include "cli/unsent/list.h"
+#include "cli/unsent/place.h"
+#include "cli/unsent/talk.h"
 
 enum {
 	BUSY_WAIT_MS = 3000, /* a read of a killed process may still end */
@@ -34,6 +39,7 @@ static const struct arguments_form form = {
     .command = "umount",
     .letters = ":hl",
     .lazy = true,
+    .timeout = true,
     .positions_min = 1,
     .positions_max = 1,
     .positions = "one MOUNTPOINT",
@@ -158,6 +164,92 @@ static int end_mount(
 	return detach_lazily(entry, err);
 }
 
+/* Wait until what was written is on the server, or the user has waited enough:
+ * the data stay in the spool. */
+static void send_first(const struct mount_entry *entry, uint64_t timeout_ms)
+{
+	enum { ENOUGH = 2 }; /* signals: the first one only asks */
+	struct unsent_wait wait = {.entry = entry,
+	    .path = "/",
+	    .timeout_ms = timeout_ms,
+	    .signals_max = ENOUGH};
+	struct err err = ERR_INIT;
+	int code = unsent_wait(&wait, &err);
+
+	/* Of a mount that does not answer the list of what is left tells. */
+	if (code < 0 && (wait.reached || code == -ETIMEDOUT))
+		say("umount '%s': not all was sent: %s", entry->point,
+		    err.text);
+}
+
+struct left {
+	const struct unsent_mount *mount;
+	unsigned count;
+};
+
+/* One line for each. */
+static int tell_one(void *arg, const struct spool_item *item)
+{
+	struct left *left = arg;
+	struct buf line;
+
+	if (item->kind != SPOOL_FILE ||
+	    !unsent_is_of(left->mount, left->mount->dir, item))
+		return 0;
+	left->count++;
+	buf_init(&line, (size_t)16 * PATH_BYTES_MAX);
+	unsent_line(&line, item, left->mount);
+	say("umount: not sent: %s", buf_text(&line));
+	buf_fini(&line);
+	return 0;
+}
+
+/* Say what is still unsent of a mount that has ended. @return exit status */
+static int tell_left(const struct unsent_mount *mount)
+{
+	struct left left = {.mount = mount};
+	struct err err = ERR_INIT;
+
+	if (mount->dir[0] == '\0' || mount->entry.owner != geteuid())
+		return STATUS_OK;
+	if (unsent_each(mount->dir, tell_one, &left, &err) < 0)
+		return say_exit(STATUS_FAILED, "umount: %s", err.text);
+	if (left.count == 0)
+		return STATUS_OK;
+	return say_exit(EX_IOERR,
+	    "umount '%s': unmounted; %u %s in the spool '%s'; the next mount "
+	    "of the source sends what can be sent, and so does bearerfs flush; "
+	    "bearerfs status tells the rest",
+	    mount->entry.point, left.count,
+	    left.count == 1 ? "file is unsent and stays"
+	                    : "files are unsent and stay",
+	    mount->dir);
+}
+
+/* @return exit status */
+static int umount(
+    const struct mount_entry *entry, const struct arguments *arguments)
+{
+	static struct unsent_mount mount; /* one command a process */
+	uint64_t timeout_ms = UNSENT_FOREVER;
+	struct err err = ERR_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (arguments->timeout != NULL &&
+	    number_parse(arguments->timeout, NUMBER_TIME, &timeout_ms) < 0)
+		return command_usage("umount", "--timeout needs a time: 30s");
+	/* A mount that does not answer is ended all the same. */
+	if (arguments->lazy || unsent_mount_ask(&mount, entry, &ignored) < 0)
+		mount.dir[0] = '\0';
+	if (mount.dir[0] != '\0') {
+		unsent_catch_signals();
+		send_first(entry, timeout_ms);
+	}
+	if (end_mount(entry, arguments->lazy, &err) < 0)
+		return say_exit(STATUS_FAILED, "%s", err.text);
+	return tell_left(&mount);
+}
+
 int command_umount(int argc, char **argv)
 {
 	struct arguments arguments;
@@ -176,9 +268,7 @@ int command_umount(int argc, char **argv)
 		    "umount '%s': no bearerfs mount there; bearerfs status "
 		    "lists them",
 		    arguments.positions[0]);
-	if (code == 1)
-		code = end_mount(&entry, arguments.lazy, &err);
 	if (code < 0)
 		return say_exit(STATUS_FAILED, "%s", err.text);
-	return STATUS_OK;
+	return umount(&entry, &arguments);
 }

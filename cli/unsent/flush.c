@@ -162,13 +162,10 @@ static int judge_rest(void *arg, const struct spool_item *item)
 	            NULL))
 		return 0;
 	buf_init(&line, (size_t)16 * PATH_BYTES_MAX);
-	(void)buf_visible(&line, item->text[SPOOL_ORIGIN]);
-	(void)buf_visible(&line, item->text[SPOOL_PATH]);
+	unsent_line(&line, item, NULL);
 	note(flush,
-	    say_exit(EX_IOERR, "flush %s: %s%s%s; see bearerfs status",
-	        buf_text(&line), unsent_state(item->attr.state),
-	        item->text[SPOOL_WHY][0] != '\0' ? ": " : "",
-	        item->text[SPOOL_WHY]));
+	    say_exit(EX_IOERR, "flush: not sent: %s; see bearerfs status",
+	        buf_text(&line)));
 	buf_fini(&line);
 	return 0;
 }

@@ -264,6 +264,21 @@ static void add_path(struct buf *out, const struct spool_item *item,
 	(void)buf_visible(out, path);
 }
 
+void unsent_line(struct buf *out, const struct spool_item *item,
+    const struct unsent_mount *mount)
+{
+	add_path(out, item, mount);
+	(void)buf_append(out, ", ", 2);
+	describe_bytes(out, item->attr.size_bytes);
+	(void)buf_printf(out, ", %s", unsent_state(item->attr.state));
+	if (item->code != 0)
+		(void)buf_printf(out, ": %s", err_name(item->code));
+	if (item->text[SPOOL_WHY][0] != '\0') {
+		(void)buf_append(out, ": ", 2);
+		(void)buf_visible(out, item->text[SPOOL_WHY]);
+	}
+}
+
 void unsent_text(struct buf *out, const struct spool_item *item,
     const char *dir, const struct unsent_mount *mount)
 {

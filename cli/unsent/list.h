@@ -39,6 +39,11 @@ void unsent_cure(
 void unsent_json(
     struct buf *out, const struct spool_item *item, const char *dir);
 
+/** Append what and why, without an end of line: "/mnt/x, 17 bytes, failed:
+ *  EACCES: why". */
+void unsent_line(struct buf *out, const struct spool_item *item,
+    const struct unsent_mount *mount);
+
 /** Append a few lines. @param mount  to which it belongs: its paths are shown;
  *  NULL: none */
 void unsent_text(struct buf *out, const struct spool_item *item,
