@@ -132,7 +132,8 @@ class Mount:
         env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
                        "/sbin:/bin",
                "HOME": self.folder + "/home", "LANG": "C.UTF-8",
-               "XDG_RUNTIME_DIR": self.folder + "/run"}
+               "XDG_RUNTIME_DIR": self.folder + "/run",
+               "XDG_STATE_HOME": self.folder + "/state"}
         # Reports of sanitizers go to files: a daemon has no stderr.
         where = f"log_path={self.folder}/sanitizer:exitcode=99"
         for name in ("ASAN", "UBSAN", "TSAN", "LSAN"):
