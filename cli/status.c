@@ -27,8 +27,7 @@ struct status {
 	const char *path; /* NULL: all that this user may ask about */
 	struct buf out;
 	unsigned count; /* mounts shown */
-	unsigned unsent_count;
-	int worst; /* exit status */
+	int worst;      /* exit status */
 	unsigned seen_count;
 	unsigned seen[SEEN_MAX]; /* minors: bind mounts */
 	struct unsent_places places;
@@ -40,6 +39,7 @@ struct unsent {
 	const char *dir;
 	const struct unsent_mount *mount; /* NULL: of none */
 	unsigned count;
+	unsigned temporary_count; /* names left on the server; as text */
 };
 
 static const struct arguments_form form = {
@@ -99,6 +99,9 @@ static int add_unsent(void *arg, const struct spool_item *item)
 		if (unsent->count > 0)
 			(void)buf_append(out, ",", 1);
 		unsent_json(out, item, unsent->dir);
+	} else if (item->kind == SPOOL_TEMPORARY) {
+		unsent->temporary_count++;
+		return 0;
 	} else {
 		if (unsent->count == 0 && unsent->mount != NULL)
 			(void)buf_printf(out, "in the spool:\n");
@@ -109,7 +112,6 @@ static int add_unsent(void *arg, const struct spool_item *item)
 		unsent_text(out, item, unsent->dir, unsent->mount);
 	}
 	unsent->count++;
-	unsent->status->unsent_count++;
 	return 0;
 }
 
@@ -121,6 +123,11 @@ static void list_unsent(struct unsent *unsent)
 		unsent->status->worst = STATUS_FAILED;
 		say("status: %s", err.text);
 	}
+	if (unsent->temporary_count > 0)
+		(void)buf_printf(&unsent->status->out,
+		    "temporary names that may be left on the server: %u; they "
+		    "are removed when a token allows\n",
+		    unsent->temporary_count);
 }
 
 /* Add to what a mount of ours said of itself what lies in its spool. */

@@ -6,14 +6,30 @@ promises, with a mount and without."""
 import errno
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import time
 
 import bed
 from bed import mount
+from bed.nginx import Nginx
 from bed.procs import wait_for
 
 HELLO = b"hello\n" * 1000
+HOLD = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
+os.write(fd, sys.stdin.buffer.read1(1 << 20))
+print("written", flush=True)
+sys.stdin.buffer.read()
+try:
+    os.close(fd)
+    print(0)
+except OSError as error:
+    print(error.errno)
+"""
 
 
 class Writing(bed.Case):
@@ -47,16 +63,38 @@ class Writing(bed.Case):
         self.assertEqual(caught.exception.errno, code)
 
     def unsent(self, m, *words):
-        """What `status --json` lists of all spools, mounted and not."""
+        """The files that `status --json` lists of all spools, mounted and
+        not; names that may be left on the server are told besides."""
         found = json.loads(m.command("status", "--json", *words,
                                      check=False).stdout)
-        return [entry for one in found for entry in one.get("unsent", [])]
+        return [entry for one in found for entry in one.get("unsent", [])
+                if entry["kind"] == "file"]
 
     def flush(self, m, *words, deadline=60):
         done = m.command("flush", *words, check=False, deadline=deadline)
         for line in done.stderr.splitlines():
             self.assertTrue(line.startswith("bearerfs: "), done.stderr)
         return done.returncode, done.stderr
+
+    def holder(self, path, data=HELLO):
+        """A process of its own that has written and has it open: one of ours
+        that started another would close it there, which sends it. Ends with
+        end()."""
+        child = subprocess.Popen(
+            [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        child.stdin.write(data)
+        child.stdin.flush()
+        self.assertEqual(child.stdout.readline(), b"written\n")
+
+        def end():
+            """@return the errno of its close, 0 when there was none"""
+            child.stdin.close()
+            code = int(child.stdout.readline() or b"-1")
+            child.stdout.close()
+            child.wait()
+            return code
+        return end
 
     # What a start does.
 
@@ -134,6 +172,186 @@ class Writing(bed.Case):
         for i in range(20):
             self.assertEqual(self.on_server(f"f{i}"), HELLO * (i + 1))
         self.assertEqual(self.unsent(m), [])
+
+    # When it does not.
+
+    def of_server(self, server, **more):
+        """A writable mount of a server of its own."""
+        self.url = f"{server.url}/alice/{self.folder}"
+        return self.writable(timeout="2s", **more)
+
+    def own_nginx(self):
+        server = Nginx(self.bed, "own" + self.folder[-6:])
+        server.start()
+        self.addCleanup(server.stop)
+        return server
+
+    def test_that_what_could_not_be_sent_is_told_and_sent_by_flush(self):
+        server = self.own_nginx()
+        m = self.of_server(server)
+        end = self.holder(m.at("late.txt"))
+        server.stop()
+        self.assertIn(end(), (errno.EHOSTUNREACH, errno.ETIMEDOUT))
+        entry, = self.unsent(m)
+        self.assertEqual(
+            (entry["kind"], entry["size_bytes"], entry["server_path"]),
+            ("file", len(HELLO), f"/exp/alice/{self.folder}/late.txt"))
+        self.assertIn(entry["errno"], ("EHOSTUNREACH", "ETIMEDOUT"))
+        self.assertTrue(entry["why"])
+        self.assertTrue(entry["busy"])
+        status = m.status()
+        self.assertEqual(status["writing"]["drafts"]["unsent_files"], 1)
+        self.assertEqual([one for one in status["unsent"]
+                          if one["kind"] == "file"], [entry])
+        text = m.command("status", m.path).stdout
+        self.assertIn("1 file is not on the server yet", text)
+        self.assertIn(m.at("late.txt"), text)
+        self.assertIn("bearerfs_unsent_files{", m.command(
+            "metrics", m.path).stdout)
+        told = json.loads(m.command(
+            "explain", "--json", m.at("late.txt"), check=False).stdout)
+        self.assertEqual(told["written"]["size_bytes"], len(HELLO))
+        self.assertEqual(told["written"]["send_errno"], entry["errno"])
+        self.assertFalse(told["ok"])
+        status, lines = self.flush(m, "--timeout", "1s", m.path)
+        self.assertEqual(status, 74, lines)
+        self.assertIn("in the spool", lines)
+        done = m.command("umount", "--timeout", "1s", m.path, check=False)
+        self.assertEqual(done.returncode, 74, done.stderr)
+        self.assertIn(m.at("late.txt"), done.stderr)
+        self.assertIsNone(m.device())
+        # Without the mount.
+        text = m.command("status").stdout
+        self.assertIn("of no mount", text)
+        self.assertIn(f"{self.folder}/late.txt", text)
+        entry, = self.unsent(m)
+        self.assertFalse(entry["busy"])
+        self.assertEqual(entry["cures"], ["bearerfs flush"])
+        option = ("-o", f"ca_file={self.bed.ca.cert},timeout=2s")
+        status, lines = self.flush(m, "--timeout", "1s", *option)
+        self.assertEqual(status, 74, lines)
+        server.start(server.port)
+        self.assertEqual(self.flush(m, *option), (0, ""))
+        self.assertEqual(self.on_server("late.txt"), HELLO)
+        self.assertEqual(self.unsent(m), [])
+
+    def conflict(self, name="old.txt"):
+        """A mount and the number of a file of ours in conflict with the
+        server's."""
+        m = self.writable()
+        with self.assertRaises(OSError) as caught:
+            with open(m.at(name), "wb") as file:
+                file.write(HELLO)
+                file.flush()
+                self.bed.put(f"alice/{self.folder}/{name}", data=b"theirs\n",
+                             age=0)
+        self.assertEqual(caught.exception.errno, errno.ESTALE)
+        self.assertEqual(self.on_server(name), b"theirs\n")
+        entry, = wait_for(lambda: [e for e in self.unsent(m)
+                                   if not e["busy"]],
+                          "the mount to let go of it")
+        self.assertEqual((entry["state"], entry["errno"]),
+                         ("conflict", "ESTALE"))
+        number = str(entry["number"])
+        self.assertEqual(entry["cures"], [
+            f"bearerfs flush --number {number} {words}" for words in
+            ("--as PATH", "--overwrite", "--export DIR", "--drop")])
+        self.options = ("-o", f"ca_file={self.bed.ca.cert}")
+        return m, number
+
+    def test_that_a_conflict_is_sent_under_another_name(self):
+        m, number = self.conflict()
+        self.assertIn(f"flush --number {number} --as PATH",
+                      m.command("status", m.path).stdout)
+        status, lines = self.flush(m, *self.options)
+        self.assertEqual(status, 74, lines)
+        self.assertIn("conflict", lines)
+        # Nothing is replaced by that.
+        status, lines = self.flush(
+            m, *self.options, "--number", number, "--as", m.at("old.txt"))
+        self.assertEqual(status, 74, lines)
+        self.assertIn("EEXIST", lines)
+        self.assertEqual(self.flush(
+            m, *self.options, "--number", number, "--as", m.at("mine.txt")),
+            (0, ""))
+        self.assertEqual(self.on_server("old.txt"), b"theirs\n")
+        self.assertEqual(self.on_server("mine.txt"), HELLO)
+        self.assertEqual(self.unsent(m), [])
+        self.assertEqual(self.flush(m), (0, ""))
+
+    def test_that_a_conflict_is_sent_over_the_servers_version(self):
+        m, number = self.conflict()
+        self.assertEqual(self.flush(
+            m, *self.options, "--number", number, "--overwrite"), (0, ""))
+        self.assertEqual(self.on_server("old.txt"), HELLO)
+        self.assertEqual(self.unsent(m), [])
+
+    def test_that_a_conflict_is_taken_out_as_a_file(self):
+        m, number = self.conflict()
+        out = self.dir + "/out"
+        told = m.command("flush", "--number", number, "--export", out)
+        with open(told.stdout.rstrip("\n"), "rb") as file:
+            self.assertEqual(file.read(), HELLO)
+        self.assertEqual(self.on_server("old.txt"), b"theirs\n")
+        self.assertEqual(self.unsent(m), [])
+
+    def test_that_a_conflict_is_dropped_when_a_person_says_so(self):
+        m, number = self.conflict()
+        for words in ((), ("--drop", "--overwrite"), ("--drop", m.path)):
+            done = m.command("flush", "--number", number, *words, check=False)
+            self.assertEqual(done.returncode, 2, done.stderr)
+        done = m.command("flush", "--number", "999", "--drop", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is none", done.stderr)
+        self.assertEqual(len(self.unsent(m)), 1)
+        m.command("flush", "--number", number, "--drop")
+        self.assertEqual(self.unsent(m), [])
+
+    def test_that_what_was_open_at_a_crash_is_kept_aside(self):
+        m = self.writable()
+        end = self.holder(m.at("half.txt"))
+        entry, = self.unsent(m)
+        self.assertEqual((entry["state"], entry["busy"], entry["cures"]),
+                         ("open", True, []))
+        m.crash()
+        self.assertNotEqual(end(), 0)
+        entry, = self.unsent(m)
+        self.assertEqual(entry["size_bytes"], len(HELLO))
+        option = ("-o", f"ca_file={self.bed.ca.cert}")
+        status, lines = self.flush(m, *option)
+        self.assertEqual(status, 74, lines)
+        self.assertFalse(os.path.exists(self.home + "/half.txt"))
+        again = self.make_mount(self.url, self.token, daemon=True, rw=True,
+                                spool_dir=m.folder + "/state/bearerfs/spool")
+        again.start()
+        entry, = [one for one in again.status()["unsent"]
+                  if one["kind"] == "file"]
+        self.assertEqual(entry["state"], "aside")
+        number = str(entry["number"])
+        text = again.command("status", again.path).stdout
+        self.assertIn(f"--number {number}", text)
+        self.assertEqual(self.flush(
+            m, *option, "--number", number, "--overwrite"), (0, ""))
+        self.assertEqual(self.on_server("half.txt"), HELLO)
+
+    def test_that_two_signals_end_the_wait_of_umount(self):
+        server = self.own_nginx()
+        m = self.of_server(server, write="back")
+        end = self.holder(m.at("late.txt"))
+        server.stop()
+        self.assertEqual(end(), 0)
+        child = subprocess.Popen([m.binary, "umount", m.path], env=m.env,
+                                 stderr=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
+        _, lines = child.communicate(timeout=30)
+        self.assertEqual(child.returncode, 74, lines)
+        self.assertIn("late.txt", lines)
+        self.assertIsNone(m.device())
+        self.assertEqual(len(self.unsent(m)), 1)
 
 
 if __name__ == "__main__":
