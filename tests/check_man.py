@@ -20,25 +20,33 @@ PAGES = ("bearerfs.1", "bearerfs.conf.5", "mount.bearerfs.8")
 
 # Errnos that come from the kernel or libfuse, without a line of ours.
 FROM_KERNEL = {"ENOTCONN"}
+# Of the spool's disk, as it comes.
+FROM_DISK = {"ENOSPC"}
 # Never given to a program: ends of calls inside, answers to the kernel
 # alone, or about the start of a mount.
 INSIDE = {"ECANCELED", "ENODEV", "ENOSYS", "EAGAIN", "ENOBUFS", "ERRNO",
-          "EMSGSIZE", "EBADMSG", "EILSEQ", "EPROTONOSUPPORT", "EEXIST"}
+          "EMSGSIZE", "EBADMSG", "EILSEQ", "EPROTONOSUPPORT"}
 # Where an errno on its way to a program is written down.
 ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "fs/reply.c", "fs/wait.c", "fs/xattr.c", "fetch/calls/retry.c",
                "cache/access.c", "cache/read.c", "cache/fill.c",
-               "cache/listing.c", "fetch/reads/list.c")
+               "cache/listing.c", "fetch/reads/list.c", "fs/create.c", "fs/names.c",
+               "fs/opening.c", "fs/setattr.c", "fs/truncate.c", "fs/write.c",
+               "cache/drafts/change.c", "cache/drafts/flight.c",
+               "cache/drafts/names.c", "cache/drafts/open.c",
+               "cache/drafts/remove.c", "cache/drafts/rename.c")
 # Where `status --json` and `explain --json` are written, and the functions
 # that are given a name there.
 JSON_FILES = {"STATUS": ("cli/describe.c", "cli/refusals.c",
                          "tokens/describe.c", "fetch/servers/server_describe.c",
                          "fetch/federation/federation_describe.c",
                          "cache/cache.c", "cache/budget_show.c",
-                         "cache/store/store.c"),
+                         "cache/store/store.c", "cache/drafts/tell.c",
+                         "cli/unsent/list.c", "cli/status.c"),
               "EXPLAIN": ("cli/reasons_tell.c", "cli/explain.c"),
               "CACHE": ("cli/cache_show.c",)}
 JSON_NAMES = (r'\\"(\w+)\\":', r'put_field\(\s*out, "(\w+)"',
+              r'put_(?:text|time)\(\s*out, "(\w+)"',
               r'add_(?:errno|text_or_null|door|text|step|names)\(\s*out, "(\w+)"')
 
 
@@ -147,7 +155,7 @@ def check_options(texts):
 
 
 def check_errnos(texts):
-    used = set(FROM_KERNEL)
+    used = FROM_KERNEL | FROM_DISK
     for row in rows(texts["fetch/calls/status.tbl.h"], "STATUS"):
         if row[2] != "0":
             used.add(row[2])
@@ -235,7 +243,7 @@ PLANTED = (
     ("mount --help", r"(?m)^  cache_size=.*\n", ""),
     ("bearerfs.1", r"(?m)^\.Cm _netdev ,$", ".Cm netdev ,"),
     ("bearerfs.1", r"(?m)^\.It Bq Er ESTALE$", ".It Bq Er EXDEV"),
-    ("fetch/calls/status.tbl.h", r"\Z", 'STATUS(418, FINAL, ENOTSUP, "tea")\n'),
+    ("fetch/calls/status.tbl.h", r"\Z", 'STATUS(418, FINAL, EMLINK, "tea")\n'),
     ("fs/file.c", r"\Z", "int f(void) { return -ENXIO; }\n"),
     ("base/stats.tbl.h", r"\Z", 'COUNTER(fs_sighs, counter, "sighs")\n'),
     ("bearerfs.1", r"(?m)^\.It Li fs_reads$", ".It Li fs_read"),

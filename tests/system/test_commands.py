@@ -207,7 +207,6 @@ class Starting(Commands):
 
     def test_that_bad_options_are_refused_with_the_nearest_name(self):
         self.refused(self.prepare(cachesize="1G"), "'cache_size'")
-        self.refused(self.prepare(rw=True), "read-only")
         self.refused(self.prepare(attr_ttl="soon"), "attr_ttl", "30s")
         self.refused(self.prepare(allow_others=True), "'allow_other'")
         self.refused(self.prepare(allow_other=True), "token_file")
