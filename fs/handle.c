@@ -55,14 +55,18 @@ void file_has_cache(struct fs_file *file, struct cache_file *cache)
 
 void file_has_draft(struct fs_file *file, struct draft *draft, bool writes)
 {
-	struct fs_node *node = file->node;
-	struct draft *old = node->draft;
-
 	file->draft = draft;
 	file->writes = writes;
 	if (writes)
-		node->write_count++;
-	if (old == draft)
+		file->node->write_count++;
+	node_has_draft(file->node, draft);
+}
+
+void node_has_draft(struct fs_node *node, struct draft *draft)
+{
+	struct draft *old = node->draft;
+
+	if (old == draft || node->open_count == 0)
 		return;
 	/* Another one only when the file was sent, ended and begun anew: who
 	 * has the old one open holds it. */

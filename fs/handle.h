@@ -73,6 +73,10 @@ void file_has_cache(struct fs_file *file, struct cache_file *cache)
 void file_has_draft(struct fs_file *file, struct draft *draft, bool writes)
     REQUIRES(fuse_thread);
 
+/** It became this draft: its handles, if it has any, read that now. */
+void node_has_draft(struct fs_node *node, struct draft *draft)
+    REQUIRES(fuse_thread);
+
 /** Nothing of it is on its way. */
 void file_free(struct fs_file *file) REQUIRES(fuse_thread);
 

@@ -79,6 +79,7 @@ static void opened_finish(struct fs_wait *wait)
 		return;
 	}
 	ask->draft = draft_get(opening->draft);
+	node_has_draft(ask->node, ask->draft);
 	wait_go_on(wait, cut_finish);
 	draft_truncate(
 	    opening->draft, ask->size_bytes, opening_answer, opening);

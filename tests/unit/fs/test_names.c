@@ -297,6 +297,28 @@ static void a_size_by_path_is_sent_as_by_a_close(void **state)
 	    -EISDIR);
 }
 
+static void who_reads_sees_a_size_by_path(void **state)
+{
+	struct fuse_entry_out entry = lookup("f");
+	uint64_t handle = opened(entry.nodeid, O_RDONLY);
+	const struct reply *reply;
+	struct fuse_attr attr;
+
+	(void)state;
+	assert_int_equal(
+	    set(entry.nodeid,
+	        (struct fuse_setattr_in){.valid = FATTR_SIZE, .size = 600},
+	        &attr),
+	    0);
+	assert_int_equal(attr_of(entry.nodeid).size, 600);
+	reply = kernel_reply(
+	    &kernel, send_read(&kernel, entry.nodeid, handle, 0, 4096));
+	assert_int_equal(reply->size_bytes, 600);
+	assert_true(lookup("f").nodeid == entry.nodeid);
+	assert_int_equal(do_release(&kernel, entry.nodeid, handle), 0);
+	assert_true(lookup("f").nodeid == entry.nodeid);
+}
+
 static void a_size_by_handle_waits_for_its_close(void **state)
 {
 	struct fuse_entry_out entry = lookup("f");
@@ -417,6 +439,7 @@ static void what_webdav_cannot_express_is_refused(void **state)
 	assert_int_equal(error_of(kernel_send(&kernel, FUSE_MKNOD, FUSE_ROOT_ID,
 	                     &file, sizeof(file), "n", 2)),
 	    0);
+	kernel_sync(&kernel);
 	assert_int_equal(fake_drafts_sent(kernel.drafts), 1);
 }
 
@@ -516,6 +539,7 @@ int main(void)
 	    CASE(what_is_below_a_renamed_directory_follows),
 	    CASE(a_draft_that_replaces_a_file_is_not_taken_for_it),
 	    CASE(a_size_by_path_is_sent_as_by_a_close),
+	    CASE(who_reads_sees_a_size_by_path),
 	    CASE(a_size_by_handle_waits_for_its_close),
 	    CASE(mode_and_time_are_worn),
 	    CASE(an_owner_can_only_be_what_it_is),
