@@ -40,7 +40,7 @@ static void add_mount_options(struct buf *text)
 	(void)buf_printf(text,
 	    "\nSOURCE is https://HOST[:PORT]/PATH or the name of a section "
 	    "of the\nconfiguration (bearerfs.conf(5)).\n\n"
-	    "  -f  stay in the foreground, log to stderr\n"
+	    "  -f  stay in the foreground, log to stderr (mount)\n"
 	    "  -o  options, commas between; the same names stand in the\n"
 	    "      configuration; sizes take K M G T, times s m h d:\n\n");
 	(void)options_help(text);
@@ -57,7 +57,7 @@ int command_help(const char *name)
 		(void)buf_printf(&text, "usage: bearerfs %s %s\n\n%s\n",
 		    commands[i].name, commands[i].arguments, commands[i].help);
 	}
-	if (strcmp(name, "mount") == 0)
+	if (strcmp(name, "mount") == 0 || strcmp(name, "exec") == 0)
 		add_mount_options(&text);
 	(void)buf_printf(&text, "\nSee bearerfs(1).\n");
 	return print(&text);
