@@ -95,7 +95,7 @@ static pid_t find_left(pid_t server)
 static void end_command(struct attend *attend)
 {
 	attend->left = find_left(attend->server);
-	if (attend->ended != NULL)
+	if (attend->ended != NULL && !attend->server_ended)
 		attend->ended(attend->arg);
 	/* It may be closed by who gave up. */
 	if (attend->word_fd >= 0)
@@ -107,8 +107,6 @@ static void take_end(struct attend *attend, pid_t pid, int how)
 	if (pid == attend->server) {
 		attend->server_ended = true;
 		attend->server_how = how;
-		if (attend->phase == ATTEND_COMMAND)
-			say("exec: the mount has ended before COMMAND");
 	}
 	if (pid != attend->child->pid)
 		return;
@@ -132,7 +130,12 @@ static void bury(struct attend *attend)
 		    is_of_terminal(WSTOPSIG(how)))
 			stop_too(WSTOPSIG(how));
 	}
-	/* All that ended with it is buried. */
+	/* Who died together is buried together. */
+	if (attend->server_ended && attend->began && !attend->told &&
+	    !attend->mourned) {
+		attend->mourned = true;
+		say("exec: the mount has ended before COMMAND");
+	}
 	if (attend->command_ended && attend->began && !attend->told) {
 		attend->told = true;
 		end_command(attend);

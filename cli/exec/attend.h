@@ -39,7 +39,8 @@ struct attend {
 	bool began;         /* COMMAND was let go */
 	bool command_ended; /* how: command_how, of waitpid(2) */
 	int command_how;
-	bool told; /* the mount, of that */
+	bool told;    /* the mount, of that */
+	bool mourned; /* it has been said that the mount ended too early */
 	bool server_ended;
 	int server_how;
 	/* Called when COMMAND, which had begun, has ended, and the mount serves
