@@ -102,11 +102,20 @@ static void end_command(struct attend *attend)
 		(void)!write(attend->word_fd, "e", 1);
 }
 
+static void mourn(struct attend *attend)
+{
+	if (!attend->mourned)
+		say("exec: the mount has ended before COMMAND");
+	attend->mourned = true;
+}
+
 static void take_end(struct attend *attend, pid_t pid, int how)
 {
 	if (pid == attend->server) {
 		attend->server_ended = true;
 		attend->server_how = how;
+		if (!attend->told && attend->began)
+			mourn(attend);
 	}
 	if (pid != attend->child->pid)
 		return;
@@ -130,12 +139,7 @@ static void bury(struct attend *attend)
 		    is_of_terminal(WSTOPSIG(how)))
 			stop_too(WSTOPSIG(how));
 	}
-	/* Who died together is buried together. */
-	if (attend->server_ended && attend->began && !attend->told &&
-	    !attend->mourned) {
-		attend->mourned = true;
-		say("exec: the mount has ended before COMMAND");
-	}
+	/* All that ended with it is buried. */
 	if (attend->command_ended && attend->began && !attend->told) {
 		attend->told = true;
 		end_command(attend);
@@ -211,6 +215,9 @@ void attend_run(struct attend *attend)
 		    (ssize_t)sizeof(info))
 			take_signal(attend, &info);
 	}
+	/* COMMAND may notice, and be buried, sooner than it. */
+	if (attend->began && WIFSIGNALED(attend->server_how))
+		mourn(attend);
 	close_fd(&attend->word_fd);
 	close_fd(&attend->signal_fd);
 }
