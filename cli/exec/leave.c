@@ -33,6 +33,7 @@
 enum {
 	AGAIN_MS = 1000, /* before what failed is tried again */
 	TOLD_MAX = 4096, /* files; more are counted only */
+	PLACE_BYTES = sizeof(((struct spool_item *)NULL)->place),
 	WHERE_BYTES_MAX = 16 * PATH_BYTES_MAX,
 };
 
@@ -76,26 +77,33 @@ static int find_mount(struct mount_entry *out, const struct leave *leave)
 	return 0;
 }
 
-/* Something that differs when anything has moved. */
+/* What the mount said last. */
 struct moved {
-	char numbers[256];
+	uint64_t files, unsent_bytes, sent_bytes;
 };
 
+/* Whether something has reached the server since, or is on its way there. */
 static bool has_moved(struct moved *moved, const struct mount_entry *entry)
 {
 	struct err ignored = ERR_INIT;
+	struct moved now = *moved;
 	struct buf answer;
-	bool differs = false;
+	bool is_more;
 
 	buf_init(&answer, CONTROL_ANSWER_BYTES_MAX);
 	if (control_query(entry, "unsent", &answer, &ignored) == 0) {
-		differs = strncmp(moved->numbers, buf_text(&answer),
-		              sizeof(moved->numbers) - 1) != 0;
-		(void)snprintf(moved->numbers, sizeof(moved->numbers), "%s",
-		    buf_text(&answer));
+		char *end = NULL;
+
+		now.files = strtoull(buf_text(&answer), &end, 10);
+		now.unsent_bytes = strtoull(end, &end, 10);
+		now.sent_bytes = strtoull(end, &end, 10);
 	}
 	buf_fini(&answer);
-	return differs;
+	is_more = now.files < moved->files ||
+	    now.unsent_bytes < moved->unsent_bytes ||
+	    now.sent_bytes > moved->sent_bytes;
+	*moved = now;
+	return is_more;
 }
 
 /* COMMAND's, as far as can be told: of this source, and of its time. */
@@ -153,7 +161,7 @@ static void wait_for(const struct leave *leave, const struct mount_entry *entry)
 	const uint64_t timeout_ms = leave->plan->timeout_ms;
 	uint64_t now_ms = clock_now_ms(clock_system());
 	uint64_t end_ms = now_ms + timeout_ms;
-	struct moved moved = {.numbers = ""};
+	struct moved moved = {.files = 0};
 	struct err err = ERR_INIT;
 	int code;
 
@@ -223,15 +231,31 @@ static void describe(struct buf *out, const struct spool_item *item)
 		(void)buf_printf(out, ": %s", item->text[SPOOL_WHY]);
 }
 
+/* An entry is named by its journal; the bytes of a file lie beside it. */
+static const char *data_place(
+    char out[PLACE_BYTES], const struct spool_item *item)
+{
+	size_t size_bytes;
+
+	(void)snprintf(out, PLACE_BYTES, "%s", item->place);
+	size_bytes = strlen(out);
+	if (item->kind == SPOOL_FILE && size_bytes > 2 &&
+	    strcmp(out + size_bytes - 2, ".j") == 0)
+		out[size_bytes - 1] = 'd';
+	return out;
+}
+
 /* It stays where it is. */
 static void tell(const struct rest *rest, const struct spool_item *item)
 {
+	char place[PLACE_BYTES];
 	const char *dir = rest->leave->plan->spool_dir;
 	struct buf line;
 
 	buf_init(&line, WHERE_BYTES_MAX);
 	describe(&line, item);
-	(void)buf_printf(&line, "; its data are in %s/v1/%s", dir, item->place);
+	(void)buf_printf(
+	    &line, "; its data are in %s/v1/%s", dir, data_place(place, item));
 	if (unsent_has_cure(item)) {
 		(void)buf_printf(&line, "; run: ");
 		unsent_cure(&line, item, dir);

@@ -17,9 +17,10 @@ from bed import content, mount
 from bed.procs import gone, slow, wait_for
 
 DEADLINE = 60
+long = "BED_LONG" in os.environ
 
 
-class Exec(bed.Case):
+class Base(bed.Case):
     """One user's folder, with a PATH on which there is no fusermount3."""
     deadline = 120
     user = "nobody"
@@ -97,18 +98,22 @@ class Exec(bed.Case):
             capture_output=True, text=True, cwd=cwd or "/", check=False,
             timeout=DEADLINE * max(1.0, slow))
 
-    def begin(self, *command, **how):
+    def begin(self, *command, stdin=subprocess.DEVNULL, **options):
         """Start it, with COMMAND's output to be read; its first line is
         waited for."""
         child = subprocess.Popen(
-            self.argv(*command), env=self.env, stdin=subprocess.DEVNULL,
+            self.argv(*command, **options), env=self.env, stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            cwd="/", **how)
+            cwd="/")
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
         self.addCleanup(child.stdout.close)
         self.addCleanup(child.stderr.close)
         return child, child.stdout.readline().strip()
+
+
+class Exec(Base):
+    """Read-only, as an ordinary user."""
 
     # Reading.
 
@@ -375,11 +380,19 @@ class Exec(bed.Case):
 
 
 class AsRoot(Exec):
-    """The same as root, in a mount namespace alone."""
+    """The same as root, in a mount namespace alone: in the short run some."""
     user = "root"
+    few = ("nobody_else", "caller_is", "statuses", "status_finds", "ctrl_z",
+           "dies_with", "left_running")
+
+    def setUp(self):
+        if not long and not any(word in self._testMethodName
+                                for word in self.few):
+            self.skipTest("in the long run")
+        super().setUp()
 
 
-class Forbidden(Exec):
+class Forbidden(Base):
     """Where ordinary users may make no namespaces: below a chroot."""
 
     def setUp(self):
@@ -412,9 +425,152 @@ class Forbidden(Exec):
         self.assertIn("fusermount3 instead", got.stderr)
 
 
-# Only what is new is asked of it.
-for inherited in [name for name in dir(Exec) if name.startswith("test_")]:
-    setattr(Forbidden, inherited, None)
+class Writing(Base):
+    """What COMMAND wrote is on the server when it ends with 0."""
+
+    def setUp(self):
+        super().setUp()
+        self.token("read:/ write:/")
+        self.home = "exec-" + os.path.basename(self.folder)
+        os.makedirs(f"{self.bed.data}/exp/{self.home}")
+        os.chmod(f"{self.bed.data}/exp/{self.home}", 0o777)
+        self.near = self.bed.between("near", self.bed.nginx)
+        self.near.heal()
+
+    def run_in(self, *command, **options):
+        options = {"rw": True, "timeout": "2s",
+                   "spool_dir": self.folder + "/spool", **options}
+        return super().run_in(*command, **options)
+
+    def write(self, text, then="", **options):
+        """COMMAND writes one small file, and does not look how it went."""
+        return self.run_in(
+            "sh", "-c", "{ cat >\"$0\"; } 2>/dev/null; " + then + ":",
+            self.file(), stdin=text, **options)
+
+    def file(self):
+        return f"{self.point}/{self.home}/out.txt"
+
+    def on_server(self):
+        try:
+            with open(f"{self.bed.data}/exp/{self.home}/out.txt") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def spooled(self):
+        """Files of the spool with bytes in them."""
+        folder = self.folder + "/spool/v1"
+        return [name for name in os.listdir(folder) if name.endswith(".d")]
+
+    def test_that_it_is_there(self):
+        for server in (self.bed.nginx, self.bed.xrootd, self.bed.apache):
+            for write in ("through", "back"):
+                text = f"{server.name} {write}\n"
+                got = self.write(text, url=server.url, write=write)
+                self.assertEqual((got.returncode, got.stderr), (0, ""))
+                self.assertEqual(self.on_server(), text)
+                self.assertEqual(self.spooled(), [])
+
+    def test_that_a_failure_of_its_own_wins(self):
+        self.near.fault("403", method="PUT")
+        got = self.write("lost\n", then="exit 5; ", url=self.near.url)
+        self.assertEqual(got.returncode, 5)
+        self.assertIn("exec: not sent: ", got.stderr)
+
+    def test_that_an_upload_that_fails_is_told(self):
+        self.near.fault("403", method="PUT")
+        begun = time.monotonic()
+        got = self.write("mine\n", url=self.near.url)
+        self.assertEqual(got.returncode, 74, got.stderr)
+        told = [line for line in got.stderr.splitlines()
+                if "exec: not sent" in line]
+        self.assertEqual(len(told), 1, got.stderr)
+        self.assertIn(f"/exp/{self.home}/out.txt: ", told[0])
+        self.assertIn(f"bearerfs flush -o spool_dir={self.folder}/spool",
+                      told[0])
+        place = told[0].partition("its data are in ")[2].partition(";")[0]
+        with open(place) as file:
+            self.assertEqual(file.read(), "mine\n")
+        # Waiting does not help here.
+        self.assertLess(time.monotonic() - begun, 3 * max(1.0, slow))
+        # And the command that it names sends it.
+        self.near.heal()
+        words = told[0].partition("run: ")[2].split()
+        subprocess.run(
+            [*self.as_user(), self.binary, *words[1:], "-o",
+             f"ca_file={self.bed.ca.cert}", "-o",
+             f"token_file={self.folder}/token"], env=self.env, check=True,
+            cwd="/", timeout=DEADLINE)
+        self.assertEqual(self.on_server(), "mine\n")
+        self.assertEqual(self.spooled(), [])
+
+    def test_that_it_waits_for_what_heals(self):
+        self.near.fault("503", method="PUT", times=3)
+        got = self.write("late\n", url=self.near.url, write="back",
+                         timeout="20s")
+        self.assertEqual(got.returncode, 0, got.stderr)
+        self.assertEqual(self.on_server(), "late\n")
+
+    def test_that_a_slot_that_is_wiped_keeps_nothing(self):
+        self.near.fault("stall before header", method="PUT")
+        scratch = self.folder + "/scratch"
+        got = self.write("unsent\n", url=self.near.url, write="back",
+                         env={"_CONDOR_SCRATCH_DIR": scratch})
+        self.assertEqual(got.returncode, 74, got.stderr)
+        moved = f"{scratch}/bearerfs-unsent/exp/{self.home}/out.txt"
+        self.assertIn(f"moved to {moved}", got.stderr)
+        with open(moved) as file:
+            self.assertEqual(file.read(), "unsent\n")
+        self.assertEqual(self.spooled(), [])
+        self.assertIsNone(self.on_server())
+
+    def test_that_the_wait_can_be_given_up(self):
+        self.near.fault("stall before header", method="PUT")
+        child, line = self.begin(
+            "python3", "-c", "import sys\n"
+            "with open(sys.argv[1], 'w') as file: file.write('x')\n"
+            "print('ready', flush=True)", self.file(), url=self.near.url,
+            rw=True, write="back", timeout="60s",
+            spool_dir=self.folder + "/spool")
+        self.assertEqual(line, "ready")
+        time.sleep(1)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(DEADLINE), 74)
+        self.assertLess(time.monotonic() - begun, 10 * max(1.0, slow))
+        self.assertIn("exec: not sent", child.stderr.read())
+        self.assertEqual(len(self.spooled()), 1)
+
+    def test_that_a_killed_mount_loses_nothing(self):
+        # No descriptor of it is closed: that would send it.
+        child, line = self.begin(
+            "python3", "-c", "import os,sys\n"
+            "file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
+            "os.write(file, b'kept')\n"
+            "print('ready', flush=True)\n"
+            "input()", self.file(),
+            rw=True, spool_dir=self.folder + "/spool", stdin=subprocess.PIPE)
+        self.addCleanup(child.stdin.close)
+        self.assertEqual(line, "ready")
+        server, = [pid for pid in self.processes() if pid != child.pid]
+        os.kill(server, signal.SIGKILL)
+        wait_for(lambda: gone(server), "its end")
+        child.stdin.write("\n")
+        child.stdin.flush()
+        self.assertEqual(child.wait(DEADLINE), 74)
+        told = child.stderr.read()
+        self.assertIn("was not closed", told)
+        self.assertEqual(len(self.spooled()), 1)
+
+    def test_that_what_was_there_before_is_not_its_own(self):
+        self.near.fault("403", method="PUT")
+        got = self.write("old\n", url=self.near.url)
+        self.assertEqual(got.returncode, 74)
+        time.sleep(1.1)  # the times of a spool are seconds
+        self.near.fault("403", method="PUT")
+        got = self.run_in("true", url=self.bed.nginx.url)
+        self.assertEqual((got.returncode, got.stderr), (0, ""))
 
 
 if __name__ == "__main__":
