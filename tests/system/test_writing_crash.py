@@ -112,7 +112,7 @@ class Crash(WritingCase):
         there = tree(disk)
         spooled = {}
         for one in self.unsent(m):
-            name = one["path"].split("/", 3)[-1]
+            name = one["server_path"].split("/", 3)[-1]
             spooled.setdefault(name, []).append(one)
         for name, version in owed.kept:
             data = data_of(version)

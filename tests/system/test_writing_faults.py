@@ -76,7 +76,7 @@ class Faults(WritingCase):
         """It is in the spool, whole, listed with errno and reason; and the
         log has one line with the remedy."""
         found = [one for one in self.unsent(m)
-                 if one["path"].endswith("/" + name)]
+                 if one["server_path"].endswith("/" + name)]
         self.assertEqual(len(found), 1, found)
         one, = found
         self.assertEqual((one["state"], one["errno"], one["size_bytes"]),
@@ -211,7 +211,7 @@ class Faults(WritingCase):
             self.assertIn((stage, code), [
                 (stage, code) for stage in ("open", "close")
                 for code in ("ETIMEDOUT", "EHOSTUNREACH")])
-        held = {one["path"] for one in self.unsent(m)}
+        held = {one["server_path"] for one in self.unsent(m)}
         self.assertLess(time.monotonic() - began, 60 * max(1, slow))
         time.sleep(max(0, gone_s - (time.monotonic() - began)))
         self.assertEqual(self.disk(m), OLD)

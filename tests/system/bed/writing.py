@@ -106,8 +106,9 @@ class WritingCase(case.Case):
                          [])
 
     def unsent(self, mount):
-        """What `status` lists of this mount's spool."""
-        return mount.status()["unsent"]["files"]
+        """The files that `status` lists of this mount's spool."""
+        return [one for one in mount.status()["unsent"]
+                if one["kind"] == "file"]
 
     def wait_sent(self, mount, deadline=30):
         wait_for(lambda: not self.unsent(mount), "all to be sent", deadline)
