@@ -114,8 +114,8 @@ struct cache_attr {
 	uint64_t was;     /* the version it was while it was written here: what
 	                     the kernel has of that is right; 0: none */
 	uint64_t told;    /* what the server tells of it, as a number: the same
-	                     of versions that are told apart only because
-	                     they are too young for that to mean much */
+	                     of versions that are told apart only because they
+	                     are too young for that to mean much; 0: nothing */
 	uint64_t fresh_until_ms; /* monotonic: believed until then */
 	bool made_up; /* a directory above the reach of the asker's token */
 };

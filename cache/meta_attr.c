@@ -40,6 +40,8 @@ void meta_attr_of(struct meta_attr *out, const struct fetch_stat *stat,
 	told = XXH3_64bits_withSeed(&key, sizeof(key), seed);
 	out->told = told < 2 ? told + 2 : told;
 	out->number = out->told;
+	if (unknown)
+		out->told = 0;
 	/* Two such versions may look the same: not the one that another look
 	 * finds. */
 	if (young || unknown) {

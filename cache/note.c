@@ -27,6 +27,17 @@ bool cache_path_version(
 	return true;
 }
 
+uint64_t cache_told(
+    const struct cache *cache, const struct fetch_version *version)
+{
+	const struct fetch_stat stat = {
+	    .kind = FETCH_FILE, .exact = true, .version = *version};
+	struct meta_attr attr;
+
+	meta_attr_of(&attr, &stat, cache->seed, NULL, &(struct meta_look){0});
+	return attr.told;
+}
+
 /* Of the version before, which looked the same, the disk may have blocks. */
 static void clean_disk(struct cache *cache, const char *path,
     const struct meta_attr *attr) REQUIRES(cache_lock);

@@ -27,6 +27,11 @@ void cache_file_version(
 bool cache_path_version(
     struct cache *cache, const char *path, struct fetch_version *out);
 
+/** cache_attr.told of such a version: the same as long as the server tells the
+ *  same of it; 0: it tells nothing. */
+uint64_t cache_told(
+    const struct cache *cache, const struct fetch_version *version);
+
 /**
  * This file stands there now, since we put it there.
  *

@@ -99,6 +99,9 @@ static void leave_table(struct draft *draft)
 		sent = draft->entry != NULL &&
 		    spool_attr(draft->entry).state == SPOOL_SENT;
 		draft_show(draft, &attr);
+		if (sent && draft->base.known)
+			attr.attr.told = cache_told(
+			    draft->drafts->config.cache, &draft->base.version);
 		/* What was only opened says nothing new. */
 		if (sent || draft->mode != 0 || draft->has_mtime)
 			worn_take(draft->drafts, draft->path,

@@ -39,6 +39,8 @@ struct worn {
 	bool is_set;
 	uint64_t version; /* cache_attr.version for which it holds, */
 	uint64_t was;     /* or cache_attr.was; 0: none */
+	uint64_t told;    /* or cache_attr.told: a look may take it for another
+	                     version, which for mode and time it need not be */
 	struct drafts_worn worn;
 };
 
@@ -239,6 +241,7 @@ static bool holds(const struct worn *worn, const struct cache_attr *attr)
 {
 	return worn->is_set &&
 	    (worn->version == attr->version ||
+	        (attr->told != 0 && worn->told == attr->told) ||
 	        (attr->was != 0 &&
 	            (worn->version == attr->was || worn->was == attr->was)));
 }
@@ -281,6 +284,7 @@ void worn_take(struct drafts *drafts, const char *path, uint64_t number,
 	if (worn != NULL) {
 		worn->version = number;
 		worn->was = attr->attr.version;
+		worn->told = attr->attr.told;
 		worn->worn = (struct drafts_worn){.mode = attr->mode,
 		    .has_mtime = true,
 		    .mtime_s = attr->attr.mtime_s,
@@ -376,6 +380,7 @@ int drafts_wear(struct drafts *drafts, const char *path,
 			worn->was = attr->was;
 		}
 		worn->version = attr->version;
+		worn->told = attr->told;
 		if (set->mode != DRAFT_KEEP)
 			worn->worn.mode = (uint32_t)set->mode & 07777;
 		if (set->mtime_s != DRAFT_KEEP) {

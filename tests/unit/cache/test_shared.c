@@ -4,6 +4,7 @@
  * nobody is told of the trouble with another's token.
  */
 #include "cache/core.h"
+#include "cache/note.h"
 #include "tests/unit/cache/bed.h"
 
 #include <errno.h>
@@ -789,6 +790,69 @@ static void a_user_who_waits_keeps_no_buffers_from_others(void **state)
 		cache_close(file[i]);
 }
 
+static int64_t give(
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+{
+	unsigned char *bytes = out;
+
+	(void)arg;
+	for (size_t i = 0; i < size_bytes; i++)
+		bytes[i] = fake_byte(0, offset_bytes + i);
+	return (int64_t)size_bytes;
+}
+
+/* That one user has changed something opens no door to another. */
+static void what_one_has_written_is_behind_the_door(void **state)
+{
+	static struct bed_answer answer;
+	struct fetch_version version = fake_file(42, 1000, "\"x\"").version;
+	unsigned stats;
+
+	(void)state;
+	cache_note_directory(bed.cache, "/d");
+	cache_note_file(bed.cache, "/d/f", &version, 7);
+	cache_keep(bed.cache, "/d/f", &version, give, NULL);
+	cache_note_gone(bed.cache, "/d/g");
+	/* To whom it is open. */
+	be(1);
+	bed_lookup(&bed, "/d/f", &answer);
+	came(&answer, 0);
+	assert_int_equal(answer.attr.was, 7);
+	bed_lookup(&bed, "/d/g", &answer);
+	came(&answer, -ENOENT);
+	/* To whom it is not. */
+	be(2);
+	says(2, BED_NEVER);
+	bed_lookup(&bed, "/d/f", &answer);
+	came(&answer, -EACCES);
+	bed_lookup(&bed, "/d/g", &answer);
+	came(&answer, -EACCES);
+	bed_list(&bed, "/d", &answer);
+	came(&answer, -EACCES);
+	assert_int_equal(bed_open_code(&bed, "/d/f"), -EACCES);
+	/* Who is not proven asks with their own token, and is told what that is
+	 * answered. */
+	be(3);
+	says(3, -EAGAIN);
+	for (unsigned i = 0; i < 2; i++) {
+		stats = fake.stat_count;
+		bed_lookup(&bed, i == 0 ? "/d/f" : "/d/g", &answer);
+		assert_int_equal(answer.count, 0);
+		asked(stats, 3);
+		fake_answer_stat(stats, i == 0 ? -ENOENT : -EACCES, NULL);
+		came(&answer, i == 0 ? -ENOENT : -EACCES);
+	}
+	/* Which changes nothing for the others. */
+	be(1);
+	bed_lookup(&bed, "/d/f", &answer);
+	came(&answer, 0);
+	/* Who may see it has to prove that they may read it. */
+	be(4);
+	door[4].bytes = BED_NEVER;
+	assert_int_equal(bed_open_code(&bed, "/d/f"), -EACCES);
+	assert_int_equal(fake.range_count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -811,6 +875,7 @@ int main(void)
 	    TEST(a_handle_reads_with_its_openers_token),
 	    TEST(a_reader_in_anothers_place_has_to_be_proven),
 	    TEST(a_refused_fill_is_asked_for_by_the_next_who_waits),
+	    TEST(what_one_has_written_is_behind_the_door),
 	    TEST(room_is_told_to_who_may_see_the_source),
 	};
 

@@ -57,6 +57,29 @@ static int64_t worn_at(const char *path, uint64_t version, uint64_t was)
 	return drafts_worn(drafts, path, &attr, &worn) ? worn.mtime_s : -1;
 }
 
+/* A young version is another one at the next look, but what the server tells
+ * of it is the same. */
+static void it_holds_as_long_as_the_server_tells_the_same(void **state)
+{
+	struct cache_attr attr = attr_of(41, 0);
+	struct drafts_worn worn;
+
+	(void)state;
+	worn_take(drafts, "/a", 40,
+	    &(struct draft_attr){
+	        .attr = {.version = 7, .told = 90, .mtime_s = 1000}});
+	assert_false(drafts_worn(drafts, "/a", &attr, &worn));
+	attr.told = 91;
+	assert_false(drafts_worn(drafts, "/a", &attr, &worn));
+	attr.told = 90;
+	assert_true(drafts_worn(drafts, "/a", &attr, &worn));
+	assert_int_equal(worn.mtime_s, 1000);
+	/* Of which it tells nothing. */
+	take("/b", 40, 1000);
+	attr.told = 0;
+	assert_false(drafts_worn(drafts, "/b", &attr, &worn));
+}
+
 static void it_holds_for_one_version_of_one_path(void **state)
 {
 	struct cache_attr attr = attr_of(40, 0);
@@ -260,6 +283,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(
 	        it_holds_for_one_version_of_one_path, begin, end),
+	    cmocka_unit_test_setup_teardown(
+	        it_holds_as_long_as_the_server_tells_the_same, begin, end),
 	    cmocka_unit_test_setup_teardown(
 	        what_is_set_adds_to_what_was, begin, end),
 	    cmocka_unit_test_setup_teardown(it_goes_where_names_go, begin, end),
