@@ -6,6 +6,7 @@
 #include "cache/core.h"
 #include "fetch/fetch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,14 +100,13 @@ void objects_moved(struct cache *cache, const char *from, const char *to)
 
 	while (object != NULL) {
 		struct object *next = object->bucket_next;
-		const char *below = object->path + from_bytes;
 		char path[PATH_BYTES_MAX];
+		int length = snprintf(
+		    path, sizeof(path), "%s%s", to, object->path + from_bytes);
 
 		object->bucket_next = NULL;
-		if (strlen(to) + strlen(below) < sizeof(path)) {
-			(void)strcpy(stpcpy(path, to), below);
+		if (length >= 0 && (size_t)length < sizeof(path))
 			move(object, path);
-		}
 		object_rehash(object);
 		object = next;
 	}
