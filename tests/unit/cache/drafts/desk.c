@@ -287,6 +287,22 @@ void desk_until(bool (*is)(void *arg), void *arg)
 	fail_msg("it did not come true");
 }
 
+static bool is_quiet(void *arg)
+{
+	struct drafts *drafts = arg;
+	bool is;
+
+	drafts_lock_enter(drafts);
+	is = drafts->busy == 0 && drafts->sending_count == 0;
+	drafts_lock_leave(drafts);
+	return is;
+}
+
+void desk_until_quiet(struct desk *desk)
+{
+	desk_until(is_quiet, desk->drafts);
+}
+
 void desk_tick(struct desk *desk)
 {
 	(void)atomic_fetch_add(

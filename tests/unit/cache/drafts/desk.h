@@ -73,6 +73,9 @@ ssize_t desk_read(struct desk *desk, struct draft *draft, uint64_t offset,
 /** The draft reads as that text, whole. */
 void desk_reads(struct desk *desk, struct draft *draft, const char *text);
 
+/** Wait until nothing is done and nothing is on its way. */
+void desk_until_quiet(struct desk *desk);
+
 /** A tick, when every pause is over. */
 void desk_tick(struct desk *desk);
 

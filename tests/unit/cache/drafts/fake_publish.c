@@ -38,7 +38,8 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
 static unsigned answering;
-static unsigned let_go; /* so many go on though they are held */
+static struct call *being_read; /* before it is held */
+static unsigned let_go;         /* so many go on though they are held */
 static pthread_t thread;
 static bool runs;
 static bool stopped;
@@ -273,10 +274,12 @@ static void *serve(void *arg)
 			continue;
 		}
 		answering++;
+		being_read = call;
 		leave();
 		read_some(call, call->bytes.size_bytes * percent / 100);
 		enter();
 		answering--;
+		being_read = NULL;
 		hold(call);
 	}
 	leave();
@@ -385,6 +388,8 @@ void fetch_cancel(struct fetch *fetch, uint64_t number)
 		if (call->number == number)
 			call->cancelled = true;
 	}
+	if (being_read != NULL && being_read->number == number)
+		being_read->cancelled = true;
 	(void)pthread_cond_signal(&wake);
 	leave();
 }

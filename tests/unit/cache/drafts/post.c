@@ -27,22 +27,6 @@ void post_pass(struct desk *desk, uint64_t ms)
 	drafts_tick(desk->drafts);
 }
 
-static bool is_quiet(void *arg)
-{
-	struct drafts *drafts = arg;
-	bool is;
-
-	drafts_lock_enter(drafts);
-	is = drafts->busy == 0 && drafts->sending_count == 0;
-	drafts_lock_leave(drafts);
-	return is;
-}
-
-void post_until_quiet(struct desk *desk)
-{
-	desk_until(is_quiet, desk->drafts);
-}
-
 void post_expect_unsent(
     struct desk *desk, uint64_t files, uint64_t bytes, uint64_t failed)
 {

@@ -18,9 +18,6 @@ int post_file(struct desk *desk, const char *path, const char *text);
 /** Let time pass, and tick. */
 void post_pass(struct desk *desk, uint64_t ms);
 
-/** Wait (generously) until nothing is done and nothing is on its way. */
-void post_until_quiet(struct desk *desk);
-
 /** What drafts_count() says. */
 void post_expect_unsent(
     struct desk *desk, uint64_t files, uint64_t bytes, uint64_t failed);

@@ -178,7 +178,7 @@ static void each_state_has_its_way(void **state)
 	desk_until(is_gone, NULL);
 	post_pass(&desk, 1000);
 	desk_until(has_deleted, NULL);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	expect_all();
 	post_expect_item(&desk, "/src/.x.bearerfs-1", 0, 0);
 	assert_int_equal(fake_published(), SENT_FILES);
@@ -198,7 +198,7 @@ static void they_are_sent_in_order(void **state)
 	desk_start(&desk);
 	desk_until_held(8);
 	fake_publish_hold(101);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	assert_int_equal(bed_count_all(&desk.bed), 0);
 	desk_stop(&desk);
 }
@@ -218,14 +218,14 @@ static void two_of_one_path_go_one_after_the_other(void **state)
 	post_expect_unsent(&desk, 3, 18, 0);
 	assert_int_equal(fake_published(), 1);
 	fake_publish_hold(101);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	desk_served("/a", "/src/a");
 	assert_int_equal(bed_count(&desk.bed, SPOOL_CLOSED), 1);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_FAILED), 1);
 	post_pass(&desk, 100);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	post_pass(&desk, 100);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_CONFLICT), 2);
 	assert_int_equal(post_conflicts(&desk), 2);
 	draft = drafts_find(desk.drafts, &desk.ident, "/a");
@@ -237,7 +237,7 @@ static void two_of_one_path_go_one_after_the_other(void **state)
 	fake_publish_reset();
 	fake_publish_code(-EBUSY);
 	desk_start(&desk);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	desk_stop(&desk);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_CLOSED), 1);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_FAILED), 1);
@@ -286,7 +286,7 @@ static void a_shared_mount_sends_everybodys(void **state)
 	desk.shared = true;
 	desk_start(&desk);
 	desk_until(is_gone, NULL);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	desk_served("/mine", "/src/mine");
 	desk_served("/roots", "/src/roots");
 	desk_served("/nobodys", NULL);
@@ -346,7 +346,7 @@ static void killed_at_any_step_nothing_is_lost(void **state)
 		assert_true(WIFEXITED(status));
 		desk_start(&desk);
 		desk_until(is_gone, NULL);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		expect_all();
 		desk_stop(&desk);
 		fake_publish_reset();

@@ -207,6 +207,9 @@ static void step(struct model *file)
 	} else if (what < 18) {
 		close_one(file);
 	} else if (what == 18) {
+		/* What is on its way hears what the server says now. */
+		if (!play.desk.back)
+			desk_until_quiet(&play.desk);
 		play.fails = !play.fails;
 		fake_send_code(play.fails ? -EDQUOT : 0);
 	} else if (play.desk.back) {

@@ -117,17 +117,17 @@ static void every_failure_keeps_the_data(void **state)
 		desk_start(&desk);
 		fake_publish_code(codes[i]);
 		assert_int_equal(post_file(&desk, "/new", "hello"), codes[i]);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		post_expect_unsent(&desk, 1, 5, 1);
 		post_expect_item(&desk, "/src/new", SPOOL_FAILED, codes[i]);
 		desk_served("/new", NULL);
 		/* Tried again by itself, when that may help. */
 		fake_publish_code(0);
 		post_pass(&desk, 999);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		assert_int_equal(fake_published(), 1);
 		post_pass(&desk, 1);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		if (again_after_ms(0, codes[i]) == 0) {
 			assert_int_equal(fake_published(), 1);
 			post_expect_unsent(&desk, 1, 5, 1);
@@ -161,15 +161,15 @@ static void pauses_double(void **state)
 	desk_start(&desk);
 	fake_publish_code(-EIO);
 	assert_int_equal(post_file(&desk, "/new", "hello"), -EIO);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	pause = 1000;
 	for (unsigned i = 1; i < 12; i++) {
 		assert_int_equal(fake_published(), i);
 		post_pass(&desk, pause - 1);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		assert_int_equal(fake_published(), i);
 		post_pass(&desk, 1);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		pause = pause * 2 < 300000 ? pause * 2 : 300000;
 	}
 	fake_publish_code(0);
@@ -187,7 +187,7 @@ static void a_server_that_answers_again_gets_all(void **state)
 	assert_int_equal(post_file(&desk, "/a", "a"), -EHOSTUNREACH);
 	assert_int_equal(post_file(&desk, "/b", "b"), -EHOSTUNREACH);
 	assert_int_equal(post_file(&desk, "/c", "c"), -EHOSTUNREACH);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	/* Nobody waits: one at a time tries. */
 	fake_publish_hold(0);
 	post_pass(&desk, 1000);
@@ -195,10 +195,10 @@ static void a_server_that_answers_again_gets_all(void **state)
 	assert_int_equal(fake_published(), 4);
 	/* Somebody waits: that one is tried at once. */
 	fake_publish_hold(101);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	fake_publish_code(0);
 	assert_int_equal(post_file(&desk, "/d", "d"), 0);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	post_pass(&desk, 0);
 	desk_until_empty(&desk);
 	desk_served("/a", "a");
@@ -227,7 +227,7 @@ static void a_conflict_keeps_both(void **state)
 	post_expect_unsent(&desk, 0, 0, 0);
 	assert_int_equal(post_conflicts(&desk), 1);
 	desk_close(&desk, draft);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	post_expect_item(&desk, "/src/old", SPOOL_CONFLICT, -ESTALE);
 	/* A new one where another has made one. */
 	draft = desk_open(&desk, "/new", CREATE);
@@ -235,13 +235,13 @@ static void a_conflict_keeps_both(void **state)
 	(void)fake_put("/new", "theirs", 6);
 	assert_int_equal(desk_flush(&desk, draft), -EEXIST);
 	desk_close(&desk, draft);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	post_expect_item(&desk, "/src/new", SPOOL_CONFLICT, -EEXIST);
 	assert_int_equal(post_conflicts(&desk), 2);
 	/* No mount sends them by itself. */
 	desk_stop(&desk);
 	desk_start(&desk);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	assert_int_equal(fake_published(), 2);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_CONFLICT), 2);
 	desk_stop(&desk);
@@ -255,7 +255,7 @@ static void what_we_put_there_is_no_conflict(void **state)
 	desk_start(&desk);
 	fake_publish_code_after(-EIO);
 	assert_int_equal(post_file(&desk, "/new", "hello"), -EIO);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	post_expect_item(&desk, "/src/new", SPOOL_FAILED, -EIO);
 	fake_publish_code_after(0);
 	post_pass(&desk, 1000);
@@ -580,7 +580,7 @@ static void it_looks_once_where_nothing_was_told(void **state)
 	assert_int_equal(desk_flush(&desk, draft), -ESTALE);
 	desk_served("/new", "theirs");
 	desk_close(&desk, draft);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_CONFLICT), 1);
 	desk_stop(&desk);
 }
@@ -599,7 +599,7 @@ static void what_was_removed_is_not_made_again(void **state)
 	assert_int_equal(desk_append(draft, "!"), 1);
 	assert_int_equal(desk_flush(&desk, draft), -ESTALE);
 	desk_close(&desk, draft);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	desk_served("/new", NULL);
 	desk_stop(&desk);
 }
@@ -614,7 +614,7 @@ static void a_name_that_is_left_over_is_removed_later(void **state)
 	fake_delete_code(-EACCES);
 	assert_int_equal(post_file(&desk, "/new", "hello"), 0);
 	fake_publish_leftover(NULL);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	assert_int_equal(bed_count_all(&desk.bed), 1);
 	post_expect_item(&desk, "/src/.new.bearerfs-0123", SPOOL_CLOSED, 0);
 	post_expect_unsent(&desk, 0, 0, 0);
@@ -622,14 +622,14 @@ static void a_name_that_is_left_over_is_removed_later(void **state)
 	assert_int_equal(fake_deletes(), 0);
 	post_pass(&desk, 1000);
 	until_deletes(1);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	assert_int_equal(bed_count_all(&desk.bed), 1);
 	/* The next mount has it, too. */
 	desk_stop(&desk);
 	desk_start(&desk);
 	post_pass(&desk, 1000);
 	until_deletes(2);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	post_pass(&desk, 999);
 	assert_int_equal(fake_deletes(), 2);
 	fake_delete_code(-ENOENT);

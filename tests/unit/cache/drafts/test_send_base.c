@@ -174,7 +174,7 @@ static void another_mount_brings_it(void **state)
 	put(draft, MIB, "changed");
 	assert_int_equal(desk_flush(&desk, draft), -EBUSY);
 	desk_close(&desk, draft);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	desk_stop(&desk);
 	fake_publish_code(0);
 	fake_cache_later();
@@ -197,7 +197,7 @@ static void a_base_that_is_gone_is_a_conflict(void **state)
 		assert_int_equal(desk_write(draft, MIB, "changed"), 7);
 		assert_int_equal(desk_flush(&desk, draft), -EBUSY);
 		desk_close(&desk, draft);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		desk_stop(&desk);
 		fake_publish_code(0);
 		if (i == 0)
@@ -205,7 +205,7 @@ static void a_base_that_is_gone_is_a_conflict(void **state)
 		else
 			fake_remove("/old");
 		desk_start(&desk);
-		post_until_quiet(&desk);
+		desk_until_quiet(&desk);
 		desk_served("/old", i == 0 ? "theirs" : NULL);
 		assert_int_equal(post_conflicts(&desk), 1);
 		assert_int_equal(bed_count(&desk.bed, SPOOL_CONFLICT), i + 1);

@@ -143,7 +143,7 @@ static void what_failed_is_tried_once_at_once(void **state)
 	assert_int_equal(post_file(&desk, "/a", "a"), -EISDIR);
 	fake_publish_code(-EACCES);
 	assert_int_equal(post_file(&desk, "/b", "bb"), -EACCES);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	post_expect_unsent(&desk, 2, 3, 2);
 	post_describes(&desk,
 	    "{\"path\":\"/a\",\"size_bytes\":1,\"sent_bytes\":0,"
@@ -160,7 +160,7 @@ static void what_failed_is_tried_once_at_once(void **state)
 	assert_int_equal(flush_code(), -EACCES);
 	assert_non_null(strstr(flushed.text, "the server says EACCES"));
 	assert_int_equal(fake_published(), 4);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	/* One of them: the other's pause goes on. */
 	fake_publish_code(0);
 	flush("/a", 100000);
@@ -205,7 +205,7 @@ static void what_is_open_is_waited_for(void **state)
 	post_describes(&desk, "\"state\":\"open\"");
 	flush("/", 1000);
 	post_pass(&desk, 999);
-	post_until_quiet(&desk);
+	desk_until_quiet(&desk);
 	assert_false(reply_is_here(&flushed.reply));
 	assert_int_equal(fake_published(), 0);
 	assert_int_equal(desk_append(draft, " and half"), 9);

@@ -4,21 +4,23 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static unsigned countdown; /* 0: lives */
+static atomic_uint countdown; /* 0: lives; threads count, too */
 static bool torn;
 
 void kill_at(unsigned nth, bool in_the_middle)
 {
-	countdown = nth;
 	torn = in_the_middle;
+	atomic_store(&countdown, nth);
 }
 
 static bool dies_now(void)
 {
-	return countdown > 0 && --countdown == 0;
+	return atomic_load(&countdown) > 0 &&
+	    atomic_fetch_sub(&countdown, 1) == 1;
 }
 
 #define WRAPPED(name, parameters, arguments)    \
