@@ -95,6 +95,7 @@ void op_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
 		return;
 	}
 	target->ident = ident_of(req);
+	target->node->began = 0;
 	call = file_call_begin(target, req, false);
 	if (call)
 		drafts_copy(fs->config.drafts, &target->ident, path,

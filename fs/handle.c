@@ -77,8 +77,7 @@ void node_has_draft(struct fs_node *node, struct draft *draft)
 
 /* The last handle is closed. The node stays what the draft is, so that it is
  * found again: by its number as long as the draft lives, then by the version
- * that goes on from it. One that nobody changed is what it began from, and one
- * that was sent is what the server has. */
+ * that goes on from it. One that nobody changed is what it began from. */
 static void leave_draft(struct fs_node *node) REQUIRES(fuse_thread)
 {
 	struct draft *draft = node->draft;
@@ -88,8 +87,9 @@ static void leave_draft(struct fs_node *node) REQUIRES(fuse_thread)
 	draft_attr(draft, &attr);
 	node->size_bytes = attr.attr.size_bytes;
 	node->mtime_s = attr.attr.mtime_s;
-	if (!attr.unsent && attr.code == 0 && attr.attr.was != 0)
-		node->version = attr.attr.was;
+	if (node->began != 0)
+		node->version = node->began;
+	node->began = 0;
 	draft_put(draft);
 }
 

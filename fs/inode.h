@@ -31,7 +31,7 @@
  *
  * A node lives while the kernel counts a lookup of it or something here pins
  * it: a child, an open handle, a request that waits. A million nodes with
- * names of 20 bytes occupy about 128 MB.
+ * names of 20 bytes occupy about 136 MB.
  *
  * Threads: the FUSE thread only, so there is no lock. Answers that touch
  * nodes come back to it (fs/wait.h): they cost one wake-up, some 10 us after
@@ -65,6 +65,8 @@ struct fs_node {
 		                           * have kept of its names; 0: none */
 	};
 	int64_t mtime_s;
+	uint64_t began; /* the version that the draft began from, as long as
+	                 * nothing of it was changed; or 0 */
 	struct draft *draft;  /* what its handles read and write; one reference,
 	                        while it has handles (handle.c); or NULL */
 	uint32_t pin_count;   /* children, handles, waits */

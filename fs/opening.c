@@ -48,6 +48,68 @@ static void opened(
 	wait_return(&opening->wait);
 }
 
+/* The node that is to become the draft. */
+static struct fs_node *node_of_opening(const struct opening *opening)
+    REQUIRES(fuse_thread)
+{
+	return opening->name[0] == '\0'
+	    ? opening->node
+	    : node_named(&opening->fs->nodes, opening->node, opening->name);
+}
+
+static void based(void *arg, int code, const struct cache_attr *attr)
+{
+	struct opening *opening = arg;
+
+	opening->base = code == 0 ? *attr : (struct cache_attr){0};
+	wait_return(&opening->wait);
+}
+
+static void based_finish(struct fs_wait *wait)
+{
+	struct opening *opening = CONTAINER_OF(wait, struct opening, wait);
+	struct fs_node *node;
+	struct fs_look look;
+
+	mail_assert_here(wait->mail);
+	node = node_of_opening(opening);
+	if (node && opening->base.version != 0) {
+		look_at_attr(opening->fs, &look, NULL, &opening->base);
+		(void)node_is(node, &look.attr);
+	}
+	opening->finish(wait);
+}
+
+static int path_of_opening(const struct opening *opening,
+    char path[PATH_BYTES_MAX]) REQUIRES(fuse_thread)
+{
+	return opening->name[0] == '\0'
+	    ? node_path(opening->node, path)
+	    : child_path(opening->node, opening->name, path);
+}
+
+/* The node may be a draft that was sent and has ended, and this one goes on
+ * from what the server has of it: then the node becomes that first. */
+static void opened_finish(struct fs_wait *wait)
+{
+	struct opening *opening = CONTAINER_OF(wait, struct opening, wait);
+	struct fs *fs = opening->fs;
+	struct fs_node *node;
+	char path[PATH_BYTES_MAX];
+
+	mail_assert_here(wait->mail);
+	node = node_of_opening(opening);
+	if (opening->code < 0 || wait_is_claimed(wait) || !node ||
+	    node->nameless || opening->attr.attr.was == 0 ||
+	    node_would_be(node, &opening->attr.attr) ||
+	    path_of_opening(opening, path) < 0) {
+		opening->finish(wait);
+		return;
+	}
+	wait_go_on(wait, based_finish);
+	cache_lookup(fs->config.cache, &opening->ident, path, based, opening);
+}
+
 bool opening_start(struct opening *opening, fuse_req_t req, const char *path,
     unsigned how, uint32_t mode, fs_finish_fn finish)
 {
@@ -59,7 +121,9 @@ bool opening_start(struct opening *opening, fuse_req_t req, const char *path,
 	    .mode = mode & 07777,
 	};
 
-	if (!wait_begin_patient(&opening->wait, &fs->mail, req, finish)) {
+	opening->finish = finish;
+	if (!wait_begin_patient(
+	        &opening->wait, &fs->mail, req, opened_finish)) {
 		opening_free(opening);
 		return false;
 	}
@@ -92,13 +156,19 @@ static bool may_become(const struct opening *opening,
 bool opening_is_of(const struct opening *opening, struct fs_node *node)
 {
 	struct cache_attr attr = opening->attr.attr;
+	uint64_t before = node->version;
 
-	if (attr.was != 0 && node->version == attr.was &&
-	    !may_become(opening, node)) {
+	if (attr.was != 0 && before == attr.was && !may_become(opening, node)) {
 		node_part(node);
 		return false;
 	}
-	return node_is(node, &attr);
+	if (!node_is(node, &attr))
+		return false;
+	if (opening->attr.unsent)
+		node->began = 0;
+	else if (node->version != before)
+		node->began = before;
+	return true;
 }
 
 struct fs_file *opening_file(struct opening *opening, struct fs_node *node)

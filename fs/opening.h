@@ -4,7 +4,8 @@
  * open, create, mknod, truncate.
  *
  *	opening_new    who asks, of which node or name
- *	opening_start  asked; `finish` runs with code, draft and attributes
+ *	opening_start  asked; `finish` runs with code, draft and attributes,
+ *	               when the node has come to what the draft began from
  *	opening_free   what was opened and not taken is closed again
  *
  * Threads: the FUSE thread.
@@ -26,11 +27,13 @@ struct opening {
 	struct fs *fs;
 	struct fs_node *node; /* pinned; the file, or whose child it is */
 	struct ident ident;
-	int flags; /* of open(2) */
+	fs_finish_fn finish; /* of whoever asked */
+	int flags;           /* of open(2) */
 	int code;
 	struct draft *draft; /* ours, with an open to be done */
 	struct draft_attr attr;
-	void *extra;                        /* whoever asked: theirs */
+	struct cache_attr base; /* what the server has at the path */
+	void *extra;            /* whoever asked: theirs */
 	char name[PATH_NAME_BYTES_MAX + 1]; /* of the child; or "" */
 };
 

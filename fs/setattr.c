@@ -108,10 +108,12 @@ static void set_of_draft(struct set_wait *ask, fuse_req_t req)
 		set_wait_free(ask);
 		return;
 	}
-	if (ask->resizes)
+	if (ask->resizes) {
+		ask->node->began = 0;
 		draft_truncate(ask->draft, ask->size_bytes, set_answer, ask);
-	else
+	} else {
 		draft_set(ask->draft, &ask->set, set_answer, ask);
+	}
 }
 
 /* ---- of what nobody writes: worn ---- */

@@ -80,6 +80,7 @@ static void opened_finish(struct fs_wait *wait)
 	}
 	ask->draft = draft_get(opening->draft);
 	node_has_draft(ask->node, ask->draft);
+	ask->node->began = 0;
 	wait_go_on(wait, cut_finish);
 	draft_truncate(
 	    opening->draft, ask->size_bytes, opening_answer, opening);

@@ -123,6 +123,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
 	/* What was stored through a mapping has its place, also where the
 	 * descriptor appends. */
 	append = (info->flags & O_APPEND) && !info->writepage;
+	file->node->began = 0;
 	call = file_call_begin(file, req, false);
 	if (call)
 		draft_write(file->draft, bytes, size_bytes, (uint64_t)offset,
@@ -204,6 +205,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 		reply_error(req, 0);
 		return;
 	}
+	file->node->began = 0;
 	call = file_call_begin(file, req, false);
 	if (call)
 		draft_truncate(file->draft, end, call_answer, call);

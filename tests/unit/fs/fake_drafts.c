@@ -277,7 +277,6 @@ static void send_now(struct draft *draft)
 	fake_put_was(drafts->cache, draft->path,
 	    (int64_t)draft->attr.attr.size_bytes, version,
 	    draft->attr.attr.version);
-	draft->attr.attr.was = version;
 	draft->attr.unsent = false;
 	drafts->sent_count++;
 	drop(draft);

@@ -202,6 +202,29 @@ static void an_open_that_changes_nothing_leaves_the_inode(void **state)
 	assert_int_equal(do_release(&kernel, entry.nodeid, handle), 0);
 }
 
+/* Each open goes on from what the server has of the draft before. */
+static void a_file_that_is_written_again_and_again_is_one_inode(void **state)
+{
+	struct fuse_entry_out entry = lookup("f");
+	struct fuse_entry_out again;
+	struct fuse_open_out out;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t handle = opened(entry.nodeid, O_RDWR);
+
+		write_text(entry.nodeid, handle, i, "x", 0);
+		assert_int_equal(do_release(&kernel, entry.nodeid, handle), 0);
+		assert_int_equal(
+		    do_create(&kernel, FUSE_ROOT_ID, "f", O_RDWR, &again, &out),
+		    0);
+		assert_true(again.nodeid == entry.nodeid);
+		assert_int_equal(do_release(&kernel, entry.nodeid, out.fh), 0);
+	}
+	assert_true(lookup("f").nodeid == entry.nodeid);
+	assert_int_equal(attr_of(entry.nodeid).size, 1000);
+}
+
 static void truncating_and_exclusive_opens_are_told_on(void **state)
 {
 	struct fuse_entry_out entry = lookup("f");
@@ -602,6 +625,7 @@ int main(void)
 	    CASE(a_created_file_is_written_read_and_sent),
 	    CASE(an_existing_file_stays_its_inode_while_it_is_written),
 	    CASE(an_open_that_changes_nothing_leaves_the_inode),
+	    CASE(a_file_that_is_written_again_and_again_is_one_inode),
 	    CASE(truncating_and_exclusive_opens_are_told_on),
 	    CASE(what_is_unsent_is_found_by_the_next_open),
 	    CASE(after_a_conflict_the_path_is_another_inode),
