@@ -274,6 +274,85 @@ static void a_number_tells_parent_name_and_version_apart(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
+static void a_node_goes_on_as_the_next_version(void **state)
+{
+	struct cache_attr draft;
+	struct cache_attr sent;
+	struct cache_attr other;
+	struct fs_node *node;
+
+	(void)state;
+	mail_assert_here(&mail);
+	draft = file(100);
+	draft.was = 7;
+	sent = file(8);
+	sent.was = 100;
+	other = file(9);
+	other.was = 55;
+	node = take(nodes.root, "f", file(7));
+	assert_true(node_would_be(node, &draft));
+	assert_int_equal(node->version, 7);
+	assert_ptr_equal(take(nodes.root, "f", draft), node);
+	assert_int_equal(node->version, 100);
+	assert_int_equal(node->size_bytes, 1000);
+	assert_false(node_is(node, &other));
+	assert_true(node_is(node, &sent));
+	assert_int_equal(node->version, 8);
+	/* What is about to replace it is not what it becomes. */
+	draft.was = 8;
+	node->leaving++;
+	assert_false(node_is(node, &draft));
+	node->leaving--;
+	assert_true(node_is(node, &draft));
+}
+
+static void move(struct fs_node *node, struct fs_node *parent, const char *name)
+    REQUIRES(fuse_thread)
+{
+	struct fs_room *room = node_room();
+
+	assert_non_null(room);
+	node_move(&nodes, node, parent, name, &room);
+	assert_null(room);
+}
+
+static void a_moved_node_takes_what_is_below_along(void **state)
+{
+	static const char name[] = "a name that is longer than the first one";
+	struct fs_node *a;
+	struct fs_node *b;
+	struct fs_node *f;
+	struct fs_node *there;
+
+	(void)state;
+	mail_assert_here(&mail);
+	a = take(nodes.root, "a", dir);
+	b = take(nodes.root, "b", dir);
+	f = take(a, "f", file(1));
+	there = take(b, name, dir);
+	move(a, b, name);
+	assert_true(there->nameless);
+	assert_ptr_equal(node_named(&nodes, b, name), a);
+	assert_null(node_named(&nodes, nodes.root, "a"));
+	assert_path(f, "/b/a name that is longer than the first one/f");
+	assert_ptr_equal(take(a, "f", file(1)), f);
+	move(a, b, "short");
+	assert_path(f, "/b/short/f");
+	assert_string_equal(node_name(a), "short");
+	/* Onto itself, and below itself (a server says so): it stays. */
+	move(a, b, "short");
+	move(b, a, "b");
+	assert_path(f, "/b/short/f");
+	/* The parents go when nothing holds them. */
+	move(a, nodes.root, name);
+	node_forget(&nodes, b, 1);
+	assert_int_equal(stats_get(STATS_fs_nodes), 4);
+	node_forget(&nodes, there, 1);
+	node_forget(&nodes, f, 2);
+	node_forget(&nodes, a, 1);
+	assert_int_equal(stats_get(STATS_fs_nodes), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +367,8 @@ int main(void)
 	    CASE(parents_live_as_long_as_their_children),
 	    CASE(many_names_are_found_again),
 	    CASE(a_number_tells_parent_name_and_version_apart),
+	    CASE(a_node_goes_on_as_the_next_version),
+	    CASE(a_moved_node_takes_what_is_below_along),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

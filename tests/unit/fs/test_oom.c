@@ -7,9 +7,11 @@
 #include "base/stats.h"
 #include "fs/session.h"
 #include "tests/unit/fs/fake_cache.h"
+#include "tests/unit/fs/fake_drafts.h"
 #include "tests/unit/fs/kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -139,6 +141,96 @@ static void every_failed_allocation_is_one_answer(void **state)
 	print_message("%u allocations failed\n", round - 1);
 }
 
+static void write_file(struct kernel *kernel)
+{
+	struct fuse_entry_out entry;
+	struct fuse_open_out opened;
+
+	if (!fine(
+	        do_create(kernel, FUSE_ROOT_ID, "n", O_RDWR, &entry, &opened)))
+		return;
+	(void)fine(kernel_reply(
+	    kernel, send_write(kernel, entry.nodeid, opened.fh, 0, "text", 0))
+	               ->error);
+	(void)fine(
+	    kernel_reply(kernel, send_flush(kernel, entry.nodeid, opened.fh))
+	        ->error);
+	assert_int_equal(do_release(kernel, entry.nodeid, opened.fh), 0);
+}
+
+static void set_attributes(struct kernel *kernel)
+{
+	const struct fuse_setattr_in size = {.valid = FATTR_SIZE, .size = 50};
+	const struct fuse_setattr_in mode = {.valid = FATTR_MODE, .mode = 0755};
+	struct fuse_entry_out entry;
+	const struct reply *reply;
+
+	if (!fine(do_lookup(kernel, FUSE_ROOT_ID, "f", &entry)))
+		return;
+	(void)fine(
+	    kernel_reply(kernel, send_setattr(kernel, entry.nodeid, &size))
+	        ->error);
+	(void)fine(
+	    kernel_reply(kernel, send_setattr(kernel, entry.nodeid, &mode))
+	        ->error);
+	reply = kernel_reply(kernel, send_open(kernel, entry.nodeid, O_RDWR));
+	if (fine(reply->error)) {
+		struct fuse_open_out opened;
+
+		memcpy(&opened, reply->bytes, sizeof(opened));
+		assert_int_equal(
+		    do_release(kernel, entry.nodeid, opened.fh), 0);
+	}
+}
+
+/* One of each operation that writes. */
+static void use_writing(struct kernel *kernel)
+{
+	static const char name[] = "a-directory";
+	const struct fuse_mkdir_in in = {.mode = 0755};
+
+	write_file(kernel);
+	set_attributes(kernel);
+	read_directory(kernel);
+	(void)fine(kernel_reply(kernel,
+	    kernel_send(kernel, FUSE_MKDIR, FUSE_ROOT_ID, &in, sizeof(in), name,
+	        sizeof(name)))
+	               ->error);
+	(void)fine(kernel_reply(kernel,
+	    send_rename(kernel, FUSE_ROOT_ID, "f", FUSE_ROOT_ID,
+	        "a-name-that-is-much-longer", 0))
+	               ->error);
+	(void)fine(kernel_reply(
+	    kernel, send_name(kernel, FUSE_UNLINK, FUSE_ROOT_ID, "g"))
+	               ->error);
+}
+
+static void every_failed_allocation_of_a_writer_is_one_answer(void **state)
+{
+	unsigned round = 1;
+
+	(void)state;
+	is_test_thread = true;
+	for (;; round++) {
+		struct kernel kernel;
+		unsigned before = atomic_load(&failed);
+
+		assert_true(round < ROUNDS_MAX);
+		kernel_start_writable(&kernel);
+		fake_put(kernel.cache, "/f", 100, 7, 1000);
+		fake_put(kernel.cache, "/g", 100, 7, 1000);
+		atomic_store(&countdown, round);
+		use_writing(&kernel);
+		atomic_store(&countdown, 0);
+		kernel_stop(&kernel); /* looks for what leaked */
+		if (atomic_load(&failed) == before)
+			break;
+	}
+	/* Eleven waits, three handles, nodes, a page, a name. */
+	assert_true(round > 18);
+	print_message("%u allocations failed\n", round - 1);
+}
+
 static void a_mount_that_cannot_be_prepared_says_so(void **state)
 {
 	struct clock clock = {.hand_driven = 1};
@@ -180,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_failed_allocation_is_one_answer),
+	    cmocka_unit_test(every_failed_allocation_of_a_writer_is_one_answer),
 	    cmocka_unit_test(a_mount_that_cannot_be_prepared_says_so),
 	};
 
