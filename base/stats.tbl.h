@@ -37,6 +37,8 @@ COUNTER(cache_carried_bytes, counter,
 COUNTER(
     cache_disk_bytes, gauge, "bytes the cache directory occupies, as last seen")
 COUNTER(cache_pool_blocks, gauge, "block buffers in use")
+COUNTER(drafts_sent_files, counter, "written files that servers have taken")
+COUNTER(drafts_sent_bytes, counter, "bytes of these files")
 COUNTER(fetch_requests, counter, "HTTP requests sent")
 COUNTER(fetch_received_bytes, counter, "body bytes received")
 COUNTER(fetch_retries, counter, "requests sent again after a failure")

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stats.h"
 #include "cache/drafts/send.h"
 #include "cache/note.h"
 
@@ -96,6 +97,8 @@ static int land_sent(struct flight *flight)
 		send_failed(draft, code, &err);
 		return code;
 	}
+	stats_add(STATS_drafts_sent_files, 1);
+	stats_add(STATS_drafts_sent_bytes, (int64_t)flight->size_bytes);
 	if (code < 0)
 		/* It is there: whether it is sent again is all that the
 		 * spool's next reader does not know. */
