@@ -165,8 +165,8 @@ static int end_mount(
 }
 
 /* Wait until what was written is on the server, or the user has waited enough:
- * the data stay in the spool. */
-static void send_first(const struct mount_entry *entry, uint64_t timeout_ms)
+ * the data stay in the spool. @return whether all was sent */
+static bool send_first(const struct mount_entry *entry, uint64_t timeout_ms)
 {
 	enum { ENOUGH = 2 }; /* signals: the first one only asks */
 	struct unsent_wait wait = {.entry = entry,
@@ -180,6 +180,7 @@ static void send_first(const struct mount_entry *entry, uint64_t timeout_ms)
 	if (code < 0 && (wait.reached || code == -ETIMEDOUT))
 		say("umount '%s': not all was sent: %s", entry->point,
 		    err.text);
+	return code == 0;
 }
 
 struct left {
@@ -210,7 +211,7 @@ static int tell_left(const struct unsent_mount *mount)
 	struct left left = {.mount = mount};
 	struct err err = ERR_INIT;
 
-	if (mount->dir[0] == '\0' || mount->entry.owner != geteuid())
+	if (mount->dir[0] == '\0')
 		return STATUS_OK;
 	if (unsent_each(mount->dir, tell_one, &left, &err) < 0)
 		return say_exit(STATUS_FAILED, "umount: %s", err.text);
@@ -234,6 +235,7 @@ static int umount(
 	uint64_t timeout_ms = UNSENT_FOREVER;
 	struct err err = ERR_INIT;
 	struct err ignored = ERR_INIT;
+	bool sent = true;
 
 	if (arguments->timeout != NULL &&
 	    number_parse(arguments->timeout, NUMBER_TIME, &timeout_ms) < 0)
@@ -243,10 +245,13 @@ static int umount(
 		mount.dir[0] = '\0';
 	if (mount.dir[0] != '\0') {
 		unsent_catch_signals();
-		send_first(entry, timeout_ms);
+		sent = send_first(entry, timeout_ms);
 	}
 	if (end_mount(entry, arguments->lazy, &err) < 0)
 		return say_exit(STATUS_FAILED, "%s", err.text);
+	/* Of another user's mount its spool cannot tell. */
+	if (mount.dir[0] != '\0' && entry->owner != geteuid())
+		return sent ? STATUS_OK : EX_IOERR;
 	return tell_left(&mount);
 }
 

@@ -25,8 +25,8 @@ BYTES = 150000
 ADA, BOB = 2001, 2002
 NAMES = {"state", "path", "mountpoint", "source", "server_path", "url",
          "token", "read", "look", "scope_needed", "stopped_at", "said",
-         "caches", "server_silent_ms", "cache", "refusals", "ok", "errno",
-         "verdict"}
+         "caches", "server_silent_ms", "cache", "written", "refusals", "ok",
+         "errno", "verdict"}
 
 
 def attempt(path):

@@ -157,6 +157,9 @@ class Writing(bed.Case):
         self.assertEqual(self.flush(m, m.path), (0, ""))
         self.assertEqual(self.flush(m, m.at("new.txt")), (0, ""))
         self.assertEqual(self.unsent(m), [])
+        counters = m.counters()
+        self.assertEqual((counters["drafts_sent_files"],
+                          counters["drafts_sent_bytes"]), (1, len(HELLO)))
         self.assertIn("all are on the server",
                       m.command("status", m.path).stdout)
         done = m.command("umount", m.path, check=False)

@@ -28,12 +28,14 @@ static const uint64_t now_ms = 1000000;
 static bool late_came;
 static unsigned late_asked;
 static unsigned late_forgotten;
+static uint64_t late_latest_ms; /* what the answerer says; 0: nothing */
 static uid_t asker;
 
 static int answer_late(struct control_request *asked, struct buf *out)
 {
 	late_asked++;
 	asked->memo = late_came ? NULL : &late_came;
+	asked->latest_ms = late_latest_ms;
 	return late_came ? buf_printf(out, "at last\n") : -EINPROGRESS;
 }
 
@@ -94,6 +96,7 @@ static int fresh(void **state)
 	late_came = false;
 	late_asked = 0;
 	late_forgotten = 0;
+	late_latest_ms = 0;
 	return make(&control, 53);
 }
 
@@ -456,6 +459,39 @@ static void a_living_socket_is_not_replaced_and_a_dead_one_is(void **state)
 	    control_connect(0, 60, geteuid(), 1000, &err), -ENOENT);
 }
 
+static void an_answer_may_take_as_long_as_its_answerer_says(void **state)
+{
+	char text[64] = "";
+	int fd = connect_here();
+
+	(void)state;
+	late_latest_ms = now_ms + 3 * CONTROL_DEADLINE_MS;
+	turn_at(now_ms);
+	assert_int_equal(send(fd, "late\n", 5, 0), 5);
+	turn_at(now_ms);
+	turn_at(now_ms + 3 * CONTROL_DEADLINE_MS - 1);
+	assert_int_equal(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
+	assert_int_equal(late_forgotten, 0);
+	/* Once it is there it has to be taken as any other. */
+	late_came = true;
+	turn_at(now_ms + 3 * CONTROL_DEADLINE_MS - 1);
+	turn_at(now_ms + 3 * CONTROL_DEADLINE_MS - 1);
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	assert_string_equal(text, "ok\nat last\n");
+	(void)close(fd);
+	late_came = false;
+	fd = connect_here();
+	turn_at(now_ms);
+	assert_int_equal(send(fd, "late\n", 5, 0), 5);
+	turn_at(now_ms);
+	turn_at(late_latest_ms);
+	turn_at(late_latest_ms);
+	memset(text, 0, sizeof(text));
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	assert_non_null(strstr(text, "error no answer was found in time"));
+	(void)close(fd);
+}
+
 static void a_daemon_that_does_not_answer_costs_the_deadline(void **state)
 {
 	struct buf out;
@@ -482,6 +518,7 @@ int main(void)
 	    CASE(who_does_not_ask_in_time_is_dropped),
 	    CASE(who_does_not_take_the_answer_in_time_is_dropped),
 	    CASE(an_answer_may_come_later),
+	    CASE(an_answer_may_take_as_long_as_its_answerer_says),
 	    CASE(who_waits_too_long_or_goes_is_forgotten),
 	    CASE(a_request_without_end_is_dropped),
 	    CASE(more_clients_than_places_are_served_in_turn),
