@@ -101,7 +101,8 @@ static bool check_fuse(struct doctor *doctor)
 {
 	if (geteuid() != 0 && !env_on_path("fusermount3"))
 		doctor_line(doctor->report, DOCTOR_FAIL, "fuse",
-		    "no fusermount3 on the PATH; install the package fuse3");
+		    "no fusermount3 on the PATH; install the package fuse3, or "
+		    "run programs with bearerfs exec, which does without");
 	else if (access("/dev/fuse", R_OK | W_OK) < 0)
 		doctor_line(doctor->report, DOCTOR_FAIL, "fuse",
 		    "/dev/fuse: %s; load the module fuse, or ask the "

@@ -24,8 +24,13 @@ int attend_begin(struct attend *attend, struct err *err)
 	static const int own[] = {
 	    SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 	sigset_t signals;
+	struct sigaction ends;
 
 	*attend = (struct attend){.report_fd = -1, .word_fd = -1};
+	/* What is ignored is not buried: nobody would be told. */
+	(void)sigaction(SIGCHLD, NULL, &ends);
+	attend->ignored_ends = ends.sa_handler == SIG_IGN;
+	(void)signal(SIGCHLD, SIG_DFL);
 	(void)sigfillset(&signals);
 	for (size_t i = 0; i < ARRAY_COUNT(own); i++)
 		(void)sigdelset(&signals, own[i]);

@@ -29,7 +29,8 @@ struct child;
 
 struct attend {
 	int signal_fd;
-	sigset_t before; /* signals that were blocked at first */
+	sigset_t before;   /* signals that were blocked at first */
+	bool ignored_ends; /* SIGCHLD was ignored: COMMAND is to have it so */
 	struct child *child;
 	pid_t server;
 	int report_fd; /* of the server: a byte when the mount answers */

@@ -145,6 +145,8 @@ __attribute__((noreturn)) static void run(const struct child_config *config)
 		say("exec: %s", err.text);
 		_exit(CHILD_NOT_RUN);
 	}
+	if (config->ignores_ends)
+		(void)signal(SIGCHLD, SIG_IGN);
 	(void)sigprocmask(SIG_SETMASK, config->mask, NULL);
 	(void)execvp(config->command[0], config->command);
 	code = errno;

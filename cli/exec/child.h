@@ -27,6 +27,7 @@ struct child_config {
 	const struct plan *plan;
 	bool private;         /* in namespaces; false: only COMMAND is run */
 	const sigset_t *mask; /* of signals, that COMMAND gets */
+	bool ignores_ends;    /* and SIGCHLD is ignored by it */
 	char **command;       /* NULL at its end */
 };
 

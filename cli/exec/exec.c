@@ -206,6 +206,7 @@ static int run(struct plan *plan, char **command)
 	if (code < 0)
 		return say_exit(STATUS_FAILED, "%s", err.text);
 	config.mask = &attend.before;
+	config.ignores_ends = attend.ignored_ends;
 	code = make_child(&child, &config, &err);
 	if (code < 0)
 		return say_exit(STATUS_FAILED, "exec: %s", err.text);
@@ -220,6 +221,19 @@ static int run(struct plan *plan, char **command)
 		return say_exit(STATUS_FAILED, "%s", err.text);
 	}
 	return look_after(&attend, &leave);
+}
+
+/* No descriptor of ours may be one of the first three, where the caller has
+ * closed those; COMMAND finds them closed again. */
+static void fill_first_three(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 static int exec_with(
@@ -266,6 +280,7 @@ int command_exec(int argc, char **argv)
 		return command_help("exec");
 	if (end + 1 >= argc)
 		return command_usage("exec", "no COMMAND behind --");
+	fill_first_three();
 	arguments.from.source = arguments.positions[0];
 	if (options_init(&options) < 0)
 		return say_exit(STATUS_FAILED, "exec: out of memory");

@@ -182,6 +182,23 @@ class Exec(Base):
         self.assertEqual((got.returncode, got.stdout, got.stderr),
                          (3, "text\n", "oops\n"))
 
+    def test_that_what_its_caller_closed_and_ignored_stays_so(self):
+        probe = ("import signal;"
+                 "print(signal.getsignal(signal.SIGCHLD)==signal.SIG_IGN)")
+        got = subprocess.run(
+            self.argv("python3", "-c", probe),
+            env=self.env, capture_output=True, text=True, check=False,
+            cwd="/", timeout=DEADLINE * max(1.0, slow),
+            stdin=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(
+                signal.SIGCHLD, signal.SIG_IGN))
+        self.assertEqual((got.returncode, got.stdout, got.stderr),
+                         (0, "True\n", ""))
+        got = subprocess.run(
+            self.argv("sh", "-c", "test ! -e /proc/$$/fd/0"), env=self.env,
+            capture_output=True, text=True, check=False, cwd="/",
+            timeout=DEADLINE * max(1.0, slow), preexec_fn=lambda: os.close(0))
+        self.assertEqual((got.returncode, got.stderr), (0, ""))
+
     def test_the_exit_statuses(self):
         for command, status in ((["true"], 0), (["sh", "-c", "exit 74"], 74),
                                 (["sh", "-c", "kill -9 $$"], 137),
