@@ -73,13 +73,16 @@ void work_add(struct draft *draft, struct work *work)
 {
 	struct drafts *drafts = draft->drafts;
 	enum turn turn;
+	bool sleeps;
 
 	drafts_lock_enter(drafts);
 	draft_hold(draft); /* it may be through before we are */
 	turn = enqueue(draft, work);
-	if (turn == TURN_READY)
-		wake(drafts);
+	sleeps = turn == TURN_READY && drafts->idle > 0;
 	drafts_lock_leave(drafts);
+	/* Without the lock, for which it would have to wait at once. */
+	if (sleeps)
+		(void)pthread_cond_signal(&drafts->wake);
 	if (turn == TURN_WAITS)
 		send_give_way(draft);
 	draft_put(draft);
