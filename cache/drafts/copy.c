@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,7 +177,7 @@ static void run(struct work *work)
 	    drafts_server_path(drafts, to, draft->path) == 0 &&
 	    drafts_server_path(drafts, from, copy->from) == 0;
 	if (fit)
-		(void)strcpy(copy->to, draft->path);
+		(void)snprintf(copy->to, sizeof(copy->to), "%s", draft->path);
 	drafts_lock_leave(drafts);
 	if (!fit)
 		finish(copy);

@@ -65,6 +65,19 @@ static bool is_to_keep(const struct draft *draft)
 	    spool_attr(draft->entry).state == SPOOL_SENT;
 }
 
+/* Files of the cache under earlier paths. */
+static void close_pasts(struct draft *draft)
+{
+	struct list *in;
+
+	while ((in = list_pop(&draft->pasts)) != NULL) {
+		struct past *past = CONTAINER_OF(in, struct past, in);
+
+		cache_close(past->file);
+		free(past);
+	}
+}
+
 /* Nobody knows it any more. */
 static void dispose(struct draft *draft)
 {
@@ -80,7 +93,7 @@ static void dispose(struct draft *draft)
 	}
 	if (draft->base.file != NULL)
 		cache_close(draft->base.file);
-	draft_close_pasts(draft);
+	close_pasts(draft);
 	free(draft->path);
 	free(draft);
 }
@@ -275,4 +288,14 @@ void draft_attr(const struct draft *draft, struct draft_attr *out)
 	drafts_lock_enter(draft->drafts);
 	draft_show(draft, out);
 	drafts_lock_leave(draft->drafts);
+}
+
+struct cache_file *draft_base_file(struct draft *draft)
+{
+	struct cache_file *file;
+
+	drafts_lock_enter(draft->drafts);
+	file = draft->base.file;
+	drafts_lock_leave(draft->drafts);
+	return file;
 }

@@ -97,6 +97,12 @@ enum draft_sending {
 	DRAFT_SENDING, /* the server takes it; nobody changes it */
 };
 
+/* A file of the cache under an earlier path, closed with its draft. */
+struct past {
+	struct list in; /* draft.pasts */
+	struct cache_file *file;
+};
+
 /* A flush (or whoever else) that waits for the end of a sending. */
 struct waiter {
 	struct list in;
@@ -146,7 +152,7 @@ struct draft {
 	struct work closing; /* sync.c: draft_done() */
 	bool closing_waits;  /* it is in the queue */
 	struct work ending;  /* draft.c: nobody has it any more */
-	struct list pasts;   /* rename_here.c: base.file under earlier paths,
+	struct list pasts;   /* of struct past: base.file under earlier paths,
 	                        from which somebody may read still */
 };
 
@@ -232,6 +238,10 @@ void draft_let_go(struct draft *draft) REQUIRES(drafts_lock);
 void draft_show(const struct draft *draft, struct draft_attr *out)
     REQUIRES(drafts_lock);
 
+/* base.file, as it is now; it stays open as long as the draft lives. NULL: a
+ * change of names has come between (rename_here.c), it is to be opened anew. */
+struct cache_file *draft_base_file(struct draft *draft);
+
 /* ---- work.c ---- */
 
 NODISCARD int work_start(struct drafts *drafts, struct err *err);
@@ -276,15 +286,6 @@ void work_resume(struct draft *draft) REQUIRES(drafts_lock);
  * called once, on any thread. The caller has a reference until then. */
 void draft_open_base(
     struct draft *draft, void (*done)(void *arg, int code), void *arg);
-
-/* base.file, as it is now; it stays open as long as the draft lives. NULL: a
- * change of names has come between (rename_here.c), it is to be opened anew. */
-struct cache_file *draft_base_file(struct draft *draft);
-
-/* ---- rename_here.c ---- */
-
-/* Close those of earlier paths: nobody has the draft any more. */
-void draft_close_pasts(struct draft *draft);
 
 /* ---- change.c ---- */
 

@@ -82,8 +82,9 @@ struct names *names_new(struct drafts *drafts, const struct ident *ident,
     const char *from, const char *to, draft_fn answer, void *arg)
 {
 	struct names *names = NULL;
-	bool fits = strlen(from) < PATH_BYTES_MAX &&
-	    (to == NULL || strlen(to) < PATH_BYTES_MAX);
+	size_t from_bytes = strlen(from) + 1;
+	size_t to_bytes = to == NULL ? 0 : strlen(to) + 1;
+	bool fits = from_bytes <= PATH_BYTES_MAX && to_bytes <= PATH_BYTES_MAX;
 
 	if (fits)
 		names = calloc(1, sizeof(*names));
@@ -96,9 +97,9 @@ struct names *names_new(struct drafts *drafts, const struct ident *ident,
 	names->answer = answer;
 	names->arg = arg;
 	list_init(&names->seats);
-	(void)strcpy(names->from, from);
+	(void)memcpy(names->from, from, from_bytes);
 	if (to != NULL)
-		(void)strcpy(names->to, to);
+		(void)memcpy(names->to, to, to_bytes);
 	return names;
 }
 

@@ -28,12 +28,6 @@
 
 struct names;
 
-/* A file of the cache under an earlier path, closed with its draft. */
-struct past {
-	struct list in; /* draft.pasts */
-	struct cache_file *file;
-};
-
 /* A draft that it has seized (draft.seized). */
 struct seat {
 	struct work work;

@@ -32,28 +32,6 @@ static int new_path(
 
 /* ---- a base under a new name ---- */
 
-struct cache_file *draft_base_file(struct draft *draft)
-{
-	struct cache_file *file;
-
-	drafts_lock_enter(draft->drafts);
-	file = draft->base.file;
-	drafts_lock_leave(draft->drafts);
-	return file;
-}
-
-void draft_close_pasts(struct draft *draft)
-{
-	struct list *in;
-
-	while ((in = list_pop(&draft->pasts)) != NULL) {
-		struct past *past = CONTAINER_OF(in, struct past, in);
-
-		cache_close(past->file);
-		free(past);
-	}
-}
-
 /* Who wants bytes of the base opens it under its new name. Somebody may read
  * from the old one still. */
 static void leave_base(struct seat *seat) REQUIRES(drafts_lock);

@@ -170,7 +170,7 @@ static void it_goes_where_names_go(void **state)
 }
 
 /* Against a table of whole paths, as it would be written without a tree. */
-enum { MODEL_PATHS = 4 * 5 * 5, MODEL_STEPS = 1500 };
+enum { MODEL_PATHS = 4 * 5 * 5, MODEL_STEPS = 300 };
 
 static void model_path(char out[64], unsigned number)
 {
