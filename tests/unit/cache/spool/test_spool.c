@@ -519,9 +519,45 @@ static void numbers_are_given_out_once(void **state)
 	bed_fini(&bed);
 }
 
+static void what_it_replaces_survives_like_its_name(void **state)
+{
+	const struct spool_version there = {.exists = true,
+	    .size_bytes = 77,
+	    .mtime_s = 1234,
+	    .etag = "\"there\""};
+	struct bed bed;
+	struct spool_entry *entry;
+	struct spool_item item;
+
+	(void)state;
+	bed_init(&bed);
+	entry = bed_file(&bed, "/new");
+	bed_write(entry, 0, "text");
+	assert_int_equal(spool_finish(entry, SPOOL_TO_POWER, &err), 0);
+	assert_int_equal(spool_rename(entry, "/old", &err), 0);
+	assert_int_equal(spool_rebase(entry, &there, &err), 0);
+	bed_expect(entry, "text");
+	spool_release(entry);
+	bed_again(&bed);
+	bed_reboot(&bed);
+	item = bed_item(&bed, "/old");
+	assert_int_equal(item.state, SPOOL_CLOSED);
+	assert_true(item.base.exists);
+	assert_int_equal(item.base.size_bytes, 77);
+	assert_int_equal(item.base.mtime_s, 1234);
+	assert_string_equal(item.text[SPOOL_ETAG], "\"there\"");
+	spool_item_fini(&item);
+	entry = bed_take(&bed, "/old");
+	assert_non_null(entry);
+	bed_expect(entry, "text");
+	spool_release(entry);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_it_replaces_survives_like_its_name),
 	    cmocka_unit_test(bytes_are_where_they_were_written),
 	    cmocka_unit_test(a_file_in_place_is_ours_where_it_was_written),
 	    cmocka_unit_test(what_is_filled_up_gives_way_to_what_was_written),
