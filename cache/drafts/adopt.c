@@ -72,7 +72,7 @@ static struct base base_of(const struct spool_item *item)
 
 	/* One that does not fit is none of fetch's. */
 	if (strlen(etag) < sizeof(base.version.etag))
-		(void)strcpy(base.version.etag, etag);
+		(void)memcpy(base.version.etag, etag, strlen(etag) + 1);
 	base.known = version_is_known(&base.version);
 	return base;
 }

@@ -10,8 +10,8 @@
 #include "cache/note.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void run(struct work *work)
 {
@@ -66,20 +66,20 @@ static void part_over(struct flight *flight, bool *part)
 }
 
 static void published(void *arg, int code,
-    const struct fetch_published *published, const struct err *err) UNCHECKED
+    const struct fetch_published *published, const struct err *err)
 {
 	struct flight *flight = arg;
 
 	flight->code = code;
 	flight->err = *err;
 	flight->published = *published;
-	(void)strncpy(flight->leftover, published->leftover,
-	    sizeof(flight->leftover) - 1);
+	(void)snprintf(flight->leftover, sizeof(flight->leftover), "%s",
+	    published->leftover);
 	flight->published.leftover = flight->leftover;
 	part_over(flight, &flight->answered);
 }
 
-static void released(void *arg) UNCHECKED
+static void released(void *arg)
 {
 	struct flight *flight = arg;
 
@@ -139,7 +139,7 @@ static void note_call(struct flight *flight, uint64_t number)
 		fetch_cancel(drafts->config.fetch, number);
 }
 
-static void step_publish(struct flight *flight) UNCHECKED
+static void step_publish(struct flight *flight)
 {
 	struct drafts *drafts = flight->drafts;
 	struct draft *draft = flight->draft;
@@ -155,7 +155,8 @@ static void step_publish(struct flight *flight) UNCHECKED
 	if (!given_up) {
 		draft->sending = DRAFT_SENDING;
 		draft->sent_bytes = 0;
-		(void)strcpy(flight->path, draft->path);
+		(void)snprintf(
+		    flight->path, sizeof(flight->path), "%s", draft->path);
 		flight->ident = draft->ident;
 		set_condition(flight);
 		ask.mtime_s = draft->has_mtime ? draft->mtime_s : -1;
@@ -261,7 +262,7 @@ static void step_look(struct flight *flight)
 	drafts_lock_enter(drafts);
 	given_up = is_given_up(flight);
 	look = draft->base.exists && !draft->base.known;
-	(void)strcpy(flight->path, draft->path);
+	(void)snprintf(flight->path, sizeof(flight->path), "%s", draft->path);
 	flight->ident = draft->ident;
 	drafts_lock_leave(drafts);
 	if (given_up) {

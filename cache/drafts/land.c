@@ -11,9 +11,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { TELL_MS = 1000 }; /* one line of a kind */
 
@@ -199,7 +198,7 @@ void send_failed(struct draft *draft, int code, const struct err *err)
 		    "file not sent, and the spool cannot say so",
 		    "errno=%s error=%s", err_name(code), LOG_TEXT(stop.text));
 	drafts_lock_enter(drafts);
-	(void)strcpy(path, draft->path);
+	(void)snprintf(path, sizeof(path), "%s", draft->path);
 	pause_ms = again_after_ms(draft->tries, code);
 	news = note_failed(draft, pause_ms, code, err);
 	drafts_lock_leave(drafts);
@@ -291,7 +290,7 @@ static void take_off(struct flight *flight, int told, struct list *waiters)
 	draft_let_go(draft);
 }
 
-void flight_land(struct flight *flight) UNCHECKED
+void flight_land(struct flight *flight)
 {
 	struct drafts *drafts = flight->drafts;
 	int told = judge(flight);

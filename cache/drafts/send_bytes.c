@@ -55,9 +55,16 @@ static void fail(struct fill *fill, int code, const struct err *err)
 }
 
 /* Nobody uses it any more. */
-static void end(struct fill *fill) UNCHECKED
+static void end(struct fill *fill)
 {
-	fill->done(fill->draft, fill->code, &fill->err);
+	struct err err;
+	int code;
+
+	drafts_lock_enter(fill->drafts);
+	code = fill->code;
+	err = fill->err;
+	drafts_lock_leave(fill->drafts);
+	fill->done(fill->draft, code, &err);
 	draft_put(fill->draft);
 	free(fill);
 }
@@ -136,7 +143,7 @@ static bool take_step(struct fill *fill, uint64_t *start, uint64_t *end)
 
 static void go_on(struct fill *fill);
 
-static void put_run(struct work *work) UNCHECKED
+static void put_run(struct work *work)
 {
 	struct step *step = CONTAINER_OF(work, struct step, work);
 	struct fill *fill = step->fill;
