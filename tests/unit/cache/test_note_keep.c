@@ -153,6 +153,17 @@ static void what_was_written_is_read_without_a_request(void **state)
 	kept_and_read("/no-etag", SMALL, NOW_S, "");
 }
 
+/* Buffers that nobody can have. */
+static unsigned taken_blocks(void)
+{
+	unsigned taken;
+
+	cache_enter(bed.cache);
+	taken = bed.cache->pool.count - bed.cache->pool.available;
+	cache_exit(bed.cache);
+	return taken;
+}
+
 static void large_ones_too(void **state)
 {
 	(void)state;
@@ -160,7 +171,7 @@ static void large_ones_too(void **state)
 	kept_and_read("/set", BIG, 1000, OLD);
 	kept_and_read("/fine", BIG, NOW_S, FINE);
 	/* They are read from the disk: none of their blocks is in the way. */
-	assert_true(bed.cache->pool.available >= bed.cache->pool.reserve);
+	assert_true(taken_blocks() < 128);
 }
 
 /* Those that were closed are forgotten, but for what the disk has. */
@@ -355,7 +366,7 @@ static void in_memory_small_ones_are_kept(void **state)
 	/* Large ones would push out what others read. */
 	version = put("/big", BIG, NOW_S, COARSE);
 	keep("/big", &version, 1, 0);
-	assert_int_equal(bed.cache->pool.count - bed.cache->pool.available, 0);
+	assert_int_equal(taken_blocks(), 0);
 }
 
 struct worker {
