@@ -28,6 +28,18 @@ class Contender:
     def stop(self):
         pass
 
+    def writes(self):
+        """Whether it can write; then it has start(fresh, back), of which
+        `back` is that close(2) does not wait for the server."""
+        return False
+
+    def writes_back(self):
+        """Whether it can be told not to wait."""
+        return False
+
+    def flush(self):
+        """Wait for what close(2) did not."""
+
     def cpu_s(self):
         """Processor time of the mount's process so far."""
         if self.pid is None:
@@ -72,12 +84,27 @@ class Bearerfs(Contender):
         self.options = dict(word.partition("=")[::2] for word in
                             options.split(",") if word)
 
-    def start(self, fresh):
+    def writes(self):
+        return True
+
+    writes_back = writes
+
+    def flush(self):
+        if self.mount.options.get("write") == "back":
+            subprocess.run([self.mount.binary, "flush", self.mount.path],
+                           env=self.mount.env, check=True)
+
+    def start(self, fresh, back=None):
+        """@param back  None: only to read; else to write as well"""
         self.stop()
         if fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder, exist_ok=True)
         options = {"token_file": self.rig.token_file, "cache_size": "16G"}
+        if back is not None:
+            options.update(rw=True, spool_dir=self.folder + "/spool",
+                           spool_size="16G",
+                           write="back" if back else "through")
         options.update(self.options)
         self.mount = Mount(self.rig.bed, self.folder,
                            self.source or self.rig.url(), **options)
@@ -101,12 +128,14 @@ class Bearerfs(Contender):
 class Foreign(Contender):
     """Another program that mounts, run in the foreground."""
     foreign = True
+    back = None
 
     def argv(self):
         raise NotImplementedError
 
-    def start(self, fresh):
+    def start(self, fresh, back=None):
         self.stop()
+        self.back = back
         if fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("mnt", "cache"):
@@ -133,13 +162,18 @@ class Foreign(Contender):
 
 
 class Rclone(Foreign):
-    """As its manual advises for reading: a full cache on disk."""
+    """As its manual advises for reading: a full cache on disk. To write, told
+    to send at once, sixteen files at a time; it cannot be told to wait."""
     name = "rclone"
 
+    def writes(self):
+        return True
+
     def argv(self):
+        words = ["--read-only"] if self.back is None else [
+            "--vfs-write-back", "0s", "--transfers", "16"]
         return ["rclone", "mount", ":webdav:/", self.folder + "/mnt",
-                "--config", "/dev/null", "--read-only",
-                "--webdav-url", self.rig.url(),
+                "--config", "/dev/null", *words, "--webdav-url", self.rig.url(),
                 "--webdav-vendor", "other",
                 "--ca-cert", self.rig.bed.ca.cert,
                 "--vfs-cache-mode", "full",

@@ -25,6 +25,13 @@ LIMITS = {
     "random 64 KiB cold, 8@40": ("curl", "random 64 KiB cold, 8@40", 0.95),
     "find cold@40": ("curl", "find cold@40", None),
     "tar cold@40": ("curl", "tar cold, 8@40", None),
+    "write large": ("curl", "write large", 0.7),
+    "write 8 large at once": ("curl", "write 8 large at once", None),
+    "small writes, 1": ("curl", "small writes, 1", None),
+    "small writes, 8": ("curl", "small writes, 8", None),
+    "small writes, back": ("curl", "small writes, 8", None),
+    "small writes, 16@40": ("curl", "small writes, 8@40", None),
+    "small writes, back@40": ("curl", "small writes, 8@40", None),
     "two slow caches": ("bearerfs", "one slow cache", 1.75),
     "near cache, far origin, cold":
         ("bearerfs", "near cache alone, cold", 0.9),
@@ -47,6 +54,11 @@ WANTED = {
     "random 64 KiB cold, 8@40": 175,
     "find cold@40": 12000,
     "tar cold@40": 300,
+    "small writes, 1": 1500,
+    "small writes, 8": 3000,
+    "small writes, back": 3000,
+    "small writes, 16@40": 160,
+    "small writes, back@40": 160,
     "p99 with stalls / p50 without": 3,
     "asked for twice": 5,
     "two slow caches": 350,
@@ -135,6 +147,7 @@ def costs_of(results, row):
     for key, unit in (("cpu_s_per_gb", "CPU s/GB"),
                       ("amplification", "x amplification"),
                       ("requests", "requests"),
+                      ("requests_per_file", "a file"),
                       ("peak_bytes", "MiB"),
                       ("dropped_blocks", "blocks not kept")):
         value = median(results, row, "bearerfs", key)

@@ -60,6 +60,18 @@ http {{
             root {data};
             dav_ext_methods PROPFIND OPTIONS;
         }}
+        # What is written there is not what the kept descriptors have.
+        location {base}/write/ {{
+            set $bed_base {base};
+            set $bed_skew 0;
+            access_by_lua_block {{ require("bearer").check() }}
+            root {data};
+            open_file_cache off;
+            client_max_body_size 0;
+            client_body_buffer_size 1m;
+            dav_methods PUT DELETE MKCOL COPY MOVE;
+            dav_ext_methods PROPFIND OPTIONS;
+        }}
         # The same without a token, for those who cannot send one.
         location = /open {{ rewrite ^ /open/ last; }}
         location /open/ {{
@@ -128,7 +140,7 @@ class Rig:
     def start(self):
         self.make_data()
         self.origin = self.bed.add(Origin(self.bed))
-        token = self.bed.token("read:/", lifetime=86400)
+        token = self.bed.token("read:/ write:/", lifetime=86400)
         for path, text in ((self.token_file, token), (
                 self.header_file, "Authorization: Bearer " + token)):
             with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600),

@@ -3,13 +3,14 @@
 yields dicts with row, value (higher is better, except rows in ms and us), and
 what was seen on the way. Every byte is checked, or the run ends. Here are
 those of large files; trees.py has those of small ones, caches.py those of
-several servers."""
+several servers, writes.py those of writing."""
 import math
 
 from caches import tail, through, two
 from trees import find, first, opens, small, tar
 from watch import (WARM_BYTES, Watch, cold_start, curl_once, fill, megabytes,
                    warm_start)
+from writes import put, puts, together
 
 
 def seq(rig, contender):
@@ -167,8 +168,9 @@ def large(rig, contender):
 ALL = {"seq": seq, "thin": thin, "rand4k": rand4k, "rand64k": rand64k,
        "randwarm": randwarm, "first": first, "find": find, "tar": tar,
        "large": large, "small": small, "opens": opens, "tail": tail,
-       "two": two, "through": through}
+       "two": two, "through": through, "put": put, "puts": puts,
+       "together": together}
 # Those that are also run far away.
-FAR = {"seq", "thin", "rand64k", "find", "tar"}
+FAR = {"seq", "thin", "rand64k", "find", "tar", "puts"}
 # Bytes a second of one connection, in the scenarios that are about that.
 RATES = {"thin": 12500000}

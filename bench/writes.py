@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of writing: how long until the server has it. See scenarios.py."""
+import os
+import shutil
+import subprocess
+import time
+
+from watch import Watch
+
+FOLDER = "write"
+SMALL_COUNT = 1000
+SMALL_BYTES = 4096
+LARGE_BYTES = 1 << 30
+TOGETHER = 8
+# What other programs send behind the writer's back is waited for so long.
+PATIENCE_S = 600
+
+
+def empty(rig, name):
+    """A new folder on the server; the largest of what was there goes."""
+    path = rig.local(f"{FOLDER}/{name}")
+    shutil.rmtree(rig.local(FOLDER), ignore_errors=True)
+    os.makedirs(path)
+    for one in (rig.local(FOLDER), path):
+        shutil.chown(one, rig.origin.user)
+    return path
+
+
+def stands(path, count, size):
+    """Whether the server has all files, whole."""
+    with os.scandir(path) as found:
+        sizes = [one.stat().st_size for one in found
+                 if one.name.startswith("f")]
+    return len(sizes) == count and all(one == size for one in sizes)
+
+
+def wait_until_stands(path, count, size):
+    deadline = time.monotonic() + PATIENCE_S
+    while not stands(path, count, size):
+        if time.monotonic() > deadline:
+            raise ValueError(f"{path}: not all files have come")
+        time.sleep(0.005)
+
+
+def check(rig, path, count, size, seed):
+    """Compare every byte that the server has."""
+    wait_until_stands(path, count, size)
+    # The reader's format has two numbers: the second is the file's.
+    rig.reader("files", path=path + "/f%2$llu", seed=seed, count=count,
+               readers=2, size=size)
+
+
+def upload(rig, contender, name, writers, count, size):
+    """Write so many files; (seconds until the server has them, Watch).
+    @param name  of a folder that is not there yet"""
+    path = empty(rig, name)
+    seed = rig.fresh_rng()
+    options = {"seed": seed, "count": count, "size": size,
+               "writers": writers}
+    with Watch(rig, contender) as watch:
+        begun = time.monotonic()
+        if contender.kind == "net":
+            rig.run([rig.tool("curl_put"),
+                     f"url={rig.url()}/{FOLDER}/{name}/f%llu"] + [
+                         f"{key}={value}" for key, value in options.items()])
+        else:
+            at = contender.at(f"{FOLDER}/{name}")
+            rig.run([rig.tool("writer"), f"path={at}/f%llu"] + [
+                f"{key}={value}" for key, value in options.items()])
+            contender.flush()
+            if contender.foreign:
+                wait_until_stands(path, count, size)
+        took = time.monotonic() - begun
+    if not contender.foreign and not stands(path, count, size):
+        raise ValueError(f"{name}: the server has not got all that close(2) "
+                         f"or flush promised")
+    check(rig, path, count, size, seed)
+    return took, watch
+
+
+def row_of(watch, name, value, unit, count, size):
+    row = watch.row(name, value, unit)
+    row["bytes"] = count * size
+    row["cpu_s_per_gb"] = round(watch.cpu / row["bytes"] * 1e9, 3)
+    row["requests_per_file"] = round(row["requests"] / count, 2)
+    return row
+
+
+def put(rig, contender):
+    """One large file, until it stands on the server."""
+    size = min(LARGE_BYTES, rig.big_bytes)
+    if contender.kind == "net":
+        yield curl_row(rig, contender, size)
+    elif contender.kind == "mount" and contender.writes():
+        contender.start(fresh=True, back=False)
+        took, watch = upload(rig, contender, "one", 1, 1, size)
+        yield row_of(watch, "write large", size / took / 1e6, "MB/s", 1, size)
+
+
+def curl_row(rig, contender, size):
+    """The curl program, with a local file that is in memory."""
+    name = rig.folder + "/upload"
+    path = empty(rig, "one")
+    subprocess.run([rig.tool("reader"), "write", f"path={name}", "seed=5",
+                    f"size={size}"], check=True, stdout=subprocess.DEVNULL)
+    with Watch(rig, contender) as watch:
+        begun = time.monotonic()
+        subprocess.run(
+            ["curl", "-sf", "--http1.1", "-T", name, "--cacert",
+             rig.bed.ca.cert, "-H", "@" + rig.header_file,
+             f"{rig.url()}/{FOLDER}/one/f0"], check=True,
+            stdout=subprocess.DEVNULL)
+        took = time.monotonic() - begun
+    check(rig, path, 1, size, 5)
+    os.unlink(name)
+    return row_of(watch, "write large", size / took / 1e6, "MB/s", 1, size)
+
+
+def puts(rig, contender):
+    """1000 small files, until they stand on the server: by one writer and by
+    eight; far away by sixteen; and by one who does not wait for it."""
+    far = rig.delay_ms > 0
+    if contender.kind == "net":
+        for writers in (8,) if far else (1, 8):
+            yield small_row(rig, contender, writers, str(writers))
+    elif contender.kind == "mount" and contender.writes():
+        for writers in (16,) if far else (1, 8):
+            contender.start(fresh=True, back=False)
+            yield small_row(rig, contender, writers, str(writers))
+        if contender.writes_back():
+            contender.start(fresh=True, back=True)
+            yield small_row(rig, contender, 1, "back")
+
+
+def small_row(rig, contender, writers, name):
+    took, watch = upload(
+        rig, contender, name, writers, SMALL_COUNT, SMALL_BYTES)
+    return row_of(watch, f"small writes, {name}", SMALL_COUNT / took,
+                  "files/s", SMALL_COUNT, SMALL_BYTES)
+
+
+def together(rig, contender):
+    """Eight large files at once; what counts is the mount's memory."""
+    size = min(LARGE_BYTES, rig.big_bytes)
+    if contender.kind == "disk" or contender.kind == "pages":
+        return
+    if contender.kind == "mount":
+        if not contender.writes():
+            return
+        contender.start(fresh=True, back=False)
+    took, watch = upload(rig, contender, "eight", TOGETHER, TOGETHER, size)
+    yield row_of(watch, "write 8 large at once",
+                 TOGETHER * size / took / 1e6, "MB/s", TOGETHER, size)
