@@ -34,7 +34,7 @@ int attend_begin(struct attend *attend, struct err *err)
 	(void)sigfillset(&signals);
 	for (size_t i = 0; i < ARRAY_COUNT(own); i++)
 		(void)sigdelset(&signals, own[i]);
-	(void)sigprocmask(SIG_SETMASK, &signals, &attend->before);
+	(void)pthread_sigmask(SIG_SETMASK, &signals, &attend->before);
 	attend->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (attend->signal_fd < 0)
 		return err_set(
@@ -60,8 +60,8 @@ static void stop_too(int signal_number)
 	(void)sigemptyset(&one);
 	(void)sigaddset(&one, signal_number);
 	(void)raise(signal_number);
-	(void)sigprocmask(SIG_UNBLOCK, &one, NULL);
-	(void)sigprocmask(SIG_BLOCK, &one, NULL);
+	(void)pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+	(void)pthread_sigmask(SIG_BLOCK, &one, NULL);
 }
 
 static bool is_of_terminal(int signal_number)

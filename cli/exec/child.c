@@ -147,7 +147,7 @@ __attribute__((noreturn)) static void run(const struct child_config *config)
 	}
 	if (config->ignores_ends)
 		(void)signal(SIGCHLD, SIG_IGN);
-	(void)sigprocmask(SIG_SETMASK, config->mask, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, config->mask, NULL);
 	(void)execvp(config->command[0], config->command);
 	code = errno;
 	say("exec: command '%s': %s", config->command[0], err_message(code));

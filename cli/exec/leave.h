@@ -37,6 +37,11 @@ void leave_flush(const struct leave *leave);
  *  moved to bearerfs-unsent in there. @return whether there is any */
 NODISCARD bool leave_settle(const struct leave *leave);
 
+/** Whether an entry is COMMAND's, as far as can be told: of this source, and
+ *  of its time. */
+struct spool_item;
+bool leave_is_ours(const struct leave *leave, const struct spool_item *item);
+
 /** Whether a file that was not sent for this reason may be, a little later.
  *  Pure. */
 bool leave_may_heal(int code);
