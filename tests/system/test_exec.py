@@ -399,8 +399,7 @@ class Exec(Base):
 class AsRoot(Exec):
     """The same as root, in a mount namespace alone: in the short run some."""
     user = "root"
-    few = ("nobody_else", "caller_is", "statuses", "status_finds", "ctrl_z",
-           "dies_with", "left_running")
+    few = ("nobody_else", "caller_is", "statuses", "status_finds", "ctrl_z")
 
     def setUp(self):
         if not long and not any(word in self._testMethodName
