@@ -296,12 +296,15 @@ void flight_land(struct flight *flight)
 	int told = judge(flight);
 	struct list waiters;
 	struct list *in;
+	bool idle;
 
 	if (flight->leftover[0] != '\0')
 		leftover_add(drafts, &flight->ident, flight->leftover);
 	list_init(&waiters);
 	drafts_lock_enter(drafts);
 	take_off(flight, told, &waiters);
+	/* To look through all of many after each is for drafts_tick(). */
+	idle = drafts->sending_count == 0;
 	drafts_lock_leave(drafts);
 	while ((in = list_pop(&waiters)) != NULL) {
 		struct waiter *waiter = CONTAINER_OF(in, struct waiter, in);
@@ -309,7 +312,8 @@ void flight_land(struct flight *flight)
 		waiter->sent(waiter, told);
 	}
 	send_next(drafts);
-	flushes_look(drafts, clock_now_ms(drafts->config.clock));
+	if (idle)
+		flushes_look(drafts, clock_now_ms(drafts->config.clock));
 	work_done(&flight->work);
 	free(flight);
 }

@@ -135,7 +135,8 @@ static struct draft *pick(struct drafts *drafts)
 
 		if (list_is_empty(turn) || (of_large ? !large : !small))
 			continue;
-		if (i >= TURN_SMALL && sender->down && sender->quiet_count > 0)
+		if (i >= TURN_SMALL && sender->down &&
+		    sender->quiet_count > 0 && list_is_empty(&drafts->flushes))
 			continue;
 		return CONTAINER_OF(turn->next, struct draft, turn);
 	}
