@@ -7,7 +7,8 @@
  *   reader seq    path=F seed=S size=N [block=N] [check=0|1]
  *   reader random path=F seed=S size=N block=N count=N readers=N rng=S
  *                 [seconds=N] [check=0|1]
- *   reader files  path=DIR/f%llu seed=S files=N readers=N size=N [check=0|1]
+ *   reader files  path=DIR/d%llu/f%llu seed=S count=N readers=N size=N
+ *                 [flat=1, path=DIR/f%llu] [check=0|1]
  *   reader first  path=F seed=S               open and read one byte
  *   reader opens  path=F count=N              open and close, again and again
  *
@@ -36,6 +37,7 @@ struct job {
 	double until; /* monotonic; 0: no limit */
 	bool check;
 	bool files;
+	bool flat; /* no directories of 100: the path has one number */
 	_Atomic uint64_t next;
 	_Atomic uint64_t ops;
 	_Atomic uint64_t bytes;
@@ -119,7 +121,7 @@ static void *reader(void *arg)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 			/* The format is the caller's own argument. */
 			(void)snprintf(path, sizeof(path), job->path,
-			    (unsigned long long)(nth / 100),
+			    (unsigned long long)(job->flat ? nth : nth / 100),
 			    (unsigned long long)nth);
 #pragma GCC diagnostic pop
 			read_whole(job, path, job->seed + nth, buffer);
@@ -186,6 +188,7 @@ int main(int argc, char **argv)
 	    .readers = (unsigned)number(argc, argv, "readers", 1),
 	    .rng = number(argc, argv, "rng", 1),
 	    .check = number(argc, argv, "check", 1) != 0,
+	    .flat = number(argc, argv, "flat", 0) != 0,
 	};
 	uint64_t seconds = number(argc, argv, "seconds", 0);
 	double begun;

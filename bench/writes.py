@@ -45,9 +45,8 @@ def wait_until_stands(path, count, size):
 def check(rig, path, count, size, seed):
     """Compare every byte that the server has."""
     wait_until_stands(path, count, size)
-    # The reader's format has two numbers: the second is the file's.
-    rig.reader("files", path=path + "/f%2$llu", seed=seed, count=count,
-               readers=2, size=size)
+    rig.reader("files", path=path + "/f%llu", flat=1, seed=seed,
+               count=count, readers=2, size=size)
 
 
 def upload(rig, contender, name, writers, count, size):
