@@ -98,8 +98,9 @@ class Demo:
     def mount(self, source, token, **options):
         """A detached mount, as a user would make it; shown as typed."""
         folder = self.bed.folder(f"mount{len(self.mounts)}")
+        options = {"cache_dir": self.bed.folder("cache"),
+                   "base_path": "/exp", **options}
         one = mount.Mount(self.bed, folder, source, token, daemon=True,
-                          cache_dir=self.bed.folder("cache"), base_path="/exp",
                           **options)
         self.mounts.append(one)
         say("    $ bearerfs \\\n          " + one.source + " \\\n          " +
