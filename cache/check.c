@@ -84,6 +84,9 @@ static void told(void *arg, int code, const struct fetch_digest *digest)
 {
 	struct run *run = arg;
 
+	cache_enter(run->cache);
+	checksum_asked(run->cache);
+	cache_exit(run->cache);
 	if (code == -ECANCELED) {
 		run_done(run, code);
 		return;
@@ -103,12 +106,23 @@ static void told(void *arg, int code, const struct fetch_digest *digest)
 	run_done(run, 0);
 }
 
-void run_check(struct run *run)
+bool run_check(struct run *run)
 {
 	struct cache *cache = run->cache;
+	bool may_ask;
 
 	assert(run->next_bytes == run->until_bytes);
+	cache_enter(cache);
+	may_ask = checksum_may_ask(cache);
+	if (may_ask)
+		cache->checksums.asking++;
+	cache_exit(cache);
+	if (!may_ask) {
+		run->rides = false;
+		return false;
+	}
 	fetch_digest(cache->config.fetch, &run->ident, run->object->server_path,
 	    &run->object->version, cache_now_ms(cache) + RUN_CHECK_MS, told,
 	    run);
+	return true;
 }

@@ -292,7 +292,7 @@ static void told(void *arg, int code, const struct fetch_digest *digest)
 	struct cache *cache = object->cache;
 
 	cache_enter(cache);
-	cache->checksums.asking--;
+	checksum_asked(cache);
 	if (code == 0)
 		object->checksum.told = *digest;
 	cache_exit(cache);
@@ -314,6 +314,10 @@ void checksum_ask(struct object *object)
 
 	if (digests == FETCH_DIGESTS_NONE) {
 		checksum->state = CHECKSUM_NONE;
+		return;
+	}
+	if (!checksum_may_ask(cache)) {
+		checksum_wait(object);
 		return;
 	}
 	/* One file is enough to learn whether this server tells any; the

@@ -6,8 +6,9 @@
  * A file that is one range (checksum_rides()) is asked for together with its
  * checksum, summed as it comes, and compared before a reader gets it; when a
  * cache gave it the origin is asked then (check.c), for a second. Of
- * others the bytes are given as they come: nobody waits for a server that has
- * to read the whole file first. They are compared once the last block has
+ * others, and of all of a server that tells checksums apart from its bytes
+ * (fetch_digests_apart()), the bytes are given as they come: nobody waits for a
+ * server that has to read the whole file first. They are compared once the last block has
  * landed, in whatever order that was:
  *
  *   OPEN     blocks are missing. Where the server is known to tell checksums,
@@ -57,6 +58,9 @@ enum {
 	CHECKSUM_FAILED_MS = 2000,
 	CHECKSUM_STEP_BLOCKS = 16,         /* summed at once */
 	CHECKSUM_BLOCKS_MAX = 1024 * 1024, /* 64 GiB; larger ones are not */
+	/* Files that wait for a turn, some hundred bytes each. One more is
+	 * asked for when it is closed or read again. */
+	CHECKSUM_WAITING_MAX = 4096,
 };
 
 enum checksum_state {
@@ -77,7 +81,7 @@ struct checksum {
 	unsigned
 	    wrong_brought; /* in a row; the first one has a line in the log */
 	uint64_t failed_until_ms; /* what is brought is not asked for so long */
-	bool queued;              /* in checksums.queue, with a reference */
+	bool queued; /* in checksums.queue or .waiting, with a reference */
 	struct list place;
 	uint8_t *landed; /* bits: blocks that were fetched; NULL: none */
 	uint64_t landed_count;
@@ -94,6 +98,8 @@ struct checksums {
 	bool running;
 	bool stopping;
 	struct list queue;
+	struct list waiting; /* for a turn to be asked for, as in the queue */
+	unsigned waiting_count;
 	unsigned asking;       /* servers' answers that are due */
 	unsigned char *buffer; /* CHECKSUM_STEP_BLOCKS; the thread's */
 };
@@ -147,6 +153,19 @@ void checksum_push(struct object *object) REQUIRES(cache_lock);
 
 /** Every block is here or on the disk, as far as is known. */
 bool checksum_is_complete(const struct object *object) REQUIRES(cache_lock);
+
+/** Whether the origin may be asked for one now; `asking` counts those that it
+ *  is asked for. */
+bool checksum_may_ask(struct cache *cache) REQUIRES(cache_lock);
+
+/** It has answered, one of them. */
+void checksum_asked(struct cache *cache) REQUIRES(cache_lock);
+
+/** Another file is asked for, and this one when that has been answered. */
+void checksum_wait(struct object *object) REQUIRES(cache_lock);
+
+/** What the thread looks at next; NULL: nothing now. */
+struct list *checksums_next(struct checksums *checksums) REQUIRES(cache_lock);
 
 /** Ask the server for it. Leaves and takes the lock. */
 void checksum_ask(struct object *object) REQUIRES(cache_lock);

@@ -193,7 +193,7 @@ static void *checksums_main(void *arg)
 
 	cache_enter(cache);
 	for (;;) {
-		struct list *item = list_pop(&checksums->queue);
+		struct list *item = checksums_next(checksums);
 		struct object *object;
 		struct todo todo;
 
@@ -222,6 +222,7 @@ int checksums_start(struct cache *cache)
 	int code;
 
 	list_init(&checksums->queue);
+	list_init(&checksums->waiting);
 	thread_cond_init(&checksums->wake);
 	/* As the store wants it. */
 	checksums->buffer = aligned_alloc(

@@ -39,6 +39,9 @@ static int sink_begin(void *arg, const char *etag)
 	/* The first answer with an ETag pins all that follow. */
 	if (object->pin[0] == '\0' && etag_bytes <= sizeof(object->pin))
 		(void)memcpy(object->pin, etag, etag_bytes);
+	/* It brings none along, and is compared as a large one is. */
+	if (!checked && fetch_digests_apart(cache->config.fetch))
+		run->rides = false;
 	if (run->sum != NULL || checked)
 		early = false;
 	/* One without is confirmed at the end of its range, or not. */
@@ -185,10 +188,9 @@ static void sink_done(void *arg, int code, const struct err *err)
 	struct run *run = arg;
 
 	(void)err; /* fetch has logged it */
-	if (code == 0 && run_is_checked(run))
-		run_check(run);
-	else
-		run_done(run, code);
+	if (code == 0 && run_is_checked(run) && run_check(run))
+		return;
+	run_done(run, code);
 }
 
 void run_done(struct run *run, int code)

@@ -138,7 +138,7 @@ void run_done(struct run *run, int code);
 bool run_is_checked(const struct run *run);
 
 /** Do so, a moment long at most, and then run_done(). Takes the run over. */
-void run_check(struct run *run);
+NODISCARD bool run_check(struct run *run);
 
 /** A user waits for a run that was made for read-ahead, or for another. */
 void run_hurry(struct run *run, uid_t uid, struct todo *todo)

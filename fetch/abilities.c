@@ -206,7 +206,7 @@ static void abilities_answered(
 			ability->found.listed_etag = ability->has_etag
 			    ? FETCH_ABILITY_YES
 			    : FETCH_ABILITY_NO;
-			ability->found.escaped = profile->xrootd
+			ability->found.escaped = atomic_load(&profile->xrootd)
 			    ? FETCH_ABILITY_NO
 			    : FETCH_ABILITY_YES;
 		}

@@ -265,6 +265,11 @@ enum fetch_digests fetch_digests(
 	    &fetch->origin->profile, algorithm, clock_now_ms(fetch->clock));
 }
 
+bool fetch_digests_apart(struct fetch *fetch)
+{
+	return profile_digests_apart(&fetch->origin->profile);
+}
+
 bool fetch_unreachable(struct fetch *fetch, struct fetch_reach *out)
 {
 	return server_unreachable(fetch->origin, out);

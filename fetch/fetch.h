@@ -246,6 +246,11 @@ enum fetch_digests {
 enum fetch_digests fetch_digests(
     struct fetch *fetch, enum fetch_algorithm *algorithm);
 
+/** Whether the origin is asked for a checksum by fetch_digest() alone, for one
+ *  at a time: no range brings one along (profile_digests_apart()). Any
+ *  thread. */
+bool fetch_digests_apart(struct fetch *fetch);
+
 /** 0 and a checksum, or a negative errno: -ENODATA when there is none,
  *  -ESTALE when the file is another by now. */
 typedef void (*fetch_digest_fn)(

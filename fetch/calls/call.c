@@ -61,6 +61,7 @@ struct call *call_new(struct fetch *fetch, const struct call_kind *kind,
 	call->demand = ask->demand;
 	call->bytes = ask->bytes;
 	call->bare = ask->bare;
+	call->silent_ms = kind->silent_ms;
 	call->deadline_ms = ask->deadline_ms;
 	if (call->deadline_ms == 0 || call->deadline_ms > longest_ms)
 		call->deadline_ms = longest_ms;

@@ -119,6 +119,7 @@ struct call {
 	enum call_state state;
 	uint64_t number;
 	uint64_t deadline_ms;
+	uint64_t silent_ms; /* as of its kind; ask() may change it */
 	bool demand;
 	uint64_t bytes; /* that are wanted; 0: not told */
 	bool bare;      /* it carries no token */

@@ -59,7 +59,7 @@ static bool is_given_up(const struct call *call)
 	struct request *request = call->request;
 	uint64_t now_ms = call->fetch->now_ms;
 	uint64_t limit_ms =
-	    request->response.ended ? FETCH_SILENT_MS : call->kind->silent_ms;
+	    request->response.ended ? FETCH_SILENT_MS : call->silent_ms;
 
 	if (now_ms - request->heard_ms >= limit_ms)
 		return true;

@@ -39,8 +39,7 @@ static int plan_range(struct call *call, struct request_plan *plan)
 	struct range_call *range = range_of(call);
 
 	assert(range_missing_bytes(range) > 0);
-	/* Or it is the checksum over which it stalls (XRootD 5.5.3 does, when
-	 * several are asked for at once: measured). */
+	/* Or it is the checksum over which it stalls. */
 	if (range->asks && call->failures > 0) {
 		range->without = true;
 		range->refused = range->digest;
@@ -51,7 +50,8 @@ static int plan_range(struct call *call, struct request_plan *plan)
 	 * may perhaps not have sums made. */
 	range->asks = call->server->is_origin && !range->without &&
 	    call->refusals == 0 &&
-	    (range->digest ||
+	    ((range->digest &&
+	         !profile_digests_apart(&call->server->profile)) ||
 	        profile_ask_digest(
 	            &call->server->profile, call->fetch->now_ms));
 	plan->digest = range->asks;

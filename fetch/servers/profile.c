@@ -18,7 +18,7 @@ void profile_host_changed(struct profile *profile)
 {
 	profile->dav = PROFILE_DAV_UNKNOWN;
 	profile->dav_refusals = 0;
-	profile->xrootd = false;
+	atomic_store(&profile->xrootd, false);
 	profile->times_differ = false;
 	profile->digests_missing = 0;
 	atomic_store(&profile->has_dav, false);
@@ -32,7 +32,8 @@ void profile_saw(struct profile *profile, const struct response *response)
 	 * but not that there is no Date, which nothing else leaves out but
 	 * proxies in their own errors. */
 	if (response->status >= 200 && response->status < 500)
-		profile->xrootd = response->xrootd || !response->dated;
+		atomic_store(
+		    &profile->xrootd, response->xrootd || !response->dated);
 }
 
 bool profile_ask_dav(struct profile *profile, uint64_t now_ms)
@@ -106,18 +107,23 @@ enum fetch_digests profile_digests(const struct profile *profile,
 	    : FETCH_DIGESTS_UNKNOWN;
 }
 
+bool profile_digests_apart(const struct profile *profile)
+{
+	return atomic_load(&profile->xrootd);
+}
+
 bool profile_ask_digest(const struct profile *profile, uint64_t now_ms)
 {
 	enum fetch_algorithm algorithm;
 
-	return !profile->xrootd &&
+	return !profile_digests_apart(profile) &&
 	    profile_digests(profile, &algorithm, now_ms) ==
 	    FETCH_DIGESTS_UNKNOWN;
 }
 
 int profile_name_ok(const struct profile *profile, const char *path)
 {
-	if (profile->xrootd && strchr(path, '?') != NULL)
+	if (atomic_load(&profile->xrootd) && strchr(path, '?') != NULL)
 		return -EINVAL;
 	return 0;
 }

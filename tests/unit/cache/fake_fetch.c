@@ -269,6 +269,12 @@ enum fetch_digests fetch_digests(
 	return digests;
 }
 
+bool fetch_digests_apart(struct fetch *fetch)
+{
+	(void)fetch;
+	return fake.apart;
+}
+
 void fetch_digest(struct fetch *fetch, const struct ident *ident,
     const char *path, const struct fetch_version *version, uint64_t deadline_ms,
     fetch_digest_fn answer, void *arg)

@@ -85,6 +85,7 @@ struct fake {
 	unsigned digest_count;
 	_Atomic unsigned digests; /* what fetch_digests() says */
 	_Atomic unsigned algorithm;
+	_Atomic bool apart;      /* what fetch_digests_apart() says */
 	_Atomic unsigned blamed; /* FETCH_GAVE() of them all */
 	unsigned quota_count;
 	bool lost; /* the server cannot be reached, since and until: */

@@ -486,6 +486,90 @@ static void of_an_unknown_server_one_file_is_asked_for(void **state)
 	cache_close(first);
 }
 
+/* --------------------- where they are told apart, for one at a time */
+
+/* The ith file, of a range that brings no checksum. */
+static struct cache_file *read_plain(unsigned i, unsigned server)
+{
+	const char path[] = {'/', (char)('a' + i), '\0'};
+	struct cache_file *file = bed_open(&bed, path, SMALL, MTIME_S, "\"x\"");
+	struct fetch_sink *sink;
+
+	bed_read(&bed, file, 0, SMALL, &answer);
+	bed_wait_ranges(i + 1);
+	sink = &fake.range[i].sink;
+	sink->from(sink->arg, server);
+	assert_int_equal(fake_begin(i, "\"x\""), 0);
+	fake_send(i, SMALL);
+	fake_done(i, 0);
+	bed_wait(&answer);
+	assert_int_equal(answer.code, 0);
+	return file;
+}
+
+static void of_a_server_that_is_asked_apart_one_file_is_at_a_time(void **state)
+{
+	struct cache_file *files[4];
+
+	(void)state;
+	fake.apart = true;
+	for (unsigned i = 0; i < ARRAY_COUNT(files); i++)
+		files[i] = read_plain(i, 0);
+	wait_for(digest_count, 1);
+	(void)usleep(20000);
+	assert_int_equal(fake_digests(), 1);
+	tell_digest(0, fake.content, SMALL);
+	wait_for(equal_count, 1);
+	wait_for(digest_count, 2);
+	/* One that does not come makes room for the next. */
+	fake_answer_digest(1, -ETIMEDOUT, NULL);
+	wait_for(digest_count, 3);
+	tell_digest(2, fake.content, SMALL);
+	wait_for(equal_count, 2);
+	/* No more are told: who waits is asked for no more, and let go of. */
+	fake.digests = FETCH_DIGESTS_NONE;
+	wait_for(digest_count, 4);
+	fake_answer_digest(3, -ENODATA, NULL);
+	for (unsigned i = 0; i < ARRAY_COUNT(files); i++)
+		cache_close(files[i]);
+	(void)usleep(20000);
+	assert_int_equal(fake_digests(), 4);
+	assert_int_equal(differed_count(), 0);
+}
+
+/* It is compared later, as what comes from the origin. */
+static void while_another_is_asked_for_what_a_cache_gave_is_given(void **state)
+{
+	struct cache_file *first;
+	struct cache_file *second;
+
+	(void)state;
+	fake.apart = true;
+	first = read_plain(0, 0);
+	wait_for(digest_count, 1);
+	second = read_plain(1, 1);
+	assert_int_equal(fake_digests(), 1);
+	tell_digest(0, fake.content, SMALL);
+	wait_for(digest_count, 2);
+	tell_digest(1, fake.content, SMALL);
+	wait_for(equal_count, 2);
+	cache_close(first);
+	cache_close(second);
+}
+
+static void an_end_lets_go_of_those_that_wait(void **state)
+{
+	struct cache_file *files[3];
+
+	(void)state;
+	fake.apart = true;
+	for (unsigned i = 0; i < ARRAY_COUNT(files); i++)
+		files[i] = read_plain(i, 0);
+	wait_for(digest_count, 1);
+	for (unsigned i = 0; i < ARRAY_COUNT(files); i++)
+		cache_close(files[i]);
+}
+
 /* --------------------------------------------------------- differing */
 
 /* Read it, and say that it is wrong. */
@@ -738,6 +822,9 @@ int main(void)
 	    DISK(what_another_mount_began_is_compared_at_its_end),
 	    TEST(a_file_that_is_not_read_whole_is_not_asked_for),
 	    TEST(of_an_unknown_server_one_file_is_asked_for),
+	    TEST(of_a_server_that_is_asked_apart_one_file_is_at_a_time),
+	    TEST(while_another_is_asked_for_what_a_cache_gave_is_given),
+	    TEST(an_end_lets_go_of_those_that_wait),
 	    TEST(bytes_that_differ_twice_are_eio_without_a_disk),
 	    DISK(bytes_that_differ_twice_are_eio_and_not_on_the_disk),
 	    DISK(wrong_bytes_do_not_outlive_the_mount),

@@ -326,6 +326,28 @@ static void what_failed_with_one_is_tried_without(void **state)
 	run_end(&run);
 }
 
+/* Its 5.5.3 answers such a GET with anything, or ends. */
+static void of_xrootd_a_range_brings_none_along(void **state)
+{
+	char text[FETCH_DIGEST_TEXT_BYTES];
+	struct run run;
+
+	(void)state;
+	run_begin(&run,
+	    "200 OK\r\nServer: XrootD/v5.5.3\r\n"
+	    "Digest: adler32=084b021f\r\n");
+	run.script.digest = "Server: XrootD/v5.5.3\r\n"
+	                    "Digest: adler32=084b021f\r\n";
+	assert_int_equal(ask(&run, text), 0);
+	assert_string_equal(text, "adler32:084b021f");
+	assert_true(fetch_digests_apart(run.rig.fetch));
+	assert_int_equal(state_of(&run), FETCH_DIGESTS_TOLD);
+	range(&run, true, "");
+	assert_int_equal(run.script.wanted, 1);
+	assert_int_equal(run.script.gets, 1);
+	run_end(&run);
+}
+
 static void an_unknown_host_that_is_busy_is_not_pressed(void **state)
 {
 	struct run run;
@@ -400,6 +422,7 @@ int main(void)
 	    cmocka_unit_test(one_that_was_not_asked_for_is_not_believed),
 	    cmocka_unit_test(an_unknown_host_is_asked_by_the_way),
 	    cmocka_unit_test(what_failed_with_one_is_tried_without),
+	    cmocka_unit_test(of_xrootd_a_range_brings_none_along),
 	    cmocka_unit_test(an_unknown_host_that_is_busy_is_not_pressed),
 	    cmocka_unit_test(bytes_come_although_a_checksum_does_not),
 	    cmocka_unit_test(a_host_that_told_some_is_believed_for_a_while),
