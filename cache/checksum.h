@@ -5,11 +5,11 @@
  *
  * A file that is one range (checksum_rides()) is asked for together with its
  * checksum, summed as it comes, and compared before a reader gets it; when a
- * cache gave it the origin is asked then (check.c), for a second. Of
- * others, and of all of a server that tells checksums apart from its bytes
- * (fetch_digests_apart()), the bytes are given as they come: nobody waits for a
- * server that has to read the whole file first. They are compared once the last block has
- * landed, in whatever order that was:
+ * cache gave it the origin is asked then (check.c), for a second. Of others,
+ * and of all of a server that tells checksums apart from its bytes
+ * (fetch_digests_apart()), the bytes are given as they come: nobody waits for
+ * a server that has to read the whole file first. They are compared once the
+ * last block has landed, in whatever order that was:
  *
  *   OPEN     blocks are missing. Where the server is known to tell checksums,
  *            those that come in order are summed while they are in memory

@@ -57,9 +57,10 @@ class Cache(bed.Case):
         return sum(one["bytes"] for one in self.nginx.requests(mark)
                    if one["method"] == "GET")
 
-    def forget_pages(self):
-        """What the store reads next comes from the disk."""
-        mount.run(["sh", "-c", "sync; echo 1 > /proc/sys/vm/drop_caches"])
+    def forget_pages(self, paths=()):
+        """What the store reads next comes from the disk; what is read of
+        these files, from their mount."""
+        content.forget_pages([*paths, *content.files(self.store)])
 
     def test_that_a_second_mount_fetches_nothing(self):
         names = self.fill()
@@ -176,7 +177,7 @@ class Cache(bed.Case):
                     if "packs" in folder or "maps" in folder:
                         HARMS["flip"](os.path.join(folder, file),
                                       random.Random(draw))
-            self.forget_pages()
+            self.forget_pages(m.at(name) for name in names)
             self.check(m, names)
         self.assertGreater(m.counters()["cache_corrupt_blocks"], 0)
 
@@ -283,7 +284,7 @@ class Cache(bed.Case):
         m = self.start()
         self.check(m, names)
         shutil.rmtree(self.store)
-        self.forget_pages()
+        self.forget_pages(m.at(name) for name in names)
         self.check(m, names)
 
     def test_that_a_killed_mount_leaves_a_good_cache(self):

@@ -69,8 +69,8 @@ class CacheCommand(bed.Case):
     def info(self):
         return json.loads(self.cache("info", "--json").stdout)
 
-    def forget_pages(self):
-        mount.run(["sh", "-c", "sync; echo 1 > /proc/sys/vm/drop_caches"])
+    def forget_pages(self, paths=()):
+        content.forget_pages([*paths, *content.files(self.store)])
 
     def used(self):
         return sum(os.stat(path).st_blocks * 512 for path in
@@ -151,7 +151,7 @@ class CacheCommand(bed.Case):
         names = self.warm()
         m = self.start()
         self.damage(3)
-        self.forget_pages()
+        self.forget_pages(m.at(name) for name in names)
         readers = [subprocess.Popen(
             ["sh", "-c", f"while :; do cat {m.at(name)} >/dev/null; done"])
             for name in names[:3]]
@@ -221,7 +221,7 @@ class CacheCommand(bed.Case):
         self.read(m, names)
         self.cache("drop", self.nginx.url)
         self.assertEqual(self.info()["objects"], 0)
-        self.forget_pages()
+        self.forget_pages(m.at(name) for name in names)
         self.read(m, names)
         self.assertEqual(m.counters()["cache_corrupt_blocks"], 0)
         bed.wait_for(lambda: self.info()["objects"] > 0, "it to be kept")
@@ -248,7 +248,7 @@ class CacheCommand(bed.Case):
         self.assertLess(self.used(), MIB)
         self.assertEqual(len(glob.glob(self.store + "/v1-*")), 1)
         m.wait_log("cache directory opened again")
-        self.forget_pages()
+        self.forget_pages(m.at(name) for name in names)
         self.read(m, names)
 
     def test_what_is_refused(self):

@@ -10,7 +10,7 @@ import zlib
 
 import bed
 from bed import content, mount
-from bed.procs import wait_for
+from bed.procs import slow, wait_for
 
 SMALL = 100000
 LARGE = 12 * 1024 * 1024 + 777
@@ -58,6 +58,28 @@ class OfXRootD(Sums):
             self.assertEqual(self.checksum(m, name),
                              "adler32:" + adler(want))
         self.assertEqual(m.counters()["cache_checksums_differed"], 0)
+
+    def test_that_many_small_files_leave_the_server_standing(self):
+        """XRootD 5.5.3 ends, or stalls, when it is asked for bytes and their
+        checksum together, or for many checksums at once."""
+        count, size = 300, 2000
+        want = b""
+        for number in range(count):
+            name = f"many/{number:03}"
+            self.bed.put(name, size)
+            want += content.stream(name, 0, size)
+        m = self.mount(self.server.url, self.bed.token("read:/"))
+        pid = self.server.proc.pid
+        begun = time.monotonic()
+        got = mount.run(["sh", "-c", f"cat {m.at('many')}/*"],
+                        text=False).stdout
+        # Less than one silence of the server.
+        self.assertLess(time.monotonic() - begun, 9 * max(1.0, slow))
+        self.assertEqual(got, want)
+        self.wait_count(m, "cache_checksums_equal", count)
+        self.assertEqual(m.counters()["cache_checksums_differed"], 0)
+        self.assertEqual((self.server.proc.pid, self.server.proc.running()),
+                         (pid, True))
 
     def test_that_nothing_is_known_before_all_was_read(self):
         self.bed.put("part", LARGE)
@@ -215,20 +237,24 @@ class OfALiar(Sums):
         self.read(m, "lw")
         self.wait_count(m, "cache_checksums_differed", 1)
         m.wait_log("to be fetched again")
-        self.again(m, "lw")
+        self.again(m, "lw", wrong=True)
         self.wait_count(m, "cache_checksums_differed", 2)
         m.wait_log("readers get EIO")
         time.sleep(1.2)  # attributes are asked for anew
         self.fails(m, "lw")
         self.assertIsNone(self.checksum(m, "lw"))
 
-    def again(self, m, name):
+    def again(self, m, name, wrong=False):
         """Read until the bytes come from the server once more: what was
-        dropped is shown as another inode when its attributes are."""
+        dropped is shown as another inode when its attributes are. When they
+        are wrong again, a reader that is not at its end yet gets EIO."""
         def fetched():
             mark = self.liar.mark()
-            data = self.read(m, name)
-            return data if self.asked(name, "GET", mark) else None
+            done = mount.run(["cat", m.at(name)], text=False,
+                             check=not wrong)
+            if done.returncode != 0:
+                self.assertIn(os.strerror(errno.EIO).encode(), done.stderr)
+            return done.stdout if self.asked(name, "GET", mark) else None
         return wait_for(fetched, "bytes to be fetched again")
 
     def test_that_a_large_file_is_right_again_when_its_server_is(self):
