@@ -25,6 +25,8 @@ RULES = [
     (r"/wor" r"k/|/far" r"m/", "all", "a path of somebody's machine"),
     (r"eyJ[A-Za-z0-9_-]{20,}\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{40,}",
      "src", "looks like a whole token"),
+    (r"vm[./]drop_caches", "all but bench",
+     "takes away what tests beside it count on: content.forget_pages()"),
 ]
 FOLDERS = ("base", "tokens", "fetch", "cache", "fs", "cli", "tests", "bench",
            "man", "packaging", "cmake")
@@ -34,12 +36,15 @@ NOT_READ = {"tests/check_words.py"}  # names what it looks for
 # (file, start of the reason): an exception with its own reason.
 ALLOWED = {
     ("cache/pool.c", "a mapping turns"): "anonymous memory, no file",
+    ("tests/system/bed/content.py", "takes away what"): "says why not",
 }
 
 
 def applies(where, path, name):
     if where == "all":
         return True
+    if where == "all but bench":
+        return not name.startswith("bench/")
     in_c = path.suffix in {".c", ".h"}
     if where == "src":
         return not name.startswith("tests/")
@@ -80,7 +85,7 @@ def self_test():
         "curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);",
         "curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);",
         "p = mmap (0, 1, 1, 1, 1, 0);", "/* TO" "DO later */",
-        "/* XX" "X */",
+        "/* XX" "X */", 'char *name = "/proc/sys/vm/drop_caches";',
         'char *dir = "/wor' 'k/main";', '"eyJ' + "a" * 24 + ".eyJ" + "b" * 24 +
         "." + "c" * 48 + '"',
     ]
