@@ -63,6 +63,7 @@ static bool answer_from(struct cache *cache, const struct ident *ident,
 {
 	struct meta_attr attr;
 	struct cache_listing *listing;
+	enum meta_answer answer;
 
 	if (to->kind == ASK_LIST) {
 		listing = old ? meta_find_old_listing(cache, path)
@@ -75,22 +76,15 @@ static bool answer_from(struct cache *cache, const struct ident *ident,
 		to->answer.list(to->arg, 0, listing);
 		return true;
 	}
-	switch (old ? meta_find_old(cache, path, &attr)
-	            : meta_find(cache, path, &attr)) {
-	case META_THERE:
+	answer = old ? meta_find_old(cache, path, &attr)
+	             : meta_find(cache, path, &attr);
+	if (answer == META_UNKNOWN && !old && to->kind == ASK_LOOKUP)
+		answer = meta_find_lent(cache, path, &attr);
+	if (answer == META_THERE)
 		ask_answer_attr(cache, ident, path, to, &attr);
-		return true;
-	case META_ABSENT:
+	else if (answer == META_ABSENT)
 		ask_answer_code(to, -ENOENT, &attr);
-		return true;
-	case META_UNKNOWN:
-		break;
-	}
-	if (old || to->kind != ASK_LOOKUP ||
-	    !meta_find_lent(cache, path, &attr))
-		return false;
-	ask_answer_attr(cache, ident, path, to, &attr);
-	return true;
+	return answer != META_UNKNOWN;
 }
 
 /* The door is open: answer without a question. */

@@ -73,6 +73,12 @@ bool listing_is_shown(const struct cache_listing *listing);
 void listing_lend(struct cache_listing *listing, uint64_t until_ms);
 bool listing_is_lent(const struct cache_listing *listing, uint64_t now_ms);
 
+/** The same of names that are not in it: of a directory in which files are
+ *  being made. */
+void listing_lend_absences(struct cache_listing *listing, uint64_t until_ms);
+bool listing_lends_absences(
+    const struct cache_listing *listing, uint64_t now_ms);
+
 uint64_t listing_fresh_until_ms(const struct cache_listing *listing);
 uint64_t listing_asked_ms(const struct cache_listing *listing);
 uint64_t listing_serial(const struct cache_listing *listing);

@@ -54,6 +54,17 @@ bool listing_is_lent(const struct cache_listing *listing, uint64_t now_ms)
 	return now_ms < listing->lent_until_ms;
 }
 
+void listing_lend_absences(struct cache_listing *listing, uint64_t until_ms)
+{
+	listing->absences_until_ms = until_ms;
+}
+
+bool listing_lends_absences(
+    const struct cache_listing *listing, uint64_t now_ms)
+{
+	return now_ms < listing->absences_until_ms;
+}
+
 uint64_t listing_fresh_until_ms(const struct cache_listing *listing)
 {
 	return listing->times.fresh_until_ms;

@@ -204,6 +204,7 @@ struct cache_listing *listing_amended(const struct cache_listing *listing,
 	out->place = listing->place;
 	out->whole = listing->whole;
 	out->lent_until_ms = listing->lent_until_ms;
+	out->absences_until_ms = listing->absences_until_ms;
 	if (listing_is_shown(listing))
 		listing_show(out);
 	listing_number(out);

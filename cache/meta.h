@@ -126,8 +126,8 @@ enum meta_answer meta_find_old(
 /** Of a file that is looked up, and not known: take it out of the listing of
  *  its directory where that is lent (listing.h). From then on it is known as if
  *  it had been asked for when the listing was. What is not in the listing is
- *  not said to be absent. */
-bool meta_find_lent(
+ *  said to be absent only where files are being made. */
+enum meta_answer meta_find_lent(
     struct cache *cache, const char *path, struct meta_attr *out);
 
 /** What is known, however old. */

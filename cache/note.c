@@ -82,12 +82,15 @@ void cache_note_file(struct cache *cache, const char *path,
 {
 	struct meta_look look = meta_look_now(cache);
 	struct meta_attr attr = {.kind = CACHE_FILE};
+	struct meta_attr before;
 
 	if (version == NULL) {
 		attr.fresh_until_ms = look.asked_ms + META_YOUNG_MS;
 		meta_note(cache, path, &attr);
 		return;
 	}
+	if (meta_find_old(cache, path, &before) != META_THERE)
+		walk_makes(cache, path);
 	if (meta_attr_written(&attr, version, was, cache->seed, &look))
 		was_add(&cache->written, was_key_of(path), &attr);
 	attr.fresh_until_ms = meta_fresh_until(cache, &attr, look.asked_ms);

@@ -125,19 +125,23 @@ static void send_question(struct question *question)
 }
 
 /* Whether a listing is known that will do. */
-static bool is_known(struct cache *cache, const char *path, bool lend)
+static bool is_known(
+    struct cache *cache, const char *path, enum question_lend lend)
 {
 	struct cache_listing *known = meta_find_listing(cache, path, false);
+	uint64_t now_ms = cache_now_ms(cache);
 	bool does = known != NULL &&
-	    (!lend || listing_is_shown(known) ||
-	        listing_is_lent(known, cache_now_ms(cache)));
+	    (lend == LEND_NOTHING || listing_is_shown(known) ||
+	        (lend == LEND_FILES && listing_is_lent(known, now_ms)) ||
+	        (lend == LEND_ABSENCES &&
+	            listing_lends_absences(known, now_ms)));
 
 	cache_listing_put(known);
 	return does;
 }
 
 void question_list_ahead(struct cache *cache, const struct ident *ident,
-    const char *path, uint32_t entries_max, bool lend)
+    const char *path, uint32_t entries_max, enum question_lend lend)
 {
 	struct meta *meta = &cache->meta;
 	struct question *question;

@@ -43,8 +43,14 @@ struct asker {
  * @param lend  its files are being looked up: what is known must answer for
  *              them, and what comes is lent (meta.h).
  */
+enum question_lend {
+	LEND_NOTHING,
+	LEND_FILES,
+	LEND_ABSENCES, /* as well: files are being made in it */
+};
+
 void question_list_ahead(struct cache *cache, const struct ident *ident,
-    const char *path, uint32_t entries_max, bool lend);
+    const char *path, uint32_t entries_max, enum question_lend lend);
 
 /** Join the question in flight, or send a new one. Takes the asker over. */
 void question_ask(struct asker *asker);

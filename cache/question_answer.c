@@ -75,7 +75,8 @@ static bool is_absent_for_all(const struct question *question)
 	        CACHE_LOOK, NULL) == 0;
 }
 
-/* Answer all that joined. @return whether one of them has looked a file up. */
+/* Answer all that joined. @return whether one of them has looked it up, and it
+ * is a file, or not there. */
 static bool give_all(struct question *question, struct list *askers, int code,
     const struct meta_attr *attr)
 {
@@ -84,8 +85,9 @@ static bool give_all(struct question *question, struct list *askers, int code,
 
 	while ((asker = question_next_asker(askers)) != NULL) {
 		found = found ||
-		    (code == 0 && attr->kind == CACHE_FILE &&
-		        asker->to.kind == ASK_LOOKUP);
+		    (asker->to.kind == ASK_LOOKUP &&
+		        (code == -ENOENT ||
+		            (code == 0 && attr->kind == CACHE_FILE)));
 		if (is_for(question, asker, code))
 			give_attr(question, asker, code, attr);
 	}
@@ -121,6 +123,7 @@ void question_stat_answered(
 	struct meta_attr attr = {0};
 	bool made_up = false;
 	bool current = true;
+	bool looked = false;
 	struct list askers;
 
 	(void)err; /* fetch has logged it */
@@ -147,8 +150,12 @@ void question_stat_answered(
 	end_question(question, &askers);
 	if (!current)
 		ask_all_again(&askers);
-	else if (give_all(question, &askers, code, &attr))
+	else
+		looked = give_all(question, &askers, code, &attr);
+	if (looked && code == 0)
 		walk_finds(cache, &question->ident, question->path);
+	else if (looked)
+		walk_misses(cache, &question->ident, question->path);
 	question_put(question);
 }
 
@@ -192,9 +199,12 @@ static int seal(struct question *question, int code, bool *outdated)
 	}
 	if (code == 0)
 		code = listing_seal(question->listing, &times);
-	if (code == 0 && question->lend)
+	if (code == 0 && question->lend != LEND_NOTHING)
 		listing_lend(
 		    question->listing, question->look.asked_ms + META_LENT_MS);
+	if (code == 0 && question->lend == LEND_ABSENCES)
+		listing_lend_absences(question->listing,
+		    meta_fresh_until(cache, NULL, question->look.asked_ms));
 	if (code == 0)
 		*outdated = !meta_store_listing(
 		    cache, question->path, question->listing, made_up);

@@ -37,7 +37,7 @@ struct question {
 	uint64_t number;      /* for fetch_hurry(); 0 until known */
 	uint32_t entries_max; /* more of them are not worth it */
 	bool given_up;
-	bool lend;
+	enum question_lend lend;
 
 	bool outdated; /* by what was changed here meanwhile: what it brings is
 	                  not remembered; under meta_lock */

@@ -129,7 +129,7 @@ static void look(struct cache *cache, const struct ident *ident,
 	if (entries_max > WALK_ENTRIES_MAX)
 		entries_max = WALK_ENTRIES_MAX;
 	if (entries_max > 0 && kind == WALK_FILES)
-		walk_ask_lent(&plan.asks, above, entries_max);
+		walk_ask_lent(&plan.asks, above, entries_max, LEND_FILES);
 	else if (entries_max > 0)
 		walk_ask_listing(&plan.asks, above, entries_max);
 	walk_ask_all(cache, ident, &plan.asks);
@@ -219,6 +219,56 @@ void walk_finds(
 
 	path_parent(above, path);
 	look(cache, ident, path, above, WALK_FILES);
+}
+
+static uint64_t hash_of_made(const char *above)
+{
+	return XXH3_64bits_withSeed(above, strlen(above), UINT64_MAX);
+}
+
+void walk_makes(struct cache *cache, const char *path)
+{
+	char above[PATH_BYTES_MAX];
+
+	path_parent(above, path);
+	enter(&cache->walks);
+	walk_looks_made(
+	    &cache->walks.looks, hash_of_made(above), cache_now_ms(cache));
+	leave(&cache->walks);
+}
+
+/* Whether a listing says already what is not there; not of all names. */
+static bool says_absences(struct cache *cache, const char *path)
+{
+	struct cache_listing *listing = meta_find_listing(cache, path, false);
+	bool says = listing != NULL &&
+	    (listing_is_shown(listing) ||
+	        listing_lends_absences(listing, cache_now_ms(cache)));
+
+	cache_listing_put(listing);
+	return says;
+}
+
+void walk_misses(
+    struct cache *cache, const struct ident *ident, const char *path)
+{
+	char above[PATH_BYTES_MAX];
+	struct walk_plan plan;
+	uint32_t entries_max;
+
+	path_parent(above, path);
+	if (says_absences(cache, above))
+		return;
+	plan_init(&plan, cache);
+	enter(&cache->walks);
+	entries_max = walk_looks_missed(
+	    &cache->walks.looks, hash_of_made(above), plan.now_ms);
+	leave(&cache->walks);
+	if (entries_max > WALK_ENTRIES_MAX)
+		entries_max = WALK_ENTRIES_MAX;
+	if (entries_max > 0)
+		walk_ask_lent(&plan.asks, above, entries_max, LEND_ABSENCES);
+	walk_ask_all(cache, ident, &plan.asks);
 }
 
 void walk_reads(

@@ -66,6 +66,14 @@ void walk_enters(
 void walk_finds(
     struct cache *cache, const struct ident *ident, const char *path);
 
+/** The same of a name that it does not have. Where files are being made each
+ *  of them is looked for first, which a listing spares. */
+void walk_misses(
+    struct cache *cache, const struct ident *ident, const char *path);
+
+/** A file was put there that had not been there before. */
+void walk_makes(struct cache *cache, const char *path);
+
 /** A program reads a file for the first time since it was opened. */
 void walk_reads(
     struct cache *cache, const struct ident *ident, const char *path);

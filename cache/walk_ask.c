@@ -11,7 +11,7 @@
 struct walk_ask {
 	struct list place;
 	bool file;
-	bool lend;
+	enum question_lend lend;
 	uint32_t entries_max;
 	struct meta_attr attr;
 	char path[];
@@ -30,8 +30,8 @@ static struct walk_ask *add(struct list *asks, const char *path)
 	return ask;
 }
 
-static void add_listing(
-    struct list *asks, const char *path, uint32_t entries_max, bool lend)
+static void add_listing(struct list *asks, const char *path,
+    uint32_t entries_max, enum question_lend lend)
 {
 	struct walk_ask *ask = add(asks, path);
 
@@ -44,12 +44,13 @@ static void add_listing(
 
 void walk_ask_listing(struct list *asks, const char *path, uint32_t entries_max)
 {
-	add_listing(asks, path, entries_max, false);
+	add_listing(asks, path, entries_max, LEND_NOTHING);
 }
 
-void walk_ask_lent(struct list *asks, const char *path, uint32_t entries_max)
+void walk_ask_lent(struct list *asks, const char *path, uint32_t entries_max,
+    enum question_lend lend)
 {
-	add_listing(asks, path, entries_max, true);
+	add_listing(asks, path, entries_max, lend);
 }
 
 void walk_ask_file(

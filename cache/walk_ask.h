@@ -11,6 +11,7 @@
 #include "base/ident.h"
 #include "base/list.h"
 #include "cache/meta.h"
+#include "cache/question.h"
 
 #include <stdint.h>
 
@@ -28,7 +29,8 @@ void walk_ask_listing(
     struct list *asks, const char *path, uint32_t entries_max);
 
 /** The same of a directory whose files are being looked up. */
-void walk_ask_lent(struct list *asks, const char *path, uint32_t entries_max);
+void walk_ask_lent(struct list *asks, const char *path, uint32_t entries_max,
+    enum question_lend lend);
 
 void walk_ask_file(
     struct list *asks, const char *path, const struct meta_attr *attr);

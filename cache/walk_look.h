@@ -20,8 +20,10 @@
 #include <stdint.h>
 
 enum {
-	WALK_LOOKS_FIRST = 8,        /* files found that make a walk */
-	WALK_LISTED_FIRST = 2,       /* and directories listed that do */
+	WALK_LOOKS_FIRST = 8,  /* files found that make a walk */
+	WALK_LISTED_FIRST = 2, /* and directories listed that do */
+	WALK_MADE_FIRST = 4,   /* and files made */
+	WALK_MADE_MAX = 64, /* for the next listing, twice as many each time */
 	WALK_LOOKS_WITHIN_MS = 5000, /* of each other */
 	WALK_LOOKS_GROW = 8,         /* times as many for the next listing */
 	WALK_LOOKS_MAX = 32 * 1024,  /* and not more */
@@ -57,5 +59,14 @@ struct walk_looks {
  */
 uint32_t walk_looks_found(struct walk_looks *looks, uint64_t hash,
     uint64_t name, uint32_t first, uint64_t now_ms);
+
+/** A file was made in a directory (`hash`, of its path alone). */
+void walk_looks_made(struct walk_looks *looks, uint64_t hash, uint64_t now_ms);
+
+/** A server was asked for a name in it, and has none.
+ *  @return entries that its listing may have, when files are being made there:
+ *          each of them costs such a question; 0: it is not worth it. */
+uint32_t walk_looks_missed(
+    struct walk_looks *looks, uint64_t hash, uint64_t now_ms);
 
 #endif

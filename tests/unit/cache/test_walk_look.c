@@ -4,6 +4,7 @@
  * listing is asked for, what it answers, and what it does not.
  */
 #include "cache/meta.h"
+#include "cache/note.h"
 #include "cache/walk.h"
 #include "cache/walk_look.h"
 #include "tests/unit/cache/bed.h"
@@ -171,6 +172,76 @@ static void names_that_are_not_there_are_no_walk(void **state)
 	assert_int_equal(fake.list_count, 0);
 }
 
+/* Make a file. @return whether a server was asked if it is there. */
+static bool make(const char *path)
+{
+	static struct bed_answer answer;
+	struct fetch_version version =
+	    fake_file(FILE_BYTES, 1000, "\"e\"").version;
+	unsigned before = fake.stat_count;
+
+	bed_lookup(&bed, path, &answer);
+	if (answer.count == 0)
+		fake_answer_stat(before, -ENOENT, NULL);
+	assert_int_equal(answer.count, 1);
+	assert_int_equal(answer.code, -ENOENT);
+	/* As does who opens it. */
+	assert_int_equal(bed_open_code(&bed, path), -ENOENT);
+	cache_note_file(bed.cache, path, &version, 7);
+	return fake.stat_count > before;
+}
+
+static void where_files_are_made_a_listing_says_what_is_not_there(void **state)
+{
+	static struct bed_answer answer;
+	unsigned lists;
+
+	(void)state;
+	for (unsigned k = 0; k < WALK_MADE_FIRST; k++)
+		assert_true(make(file(1000 + k)));
+	assert_int_equal(fake.list_count, 0);
+	assert_true(make(file(1500)));
+	assert_int_equal(fake.list_count, 1);
+	assert_false(fake.list[0].demand);
+	assert_int_equal(give(0, 100), 0);
+	for (unsigned k = 0; k < 200; k++)
+		assert_false(make(file(2000 + k)));
+	/* Servers leave these out. */
+	assert_true(make("/d/.hidden"));
+	/* What is in it is there, and what was made since. */
+	assert_false(look(50));
+	assert_false(look(2000));
+	/* An absence is not believed for longer than others are. */
+	bed_pass(&bed, 5000);
+	assert_true(make(file(3000)));
+	lists = fake.list_count;
+	assert_int_equal(lists, 2);
+	assert_int_equal(give(1, 100), 0);
+	assert_false(make(file(3001)));
+	/* Long after the last one it takes several again. */
+	bed_pass(&bed, WALK_LOOKS_WITHIN_MS + 1);
+	bed_lookup(&bed, file(4000), &answer);
+	assert_int_equal(answer.count, 0);
+	fake_answer_stat(fake.stat_count - 1, -ENOENT, NULL);
+	assert_int_equal(fake.list_count, lists);
+}
+
+static void a_long_listing_where_files_are_made_is_given_up(void **state)
+{
+	unsigned made = WALK_MADE_FIRST + 1;
+
+	(void)state;
+	for (unsigned k = 0; k < made; k++)
+		assert_true(make(file(1000 + k)));
+	assert_int_equal(
+	    give(0, WALK_MADE_FIRST * WALK_LOOK_ENTRIES + 1), -EFBIG);
+	for (unsigned k = 0; fake.list_count == 1; k++) {
+		assert_true(make(file(2000 + k)));
+		made++;
+	}
+	assert_true(made >= 3 * WALK_MADE_FIRST);
+}
+
 static void a_long_listing_is_given_up_and_not_asked_for_soon(void **state)
 {
 	unsigned most = WALK_LOOKS_FIRST * WALK_LOOK_ENTRIES;
@@ -265,6 +336,8 @@ int main(void)
 	    TEST(what_is_known_to_have_changed_is_asked_for),
 	    TEST(slow_looks_are_no_walk),
 	    TEST(names_that_are_not_there_are_no_walk),
+	    TEST(where_files_are_made_a_listing_says_what_is_not_there),
+	    TEST(a_long_listing_where_files_are_made_is_given_up),
 	    TEST(a_long_listing_is_given_up_and_not_asked_for_soon),
 	    TEST(the_next_one_is_dearer_until_the_first_is_forgotten),
 	    TEST(directories_are_counted_apart),
