@@ -85,6 +85,9 @@ static CURL *connection(struct body *body)
 		die("curl_put: no memory, or no BEARER_TOKEN");
 	(void)snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
 	headers = curl_slist_append(headers, line);
+	/* Libcurl asks before each PUT whether it may, which costs a round
+	 * trip. */
+	headers = curl_slist_append(headers, "Expect:");
 	set(curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers));
 	set(curl_easy_setopt(
 	    easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
