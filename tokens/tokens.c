@@ -5,6 +5,7 @@
 #include "tokens/callers/look.h"
 #include "tokens/claims/json.h"
 #include "tokens/find/discover.h"
+#include "tokens/store/narrow.h"
 #include "tokens/store/store.h"
 
 #include <errno.h>
@@ -82,6 +83,13 @@ int tokens_new(
 		source.free(source.arg);
 		return code;
 	}
-	return token_store_new(
-	    out, config, &source, apart ? &writing : NULL, err);
+	code =
+	    token_store_new(out, config, &source, apart ? &writing : NULL, err);
+	if (code == 0 && !apart)
+		code = narrow_start(*out, config, err);
+	if (code < 0) {
+		tokens_free(*out);
+		*out = NULL;
+	}
+	return code;
 }

@@ -143,6 +143,9 @@ struct tokens_query {
 	    refused_id; /* token_id() of one that a server has just refused:
 				 the source is read again before the answer; 0:
 				 none. The answer may be the same token. */
+	const char *to; /* copied; where a MOVE or COPY puts what is at
+			   `path`: both are changed. NULL: nowhere */
+	bool copies;    /* of `to`: what is at `path` is only read */
 };
 
 /** An answer: a token (one reference, the callee's) and 0, or NULL and
@@ -151,7 +154,9 @@ typedef void (*tokens_fn)(
     void *arg, int code, struct token *token, const struct err *err);
 
 /**
- * Ask for a token. `answer` is called exactly once: before this returns when
+ * Ask for a token. Where an agent gives them, what changes something gets one
+ * with just the scope of its directory, while one is to be had.
+ * `answer` is called exactly once: before this returns when
  * a good one is at hand or when waiting cannot help, else on the store's
  * thread.
  */
@@ -218,6 +223,11 @@ NODISCARD int tokens_may(struct tokens *tokens, const struct ident *ident,
  */
 NODISCARD int tokens_may_change(struct tokens *tokens,
     const struct ident *ident, const char *path, enum tokens_right right);
+
+/** Whether the scopes of the token with which this caller would create what is
+ *  at `path` say that it may. */
+bool tokens_tells_create(
+    struct tokens *tokens, const struct ident *ident, const char *path);
 
 /** Where a token comes from, so that it can be found again. */
 enum tokens_from {

@@ -125,6 +125,8 @@ struct call {
 	bool bare;      /* it carries no token */
 	struct ident ident;
 	const char *path; /* in the same allocation */
+	const char *to;   /* of the kind's: where a MOVE or COPY ends; NULL */
+	bool copies;      /* of `to`: COPY */
 
 	struct token *token; /* held for the next attempt */
 	struct token_wait *wait;

@@ -120,6 +120,8 @@ void call_want_token(struct call *call)
 	    .right = call->kind->right,
 	    .deadline_ms = deadline_ms,
 	    .refused_id = call->refused_id,
+	    .to = call->to,
+	    .copies = call->copies,
 	};
 	wait->post.deliver = deliver;
 	wait->mailbox = mailbox_get(fetch->mailbox);
@@ -168,6 +170,7 @@ struct secret *call_authorization(struct call *call)
 	const struct secret *text = token_text(call->token);
 	size_t prefix_bytes = sizeof(prefix) - 1;
 	size_t line_bytes = prefix_bytes + secret_size_bytes(text);
+	struct secret *header;
 	char *line;
 
 	if (bearer->header != NULL && bearer->token_id == token_id(call->token))
@@ -178,10 +181,15 @@ struct secret *call_authorization(struct call *call)
 	memcpy(line, prefix, prefix_bytes);
 	memcpy(line + prefix_bytes, secret_reveal(text),
 	    line_bytes - prefix_bytes);
-	secret_put(bearer->header);
-	bearer->header = secret_new(line, line_bytes);
-	bearer->token_id = token_id(call->token);
+	header = secret_new(line, line_bytes);
 	secret_wipe(line, line_bytes);
 	free(line);
-	return bearer->header == NULL ? NULL : secret_get(bearer->header);
+	/* One for a change may be for that alone, and is dropped after it. */
+	if (header == NULL || call->kind->right == TOKENS_CREATE ||
+	    call->kind->right == TOKENS_MODIFY)
+		return header;
+	secret_put(bearer->header);
+	bearer->header = secret_get(header);
+	bearer->token_id = token_id(call->token);
+	return header;
 }

@@ -295,6 +295,8 @@ void change_call_start(struct fetch *fetch, const struct change_ask *ask,
 		(void)feed_get(ask->upload);
 	buf_init(&change->destination, DESTINATION_BYTES);
 	call->number = ask->number;
+	call->to = ask->to;
+	call->copies = ask->method == REQUEST_COPY;
 	prepare(change);
 	change->ask.if_match = NULL; /* kept in what was made of it */
 	call_start(call);

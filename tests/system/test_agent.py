@@ -21,6 +21,7 @@ from bed import content
 from bed.agent import Agent
 from bed.procs import Proc
 from bed.provider import Provider
+from bed.writing import WritingCase
 
 LONG = bool(os.environ.get("BED_LONG"))
 # Of access tokens, and for how long programs run on them, seconds.
@@ -352,6 +353,114 @@ class Troubled(Case):
                             check=False)
         self.assertEqual(missing.returncode, 77)
         self.assertIn("oidc-add none", missing.stderr)
+
+
+class Uploads(Case, WritingCase):
+    """What is written with an agent: with which token, and at what price."""
+
+    def begin(self, name):
+        agent = self.agent()
+        disk = self.place(name)
+        m = self.mount(f"{self.bed.nginx.url}/{name}", None, rw=True,
+                       agent=agent.socket, account=agent.account,
+                       spool_dir=f"{self.dir}/spool-{name}",
+                       base_path=self.bed.base, log="debug")
+        m.disk = disk
+        return m
+
+    def asked(self, since):
+        """Scopes of directories that the issuer was asked for."""
+        return [a["scope"] for a in self.provider.answers(since)
+                if a["scope"] and "openid" not in a["scope"]]
+
+    def changes(self, mark):
+        """(method, path, scope of the token) of what changed something."""
+        return [(r["method"], r["uri"].removeprefix(self.bed.base),
+                 r["scope"]) for r in self.bed.nginx.requests(mark)
+                if r["method"] not in ("GET", "HEAD", "PROPFIND", "OPTIONS")]
+
+    def test_that_each_directory_has_a_token_of_its_own(self):
+        m = self.begin("own")
+        mark, since = self.bed.nginx.mark(), len(self.provider.answers())
+        for name in ("a", "b"):
+            os.mkdir(m.at(name))
+            for i in range(60):
+                self.put_here(m.at(name, f"f{i}"), b"x" * 100)
+        os.rename(m.at("a/f0"), m.at("b/moved"))
+        os.unlink(m.at("a/f1"))
+        self.put_here(m.at("a/f2"), b"y" * 50)
+        wanted = {f"a/f{i}": b"x" * 100 for i in range(3, 60)}
+        wanted |= {f"b/f{i}": b"x" * 100 for i in range(60)}
+        self.assert_same(m, {"a": None, "b": None, "b/moved": b"x" * 100,
+                             "a/f2": b"y" * 50, **wanted})
+        changes = self.changes(mark)
+        self.assertGreater(len(changes), 120)
+        for method, path, scope in changes:
+            parts = scope.split(" ")
+            self.assertLessEqual(len(parts), 2, (method, path, scope))
+            self.assertTrue(all(part.startswith("storage.") and
+                                ":/own" in part for part in parts),
+                            (method, path, scope))
+            if len(parts) == 1:
+                self.assertEqual(os.path.dirname(path.rstrip("/")),
+                                 scope.split(":")[1], (method, path, scope))
+        self.assertIn(("MOVE", "/own/a/f0",
+                       "storage.modify:/own/a storage.modify:/own/b"),
+                      changes)
+        # Two rights in three directories, and both of the renaming.
+        scopes = self.asked(since)
+        print(f"{len(changes)} changes with {len(scopes)} questions: "
+              f"{scopes}", file=sys.stderr)
+        self.assertEqual(len(scopes), len(set(scopes)))
+        self.assertLessEqual(len(scopes), 7)
+        self.assertEqual(set(scopes), {scope for _, _, scope in changes})
+        self.assert_no_token(m, mark)
+
+    def put_here(self, path, data):
+        with open(path, "wb") as file:
+            file.write(data)
+
+    def assert_no_token(self, m, mark):
+        """Neither on disk nor in the log."""
+        for top, _, names in os.walk(m.folder):
+            for name in names:
+                path = os.path.join(top, name)
+                if path.startswith(m.path + "/") or \
+                        not os.path.isfile(path):
+                    continue
+                with open(path, "rb") as file:
+                    self.assertNotIn(b"eyJ", file.read(), path)
+        self.assertNotIn("eyJ", m.log_text())
+
+    def test_that_an_issuer_without_such_scopes_does_no_harm(self):
+        """One line, and the token that the account has."""
+        m = self.begin("whole")
+        self.provider.settings(whole_scopes=True)
+        self.addCleanup(self.provider.settings, whole_scopes=False)
+        mark = self.bed.nginx.mark()
+        for i in range(10):
+            self.put_here(m.at(f"f{i}"), b"x" * 10)
+        self.assertEqual(len(os.listdir(m.disk)), 10)
+        self.assertTrue(all("storage.read:/" in scope
+                            for _, _, scope in self.changes(mark)))
+        line = "change with all that the account's token allows"
+        m.wait_log(line)
+        lines = [one for one in m.log_text().splitlines() if line in one]
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("storage.modify:/whole", lines[0])
+
+    def test_that_one_that_the_server_refuses_is_made_up_for(self):
+        """The client and the server differ in what "/" means: the scope names
+        another directory there."""
+        agent = self.agent()
+        disk = self.place("other")
+        m = self.mount(f"{self.bed.nginx.url}/other", None, rw=True,
+                       agent=agent.socket, account=agent.account,
+                       spool_dir=f"{self.dir}/spool-other", base_path="/")
+        for i in range(5):
+            self.put_here(m.at(f"f{i}"), b"x" * 10)
+        self.assertEqual(len(os.listdir(disk)), 5)
+        m.wait_log("see that base_path is")
 
 
 if __name__ == "__main__":

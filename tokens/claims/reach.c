@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *base_of(
-    const struct reach_root *root, const struct token *token)
+const char *reach_base(const struct reach_root *root, const struct token *token)
 {
 	if (token->claims.is_macaroon)
 		return "/"; /* its paths are the server's */
@@ -22,7 +21,7 @@ enum reach reach_of(const struct reach_root *root, const struct token *token,
     const char *path, enum tokens_right right)
 {
 	const struct scope_list *list = &token->scopes;
-	const char *base = base_of(root, token);
+	const char *base = reach_base(root, token);
 
 	if (list->count == 0 && list->bad_count == 0)
 		return REACH_UNSAID;
@@ -63,7 +62,7 @@ static const char *in_scopes(
 {
 	return token->has_too_many_scopes
 	    ? NULL
-	    : scope_path(base_of(root, token), path);
+	    : scope_path(reach_base(root, token), path);
 }
 
 bool reach_needed(const struct reach_root *root, const struct token *token,
@@ -104,5 +103,5 @@ unsigned reach_names(const struct reach_root *root, const struct token *token,
     const char *path, void (*name)(void *arg, const char *name), void *arg)
 {
 	return scope_reach(
-	    &token->scopes, base_of(root, token), path, name, arg);
+	    &token->scopes, reach_base(root, token), path, name, arg);
 }

@@ -43,6 +43,10 @@ int reach_explain(const struct reach_root *root, const struct token *token,
 bool reach_needed(const struct reach_root *root, const struct token *token,
     const char *path, enum tokens_right right, char out[TOKENS_SCOPE_BYTES]);
 
+/** What "/" of a token's scopes means on the server, borrowed from both. */
+const char *reach_base(
+    const struct reach_root *root, const struct token *token);
+
 /** As scope_reach(), of a token's scopes. With more scopes than are looked at
  *  no name is shown. */
 unsigned reach_names(const struct reach_root *root, const struct token *token,

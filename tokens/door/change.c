@@ -58,6 +58,24 @@ int tokens_may_change(struct tokens *tokens, const struct ident *ident,
 	return code;
 }
 
+bool tokens_tells_create(
+    struct tokens *tokens, const struct ident *ident, const char *path)
+{
+	const struct purse *purse;
+	const struct token *token = NULL;
+	bool tells;
+
+	token_store_enter(tokens);
+	purse = token_store_purse(tokens, ident, TOKENS_CREATE);
+	if (purse != NULL)
+		token = pick(tokens, &purse->now, path, TOKENS_CREATE);
+	tells = token != NULL &&
+	    token_phase_at(token, clock_wall_s(tokens->clock)) == TOKEN_GOOD &&
+	    covers(tokens, token, path, TOKENS_CREATE);
+	token_store_leave(tokens);
+	return tells;
+}
+
 static bool ends_with(const char *text, const char *end)
 {
 	size_t text_bytes = strlen(text);

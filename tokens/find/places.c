@@ -251,23 +251,42 @@ static int add_sources(
 	return code;
 }
 
-int places_init(struct places *out, const struct tokens_config *config,
+static int begin(struct places *out, const struct tokens_config *config,
     const struct discover_caller *caller, struct err *err)
 {
-	int code;
-
 	*out = (struct places){.caller = caller, .rules = {.uid = config->uid}};
 	if (caller != NULL)
 		out->rules.mounts = caller->mounts;
-	if (config->forbidden_tree != NULL) {
-		out->forbidden_tree = strdup(config->forbidden_tree);
-		if (out->forbidden_tree == NULL)
-			return out_of_memory(err);
-		out->rules.forbidden_tree = out->forbidden_tree;
-	}
+	if (config->forbidden_tree == NULL)
+		return 0;
+	out->forbidden_tree = strdup(config->forbidden_tree);
+	if (out->forbidden_tree == NULL)
+		return out_of_memory(err);
+	out->rules.forbidden_tree = out->forbidden_tree;
+	return 0;
+}
+
+int places_init(struct places *out, const struct tokens_config *config,
+    const struct discover_caller *caller, struct err *err)
+{
+	int code = begin(out, config, caller, err);
+
+	if (code < 0)
+		return code;
 	code = add_sources(out, config, err);
 	out->fixed_count = out->count;
 	return code;
+}
+
+int places_init_agent(
+    struct places *out, const struct tokens_config *config, struct err *err)
+{
+	bool wants_agent = config->agent != NULL || config->account != NULL;
+	int code = begin(out, config, NULL, err);
+
+	if (code < 0 || (!wants_agent && config->token_file != NULL))
+		return code;
+	return add_agent(out, config, err);
 }
 
 void places_tell_none(const struct places *places, struct err *out)

@@ -46,6 +46,10 @@ NODISCARD int places_init(struct places *out,
     const struct tokens_config *config, const struct discover_caller *caller,
     struct err *err);
 
+/** The same, with the agent alone, if there is one. */
+NODISCARD int places_init_agent(
+    struct places *out, const struct tokens_config *config, struct err *err);
+
 void places_fini(struct places *places);
 
 /** A place behind the others, while there is room; NULL when out of memory. */

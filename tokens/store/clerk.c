@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "tokens/door/skew.h"
+#include "tokens/store/narrow.h"
 #include "tokens/store/pick.h"
 #include "tokens/store/store.h"
 
@@ -31,6 +32,11 @@ static void decide(struct tokens *tokens, const struct purse *purse,
 		return;
 	}
 	query->code = purse_code(purse, now_s);
+	if (query->code < 0 && purse->narrow != NULL) {
+		/* None with the scope: what its user has will do. */
+		purse = token_store_purse(tokens, NULL, query->right);
+		query->code = purse_code(purse, now_s);
+	}
 	if (query->code == 0)
 		query->token =
 		    token_get(pick(tokens, &purse->now, path, query->right));
@@ -84,6 +90,9 @@ static struct store_query *take_all_over(
 
 	*wake_ms = UINT64_MAX;
 	for (struct purse *purse = token_store_purses(tokens);
+	     purse != NULL && room > 0; purse = purse->next)
+		take_over(tokens, purse, &over, &room, wake_ms);
+	for (struct purse *purse = narrow_first(tokens);
 	     purse != NULL && room > 0; purse = purse->next)
 		take_over(tokens, purse, &over, &room, wake_ms);
 	return over;
@@ -162,34 +171,43 @@ static bool enqueue(struct tokens *tokens, struct purse *purse,
 	query->next = purse->queries;
 	purse->queries = query;
 	tokens->query_count++;
-	token_store_wake_reader(tokens);
+	if (purse->narrow != NULL)
+		narrow_wake(tokens);
+	else
+		token_store_wake_reader(tokens);
 	(void)pthread_cond_signal(&tokens->clerk_wakes);
 	return true;
 }
 
 /* Ask; true when `asked` has the answer already. */
-static bool ask(struct tokens *tokens, const struct ident *ident,
-    const char *path, struct store_query *asked)
+static bool ask(struct tokens *tokens, const struct tokens_query *query,
+    struct store_query *asked)
 {
 	struct wait_view view;
 	struct purse *purse;
+	struct purse *narrow;
 	bool decided = true;
 
 	token_store_enter(tokens);
-	purse =
-	    token_store_open_purse(tokens, ident, asked->right, &asked->why);
+	purse = token_store_open_purse(
+	    tokens, query->ident, asked->right, &asked->why);
 	if (purse == NULL) {
 		asked->code = asked->why.code;
-	} else {
-		view = purse_view(
-		    purse, asked->wait.refused_id, clock_wall_s(tokens->clock));
-		token_wait_enqueue(&asked->wait, &view, asked->wait.asked_ms);
-		token_store_use(tokens, purse);
-		decided =
-		    tokens->stopping || !enqueue(tokens, purse, path, asked);
-		if (decided)
-			decide(tokens, purse, path, asked);
+		token_store_leave(tokens);
+		return true;
 	}
+	narrow = narrow_open(tokens, purse, query);
+	if (narrow == NULL)
+		token_store_use(tokens, purse);
+	else
+		purse = narrow;
+	view = purse_view(
+	    purse, asked->wait.refused_id, clock_wall_s(tokens->clock));
+	token_wait_enqueue(&asked->wait, &view, asked->wait.asked_ms);
+	decided =
+	    tokens->stopping || !enqueue(tokens, purse, query->path, asked);
+	if (decided)
+		decide(tokens, purse, query->path, asked);
 	token_store_leave(tokens);
 	return decided;
 }
@@ -206,6 +224,6 @@ void tokens_want(struct tokens *tokens, const struct tokens_query *query,
 	    .right = query->right,
 	};
 
-	if (ask(tokens, query->ident, query->path, &asked))
+	if (ask(tokens, query, &asked))
 		answer(arg, asked.code, asked.token, &asked.why);
 }

@@ -45,15 +45,19 @@ struct store_query {
 	char path[]; /* "" for none */
 };
 
+struct narrow;
+
 struct purse {
 	struct purse *next;        /* of the store's */
 	struct purse *same_bucket; /* of a table's (purses.c) */
 	/* Set once. */
 	struct caller owner;        /* of a mount of many users; else silent */
 	struct purse_source source; /* of a mount of one user; else silent */
-	unsigned fresh_ms; /* a look as old as this is as good as new */
-	unsigned stall_ms; /* a look that takes longer hangs */
-	unsigned again_ms; /* between looks while somebody asks */
+	struct narrow *narrow; /* of one scope of an agent's (narrow.h); NULL:
+				  of none */
+	unsigned fresh_ms;     /* a look as old as this is as good as new */
+	unsigned stall_ms;     /* a look that takes longer hangs */
+	unsigned again_ms;     /* between looks while somebody asks */
 
 	struct finding now GUARDED_BY(tokens_lock); /* what is in use */
 	uint64_t used_ms GUARDED_BY(tokens_lock);

@@ -36,16 +36,18 @@ enum {
 };
 
 struct looker;
+struct narrows;
 
 struct tokens {
 	/* Set once, before any thread starts. */
 	const struct clock *clock;
 	struct reach_root root; /* its texts are the store's */
 	struct trust *trust;
-	bool shared;           /* one mount for many users */
-	struct looker *looker; /* of a shared mount: the reader's alone */
-	int wake_fd;           /* the same: wakes the reader; -1: none */
-	struct purse *writing; /* for writing alone; NULL: none apart */
+	bool shared;             /* one mount for many users */
+	struct looker *looker;   /* of a shared mount: the reader's alone */
+	int wake_fd;             /* the same: wakes the reader; -1: none */
+	struct purse *writing;   /* for writing alone; NULL: none apart */
+	struct narrows *narrows; /* of an agent, for changes; NULL: none */
 	pthread_t reader;
 	pthread_t clerk;
 	_Atomic int64_t skew_s; /* this machine's clock less the server's; 0:
@@ -110,6 +112,11 @@ struct purse *token_store_purses(struct tokens *tokens) REQUIRES(tokens_lock);
  *  clock) has come; UINT64_MAX: until something is said. */
 void token_store_sleep(struct tokens *tokens, pthread_cond_t *condition,
     uint64_t wake_ms) REQUIRES(tokens_lock);
+
+/** Start a thread of the store's, which takes no signals: those are the main
+ *  thread's. @return 0 or a negative errno. */
+NODISCARD int token_store_thread(pthread_t *out, const char *name,
+    void *(*run)(void *), struct tokens *tokens);
 
 /** The threads; `arg` is the store. */
 void *token_store_reader_main(void *arg);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "tokens/callers/looker.h"
+#include "tokens/store/narrow.h"
 #include "tokens/store/store.h"
 #include "tokens/verify/trust.h"
 
@@ -22,6 +23,7 @@ enum {
 /* The last one who knows the store: there is nobody to lock out. */
 void token_store_destroy(struct tokens *tokens) UNCHECKED
 {
+	narrows_free(tokens->narrows);
 	if (tokens->writing != NULL)
 		purse_free(tokens->writing);
 	purse_free(tokens->own);
@@ -106,8 +108,7 @@ int token_store_make(
 	return 0;
 }
 
-/* Start a thread that takes no signals: those are the main thread's. */
-static int start_thread(pthread_t *out, const char *name, void *(*run)(void *),
+int token_store_thread(pthread_t *out, const char *name, void *(*run)(void *),
     struct tokens *tokens)
 {
 	sigset_t all;
@@ -130,6 +131,7 @@ static void stop(struct tokens *tokens)
 	tokens->stopping = true;
 	token_store_wake_reader(tokens);
 	(void)pthread_cond_broadcast(&tokens->clerk_wakes);
+	narrow_wake(tokens);
 	token_store_leave(tokens);
 }
 
@@ -167,12 +169,13 @@ static bool has_ended(const struct tokens *tokens) UNCHECKED
 
 static int start(struct tokens *tokens, void *(*reader)(void *))
 {
-	int code = start_thread(
+	int code = token_store_thread(
 	    &tokens->clerk, "tokens-clerk", token_store_clerk_main, tokens);
 
 	if (code < 0)
 		return code;
-	code = start_thread(&tokens->reader, "tokens-reader", reader, tokens);
+	code = token_store_thread(
+	    &tokens->reader, "tokens-reader", reader, tokens);
 	if (code < 0) {
 		stop(tokens);
 		(void)pthread_join(tokens->clerk, NULL);
@@ -274,6 +277,7 @@ void tokens_free(struct tokens *tokens)
 		return;
 	stop(tokens);
 	(void)pthread_join(tokens->clerk, NULL);
+	narrow_join(tokens);
 	token_store_enter(tokens);
 	wait_changed(tokens, READER_END_MS, has_ended);
 	gone = tokens->reader_gone;

@@ -154,6 +154,7 @@ function M.check()
         (claims.nbf and claims.nbf > now) then
         return refuse(401, "invalid_token")
     end
+    ngx.var.bed_scope = claims.scope
     local method, path = ngx.req.get_method(), ngx.var.uri:gsub("/+$", "")
     local rights = READ
     if method == "PUT" or method == "MKCOL" then

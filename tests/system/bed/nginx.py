@@ -32,7 +32,7 @@ http {{
         '"uri":"$request_uri","status":$status,"bytes":$body_bytes_sent,'
         '"range":"$http_range","depth":"$http_depth",'
         '"if_match":"$http_if_match","connection":$connection,'
-        '"protocol":"$server_protocol"}}';
+        '"protocol":"$server_protocol","scope":"$bed_scope"}}';
     access_log {folder}/run/access.log bed;
     client_body_temp_path {folder}/run/body;
     proxy_temp_path {folder}/run/proxy;
@@ -50,6 +50,7 @@ http {{
         ssl_certificate {cert};
         ssl_certificate_key {key};
         set $bed_base {base};
+        set $bed_scope "";
         set $bed_skew {skew};
         set $bed_query {query};
         access_by_lua_block {{ require("bearer").check() }}

@@ -8,6 +8,7 @@
 //   POST /bed/grant     a first refresh token, as a login would give
 //   POST /bed/settings  change lifetime_s, delay_ms, fail (see settings)
 // Every answer of the token endpoint is one line of the file `log`.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { appendFileSync, readFileSync } from 'node:fs';
 import https from 'node:https';
 import Provider from 'oidc-provider';
@@ -17,6 +18,7 @@ const settings = {
   lifetime_s: config.lifetime_s, // of access tokens
   delay_ms: 0, // before each answer of the token endpoint
   fail: '', // this error in place of a token
+  whole_scopes: false, // no scope below one that was granted
 };
 const provider = new Provider(config.issuer, {
   clients: [{
@@ -41,8 +43,8 @@ const provider = new Provider(config.issuer, {
       // oidc-agent sends `audience`, which oidc-provider does not know.
       defaultResource: async () => config.audience,
       useGrantedResource: async () => true,
-      getResourceServerInfo: async () => ({
-        scope: config.scope,
+      getResourceServerInfo: async (ctx) => ({
+        scope: [config.scope, ...narrower(ctx)].join(' '),
         audience: config.audience,
         accessTokenTTL: settings.lifetime_s,
         accessTokenFormat: 'jwt',
@@ -60,6 +62,35 @@ const provider = new Provider(config.issuer, {
     AuthorizationCode: () => 60,
   },
 });
+
+// Scopes of a request that lie below what was granted: "write:/a" where that is
+// "write:/". Issuers of data give them; oidc-provider compares whole words.
+const request = new AsyncLocalStorage();
+
+function narrower(ctx) {
+  if (settings.whole_scopes) return [];
+  const granted = config.scope.split(' ');
+  return [...ctx?.oidc?.requestParamScopes ?? []].filter((scope) =>
+    !granted.includes(scope) && granted.some((wide) =>
+      scope.startsWith(wide.endsWith('/') ? wide : wide + '/')));
+}
+
+function widen(prototype, name, add) {
+  const { get, value } = Object.getOwnPropertyDescriptor(prototype, name);
+  Object.defineProperty(prototype, name, get
+    ? { get() { return add(get.call(this)); } }
+    : { value(...words) { return add(value.apply(this, words)); } });
+}
+
+function holder(prototype, name) {
+  return Object.hasOwn(prototype, name)
+    ? prototype : holder(Object.getPrototypeOf(prototype), name);
+}
+
+widen(holder(provider.RefreshToken.prototype, 'scopes'), 'scopes',
+  (scopes) => new Set([...scopes, ...narrower(request.getStore())]));
+widen(provider.Grant.prototype, 'getResourceScope',
+  (scope) => [scope, ...narrower(request.getStore())].join(' '));
 
 function log(entry) {
   appendFileSync(config.log,
@@ -112,7 +143,7 @@ provider.use(async (ctx, next) => {
     ctx.status = 400;
     ctx.body = { error: settings.fail, error_description: 'as told' };
   } else {
-    await next();
+    await request.run(ctx, next);
   }
   log({
     status: ctx.status,
