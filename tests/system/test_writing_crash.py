@@ -7,6 +7,7 @@ the server is ever a part or a mixture; nothing in the spool is lost."""
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -125,9 +126,14 @@ class Crash(WritingCase):
     def recover(self, m):
         """The next mount of that source sends what was to be sent."""
         m.start()
-        bed.wait_for(lambda: not [one for one in self.unsent(m)
-                                  if one["state"] not in ("aside",)],
-                     "what was unsent to be sent", 30)
+        try:
+            bed.wait_for(lambda: not self.owing(m),
+                         "what was unsent to be sent", 30)
+        except Failed as problem:
+            raise Failed(f"{problem}: {self.owing(m)}") from None
+
+    def owing(self, m):
+        return [one for one in self.unsent(m) if one["state"] != "aside"]
 
     def write(self, what, m, seed):
         return subprocess.Popen(
@@ -162,10 +168,10 @@ class Crash(WritingCase):
         m.env.update(faults.env, FAULT_SOCKETS="1")
         try:
             m.start()
+            # Without a mount it would write to the directory below.
+            self.write("steps", m, nth).wait(60)
         except Failed:
-            pass  # killed as it began
-        writer = self.write("steps", m, nth)
-        writer.wait(60)
+            self.assertFalse(m.running())  # killed as it began
         where = f"{self.id()} step {nth} mode {mode}"
         died = not m.running()
         owed = Owed(self.promised(), before)
@@ -206,9 +212,12 @@ class Crash(WritingCase):
             m.start()
             writers = [self.write("load", m, f"{turn}x{n}") for n in range(3)]
             time.sleep(draw.uniform(0.05, 0.8) * max(1.0, slow))
-            m.crash()
+            # The mount stays, dead, until nobody writes any more: behind it
+            # is a directory like any. The kernel is told nothing before.
+            os.kill(m.pid, signal.SIGKILL)
             for one in writers:
                 one.wait(30)
+            m.crash()
             owed = Owed(self.promised(), before)
             where = f"{self.id()} round {turn}"
             self.assert_owed(m.disk, owed, False, where)
