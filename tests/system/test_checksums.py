@@ -5,12 +5,14 @@ bytes that do not fit?"""
 import errno
 import hashlib
 import os
+import re
 import time
 import zlib
 
 import bed
 from bed import content, mount
 from bed.procs import slow, wait_for
+from bed.xrootd import XRootD
 
 SMALL = 100000
 LARGE = 12 * 1024 * 1024 + 777
@@ -61,15 +63,18 @@ class OfXRootD(Sums):
 
     def test_that_many_small_files_leave_the_server_standing(self):
         """XRootD 5.5.3 ends, or stalls, when it is asked for bytes and their
-        checksum together, or for many checksums at once."""
+        checksum together, or for many checksums at once; what it is asked
+        for shows whether it could have."""
+        server = self.bed.add(XRootD(self.bed, "traced",
+                                     more="http.trace all\n"))
         count, size = 100, 2000
         want = b""
         for number in range(count):
             name = f"many/{number:03}"
             self.bed.put(name, size)
             want += content.stream(name, 0, size)
-        m = self.mount(self.server.url, self.bed.token("read:/"))
-        pid = self.server.proc.pid
+        m = self.mount(server.url, self.bed.token("read:/"))
+        pid = server.proc.pid
         begun = time.monotonic()
         got = mount.run(["sh", "-c", f"cat {m.at('many')}/*"],
                         text=False).stdout
@@ -78,8 +83,19 @@ class OfXRootD(Sums):
         self.assertEqual(got, want)
         self.wait_count(m, "cache_checksums_equal", count)
         self.assertEqual(m.counters()["cache_checksums_differed"], 0)
-        self.assertEqual((self.server.proc.pid, self.server.proc.running()),
+        self.assertEqual((server.proc.pid, server.proc.running()),
                          (pid, True))
+        with open(server.log, errors="replace") as file:
+            seen = [" ".join(got) for got in re.findall(
+                r"Parsing first line: (HEAD|GET) /exp/many/\d|"
+                r"hdr line: (Want-Digest):|(Checksum) for HEAD",
+                file.read())]
+        seen = [one.strip() for one in seen]
+        self.assertEqual(seen.count("GET"), count)
+        # None but by HEAD, and none before the last one is told.
+        self.assertEqual([one for one in seen if one != "GET"],
+                         ["HEAD", "Want-Digest", "Checksum"] * count)
+        server.stop()
 
     def test_that_nothing_is_known_before_all_was_read(self):
         self.bed.put("part", LARGE)

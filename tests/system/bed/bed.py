@@ -123,6 +123,7 @@ class Bed:
         else:
             content.write(fresh, name if seed is None else seed, size or 0)
         content.touch(fresh, age)
+        content.keep_sum(fresh)
         os.rename(fresh, path)
         return path
 
