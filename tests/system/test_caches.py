@@ -11,7 +11,7 @@ import time
 
 import bed
 from bed import content, mount
-from bed.procs import slow
+from bed.procs import READY, slow
 from bed.xcache import XCache
 from bed.xrootd import ROOTS, XRootD
 
@@ -63,15 +63,33 @@ class Right(Case):
     def test_that_every_file_is_right_through_each(self):
         for cache, origin in self.pairs():
             for immutable in (True, None):
-                # The first fills the cache.
-                m = self.begin(cache, origin, immutable=immutable)
-                self.check_all(m, (cache.name, immutable))
                 if immutable or cache is self.bed.slices:
-                    self.assertGreaterEqual(self.from_cache(m), sum(
-                        SIZES.values()), cache.name)
-                else:
-                    m.wait_log(UNFIT)
+                    self.give_all(cache, origin, immutable)
+                    continue
+                m = self.begin(cache, origin)
+                self.check_all(m, cache.name)
+                m.wait_log(UNFIT)
                 m.stop()
+
+    def give_all(self, cache, origin, immutable):
+        """The first mount fills the cache. One that is late with something,
+        on a busy machine, is left for the origin, which is right; the next
+        one finds more in it."""
+        end = time.monotonic() + READY
+        late = True
+        while late:
+            m = self.begin(cache, origin, immutable=immutable)
+            self.check_all(m, (cache.name, immutable))
+            late = self.was_late(m) and time.monotonic() < end
+            given = self.from_cache(m)
+            m.stop()
+        self.assertGreaterEqual(given, sum(SIZES.values()), cache.name)
+
+    @staticmethod
+    def was_late(m):
+        """Whether it has left a server, or asked another one besides."""
+        return m.counters()["fetch_hedges"] > 0 or \
+            "errno=ETIMEDOUT" in m.log_text()
 
     def change(self, name, cache):
         """A file of which the cache has a part, and then another one of the
