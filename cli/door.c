@@ -96,6 +96,11 @@ int door_may_change(void *arg, const struct ident *ident, const char *path,
 {
 	const struct door *door = arg;
 
+	if (need == DRAFTS_CREATE_TOLD)
+		return !door->tokenless &&
+		        tokens_tells_create(door->tokens, ident, path)
+		    ? 0
+		    : -EACCES;
 	return door->tokenless
 	    ? 0
 	    : tokens_may_change(door->tokens, ident, path,

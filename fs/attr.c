@@ -13,6 +13,7 @@
  * Threads: the FUSE thread, but for the answers of the cache, which only
  * note what they were told.
  */
+#include "cache/drafts/drafts.h"
 #include "fs/look.h"
 #include "fs/reply.h"
 #include "fs/session.h"
@@ -147,13 +148,19 @@ static void lookup_reply(struct attr_wait *ask) REQUIRES(fuse_thread)
 	}
 	if (ask->code == 0 && is_in_the_way(ask))
 		ask->code = -EACCES;
-	if (ask->code < 0) {
-		if (!reply_masked(ask))
-			reply_error(req, ask->code);
-		return;
-	}
 	has_path =
 	    fs_is_writable(fs) && child_path(ask->node, ask->name, path) == 0;
+	if (ask->code < 0) {
+		if (reply_masked(ask))
+			return;
+		/* The kernel goes on to CREATE or MKDIR from ENOENT alone. */
+		if (ask->code == -EACCES && has_path &&
+		    drafts_may_create_blindly(
+		        fs->config.drafts, &ask->ident, path))
+			ask->code = -ENOENT;
+		reply_error(req, ask->code);
+		return;
+	}
 	look_at_attr(fs, &look, has_path ? path : NULL, &ask->attr);
 	reply_node(fs, req, ask->node, ask->name, &look);
 }

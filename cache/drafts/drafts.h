@@ -62,8 +62,10 @@ struct spool;
 
 /** What a change needs of a token. */
 enum drafts_need {
-	DRAFTS_CREATE, /* a file or directory that is not there */
-	DRAFTS_MODIFY, /* what is there */
+	DRAFTS_CREATE,      /* a file or directory that is not there */
+	DRAFTS_MODIFY,      /* what is there */
+	DRAFTS_CREATE_TOLD, /* as DRAFTS_CREATE; -EACCES when the token does
+			       not tell */
 };
 
 /** May this caller do that at `path` (the server's), as far as their token
@@ -164,6 +166,11 @@ typedef void (*drafts_open_fn)(
  */
 void drafts_open(struct drafts *drafts, const struct drafts_ask *ask,
     drafts_open_fn answer, void *arg);
+
+/** Whether this caller's token says that they may create what is at `path`:
+ *  then they may open it with DRAFTS_OPEN_CREATE though they may not look. */
+bool drafts_may_create_blindly(
+    struct drafts *drafts, const struct ident *ident, const char *path);
 
 /** 0, or a negative errno; of a write, the bytes written (all of them). */
 typedef void (*draft_fn)(void *arg, int code);

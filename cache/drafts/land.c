@@ -71,7 +71,14 @@ static void server_is_up(struct drafts *drafts, uint64_t now_ms)
 static void tell_sent(struct flight *flight, unsigned tries)
 {
 	static struct log_limit limit;
+	static struct log_limit unverified;
 
+	if (flight->published.proof == FETCH_UNVERIFIED)
+		log_limited(&unverified, TELL_MS, LOG_LEVEL_INFO, LOG_CACHE,
+		    "file sent unverified", "path=%s why=%s",
+		    LOG_TEXT(flight->path),
+		    LOG_TEXT("the server said yes to all of its bytes, and no "
+		             "token may look at it"));
 	if (tries > 0)
 		log_limited(&limit, TELL_MS, LOG_LEVEL_INFO, LOG_CACHE,
 		    "file sent after all", "path=%s tries=%u",

@@ -269,6 +269,18 @@ static int may(struct opening *opening)
 	return opening->may_modify;
 }
 
+bool drafts_may_create_blindly(
+    struct drafts *drafts, const struct ident *ident, const char *path)
+{
+	const struct drafts_config *config = &drafts->config;
+	char server_path[PATH_BYTES_MAX];
+
+	return config->may != NULL &&
+	    drafts_server_path(drafts, server_path, path) == 0 &&
+	    config->may(config->arg, ident, server_path, DRAFTS_CREATE_TOLD) ==
+	    0;
+}
+
 void drafts_open(struct drafts *drafts, const struct drafts_ask *ask,
     drafts_open_fn answer, void *arg)
 {
