@@ -25,6 +25,19 @@ struct ident {
 				      moves it */
 };
 
+/** In `pid` and `tgid`: no process asks. It is done for a user, some time after
+ *  they wanted it. */
+enum { IDENT_OF_USER = -1 };
+
+/** The same user, of whom no process is known. */
+static inline struct ident ident_of_user(uid_t uid, gid_t gid)
+{
+	return (struct ident){.uid = uid,
+	    .gid = gid,
+	    .pid = IDENT_OF_USER,
+	    .tgid = IDENT_OF_USER};
+}
+
 /** Whether one program in one process asks, with the same ids. */
 static inline bool ident_same(const struct ident *a, const struct ident *b)
 {

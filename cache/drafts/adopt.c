@@ -9,7 +9,7 @@
  * compared with then tells whether they may still be sent.
  *
  * Of a mount of one user, their own entries; of a shared one, those of all
- * users whom the system knows.
+ * users: nobody knows their processes any more.
  */
 #include "base/log.h"
 #include "cache/drafts/send.h"
@@ -29,24 +29,28 @@ struct parked {
 	char path[]; /* the mount's */
 };
 
-enum { PASSWD_BYTES = 16 * 1024 };
+enum {
+	PASSWD_BYTES = 16 * 1024,
+	NOBODYS_GROUP = 65534, /* of a user that the system does not know */
+};
 
 /* As whom it is sent. */
-static bool find_ident(
+static void find_ident(
     const struct drafts *drafts, uid_t uid, struct ident *out)
 {
 	char text[PASSWD_BYTES];
 	struct passwd passwd;
 	struct passwd *found = NULL;
 
-	*out = drafts->config.owner;
-	if (uid == out->uid)
-		return true;
-	if (getpwuid_r(uid, &passwd, text, sizeof(text), &found) != 0 ||
-	    found == NULL)
-		return false;
-	*out = (struct ident){.uid = uid, .gid = found->pw_gid};
-	return true;
+	if (!drafts->config.shared) {
+		*out = drafts->config.owner;
+		return;
+	}
+	/* No group opens more than it should. */
+	*out = ident_of_user(uid, NOBODYS_GROUP);
+	if (getpwuid_r(uid, &passwd, text, sizeof(text), &found) == 0 &&
+	    found != NULL)
+		out->gid = found->pw_gid;
 }
 
 /* The mount's path of a server's; NULL: it is not below the source. */
@@ -176,13 +180,8 @@ static int adopt_one(void *arg, struct spool_entry *entry)
 		spool_release(entry);
 		return code;
 	}
-	if (!find_ident(drafts, item.uid, &ident)) {
-		log_line(LOG_LEVEL_WARN, LOG_CACHE,
-		    "unsent file of a user that the system does not know",
-		    "uid=%u path=%s kept=spool", (unsigned)item.uid,
-		    LOG_TEXT(item.text[SPOOL_PATH]));
-		spool_release(entry);
-	} else if (item.kind == SPOOL_FILE) {
+	find_ident(drafts, item.uid, &ident);
+	if (item.kind == SPOOL_FILE) {
 		code = take_file(drafts, &ident, &item, entry);
 	} else if (item.kind == SPOOL_TEMPORARY) {
 		code = leftover_adopt(

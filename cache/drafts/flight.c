@@ -139,6 +139,19 @@ static void note_call(struct flight *flight, uint64_t number)
 		fetch_cancel(drafts->config.fetch, number);
 }
 
+/* As whom it is sent. Where many share the mount their processes have the
+ * tokens, and this one may have ended: every second try for want of a token is
+ * with whatever its user has elsewhere. */
+static struct ident sender_of(const struct draft *draft) REQUIRES(drafts_lock);
+static struct ident sender_of(const struct draft *draft)
+{
+	bool wants = draft->code == -ENOKEY || draft->code == -EKEYEXPIRED;
+
+	return draft->drafts->config.shared && wants && draft->tries % 2 == 1
+	    ? ident_of_user(draft->ident.uid, draft->ident.gid)
+	    : draft->ident;
+}
+
 static void step_publish(struct flight *flight)
 {
 	struct drafts *drafts = flight->drafts;
@@ -157,7 +170,7 @@ static void step_publish(struct flight *flight)
 		draft->sent_bytes = 0;
 		(void)snprintf(
 		    flight->path, sizeof(flight->path), "%s", draft->path);
-		flight->ident = draft->ident;
+		flight->ident = sender_of(draft);
 		set_condition(flight);
 		ask.mtime_s = draft->has_mtime ? draft->mtime_s : -1;
 	}
@@ -263,7 +276,7 @@ static void step_look(struct flight *flight)
 	given_up = is_given_up(flight);
 	look = draft->base.exists && !draft->base.known;
 	(void)snprintf(flight->path, sizeof(flight->path), "%s", draft->path);
-	flight->ident = draft->ident;
+	flight->ident = sender_of(draft);
 	drafts_lock_leave(drafts);
 	if (given_up) {
 		flight_land(flight);

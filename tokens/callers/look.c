@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,24 @@ static int search(const struct look_plan *plan,
 	return code == -ENOMEM ? code : 0;
 }
 
+static bool is_of_user(const struct looker_scene *scene)
+{
+	return scene->caller->tgid == IDENT_OF_USER;
+}
+
+/* What a login would have set: there is no process to ask. */
+static int make_environment(struct environ_block *out, uid_t uid)
+{
+	char *bytes = NULL;
+	int n = asprintf(&bytes, "XDG_RUNTIME_DIR=/run/user/%u", (unsigned)uid);
+
+	if (n < 0)
+		return -ENOMEM;
+	*out =
+	    (struct environ_block){.bytes = bytes, .size_bytes = (size_t)n + 1};
+	return 0;
+}
+
 /* Nothing was found where it was looked at: say why no more was. */
 static void tell_unbelieved(
     const struct looker_scene *scene, struct finding *found)
@@ -131,7 +150,13 @@ static void tell_unbelieved(
 	if (scene->environ_fd >= 0 || found->count > 0 ||
 	    found->problem.code != -ENOKEY)
 		return;
-	if (scene->one_identity)
+	if (is_of_user(scene))
+		(void)err_set(&found->problem, -ENOKEY,
+		    "no token of user %u, of whom no process is known any "
+		    "more, in '/run/user/%u/bt_u%u' or '/tmp/bt_u%u'; write one "
+		    "there, mode 600, or use the mount with one",
+		    uid, uid, uid, uid);
+	else if (scene->one_identity)
 		(void)err_set(&found->problem, -ENOKEY,
 		    "no token in '/tmp/bt_u%u', and the environment of process "
 		    "%d is not to be read, since it changed its ids or hides "
@@ -171,6 +196,8 @@ int look_for_tokens(void *arg, const struct looker_scene *scene)
 	token_json_start();
 	if (scene->environ_fd >= 0)
 		code = environ_read(&environment, scene->environ_fd);
+	else if (is_of_user(scene))
+		code = make_environment(&environment, scene->caller->uid);
 	if (code == 0)
 		code = search(plan, scene, &environment, &found);
 	environ_fini(&environment);

@@ -184,6 +184,41 @@ static int prepare(
 	return code == 0 ? become(scene->caller) : code;
 }
 
+/* For a user of whom no process is known: in this one's own view. */
+static int look_for_user(struct looker_scene *scene, struct mounts *mounts,
+    looker_look_fn look, void *arg)
+{
+	int self_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int code;
+
+	if (self_fd < 0)
+		return -ESRCH;
+	code = read_mounts(mounts, self_fd);
+	if (code == 0)
+		code = stand_in_fds(self_fd);
+	if (code == 0)
+		code = become(scene->caller);
+	return code == 0 ? look(arg, scene) : code;
+}
+
+static int look_at_caller(struct looker_scene *scene, struct mounts *mounts,
+    looker_look_fn look, void *arg)
+{
+	char path[32];
+	int proc_fd;
+	int code;
+
+	(void)snprintf(
+	    path, sizeof(path), "/proc/%d", (int)scene->caller->tgid);
+	proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc_fd < 0)
+		return -ESRCH;
+	code = prepare(scene, mounts, proc_fd);
+	if (code == 0)
+		code = look(arg, scene);
+	return code == 0 ? check_caller(scene->caller, proc_fd) : code;
+}
+
 int looker_child(const struct looker_request *request, int answer_fd,
     looker_look_fn look, void *arg)
 {
@@ -195,8 +230,6 @@ int looker_child(const struct looker_request *request, int answer_fd,
 	    .held_s = request->held_s,
 	    .answer_fd = LOOKER_ANSWER};
 	struct rlimit zero = {0};
-	char path[32];
-	int proc_fd;
 	int code;
 
 	(void)setrlimit(RLIMIT_CORE, &zero);
@@ -207,14 +240,8 @@ int looker_child(const struct looker_request *request, int answer_fd,
 		return EIO;
 	if (syscall(SYS_close_range, LOOKER_ANSWER + 1U, ~0U, 0U) < 0)
 		return EIO;
-	(void)snprintf(path, sizeof(path), "/proc/%d", (int)caller->tgid);
-	proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (proc_fd < 0)
-		return ESRCH;
-	code = prepare(&scene, &mounts, proc_fd);
-	if (code == 0)
-		code = look(arg, &scene);
-	if (code == 0)
-		code = check_caller(caller, proc_fd);
+	code = caller->tgid == IDENT_OF_USER
+	    ? look_for_user(&scene, &mounts, look, arg)
+	    : look_at_caller(&scene, &mounts, look, arg);
 	return code < 0 && code > -256 ? -code : code < 0 ? EIO : 0;
 }

@@ -5,6 +5,7 @@
  * hangs. What is answered is decided under the lock, and told without it.
  */
 #include "base/clock.h"
+#include "base/ident.h"
 #include "tokens/door/skew.h"
 #include "tokens/store/narrow.h"
 #include "tokens/store/pick.h"
@@ -17,6 +18,24 @@
 /* Answers that are decided at a time: which of several tokens goes with each
  * takes a while, and everybody waits for the lock. */
 enum { TURN_MAX = 64 };
+
+/* One of the same user's that has a good token; NULL: none has. */
+static const struct purse *good_of(struct tokens *tokens,
+    const struct purse *asking, uint64_t now_s) REQUIRES(tokens_lock);
+static const struct purse *good_of(
+    struct tokens *tokens, const struct purse *asking, uint64_t now_s)
+{
+	const struct purse *best = NULL;
+
+	for (const struct purse *purse = token_store_purses(tokens);
+	     purse != NULL; purse = purse->next) {
+		if (purse->owner.uid == asking->owner.uid &&
+		    purse_code(purse, now_s) == 0 &&
+		    (best == NULL || purse->used_ms > best->used_ms))
+			best = purse;
+	}
+	return best;
+}
 
 /* Decide what one who asks is told, from what the purse has now. */
 static void decide(struct tokens *tokens, const struct purse *purse,
@@ -35,6 +54,13 @@ static void decide(struct tokens *tokens, const struct purse *purse,
 	if (query->code < 0 && purse->narrow != NULL) {
 		/* None with the scope: what its user has will do. */
 		purse = token_store_purse(tokens, NULL, query->right);
+		query->code = purse_code(purse, now_s);
+	}
+	if (query->code < 0 && purse->owner.tgid == IDENT_OF_USER) {
+		/* What one of their processes has is theirs as well. */
+		const struct purse *other = good_of(tokens, purse, now_s);
+
+		purse = other != NULL ? other : purse;
 		query->code = purse_code(purse, now_s);
 	}
 	if (query->code == 0)
