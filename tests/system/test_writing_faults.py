@@ -25,14 +25,21 @@ LARGE = 8 * MIB + 777
 LONG = os.environ.get("BED_LONG") == "1"
 
 
-def each_server(method):
+def servers(*names):
     """One test a server."""
-    def run(self):
-        for name in SERVERS:
-            with self.subTest(name):
-                method(self, name)
-    run.__name__ = method.__name__
-    return run
+    def decorate(method):
+        def run(self):
+            for name in names:
+                with self.subTest(name):
+                    method(self, name)
+        run.__name__ = method.__name__
+        return run
+    return decorate
+
+
+each_server = servers(*SERVERS)
+# What waits for long: in the short run of the server whose way is longest.
+each_server_in_time = servers(*(SERVERS if LONG else ("xrootd",)))
 
 
 class Faults(WritingCase):
@@ -46,7 +53,7 @@ class Faults(WritingCase):
     def begin(self, what, server, near=None, old=True, **more):
         """A mount of a place with an old file f, seen once."""
         m = self.make_writable(server, f"{what}-{server}",
-                               **{"timeout": "4s", **more})
+                               **{"timeout": "20s", **more})
         if near is not None:
             m.argv[m.argv.index(m.source)] = m.source = m.source.replace(
                 getattr(self.bed, server).url, near.url)
@@ -59,11 +66,13 @@ class Faults(WritingCase):
         return m
 
     def make_old(self, m, name="f", data=OLD):
-        path = os.path.join(m.disk, name)
-        with open(path, "wb") as file:
+        """A new file under the name: XRootD keeps a checksum with each."""
+        new = os.path.join(self.dir, "new-file")
+        with open(new, "wb") as file:
             file.write(data)
-        os.chmod(path, 0o666)
-        content.touch(path)
+        os.chmod(new, 0o666)
+        content.touch(new)
+        os.rename(new, os.path.join(m.disk, name))
 
     def disk(self, m, name="f"):
         try:
@@ -94,14 +103,19 @@ class Faults(WritingCase):
         self.assertTrue(self.disk(m, name) == data)
         self.assertEqual(self.unsent(m), [])
 
+    def decide(self, m, number, *words):
+        """About one file that `m` has not sent."""
+        m.command("flush", "-o", f"ca_file={self.bed.ca.cert},spool_dir="
+                  f"{m.options['spool_dir']}", "--number", str(number), *words)
+
     # What servers say.
 
-    @each_server
+    @each_server_in_time
     def test_statuses(self, server):
         near = self.near(server)
-        m = self.begin("status", server, near)
+        m = self.begin("status", server, near, timeout="8s")
         expected = {403: ("EKEYREJECTED", "EACCES"), 409: ("ENOENT",),
-                    413: ("EFBIG",), 501: ("EOPNOTSUPP", "ENOTSUP"),
+                    413: ("EFBIG",), 501: ("EOPNOTSUPP",),
                     507: ("EDQUOT",)}
         for status, errnos in expected.items():
             near.lie("status", method="PUT", code=status)
@@ -143,10 +157,10 @@ class Faults(WritingCase):
 
     # A server that is gone.
 
-    @each_server
+    @each_server_in_time
     def test_a_server_that_is_down_at_close(self, server):
         near = self.near(server)
-        m = self.begin("down", server, near)
+        m = self.begin("down", server, near, timeout="4s")
         near.fault("refused")
         stage, code = self.put(m.at("f"), NEWER)
         self.assertEqual(stage, "close")
@@ -158,7 +172,7 @@ class Faults(WritingCase):
         bed.wait_for(lambda: self.disk(m) == NEWER, "it to be sent", 30)
         self.wait_sent(m)
 
-    @each_server
+    @each_server_in_time
     def test_an_upload_that_is_cut_or_stalls(self, server):
         line = Cutter(getattr(self.bed, server).port)
         self.addCleanup(line.close)
@@ -206,7 +220,7 @@ class Faults(WritingCase):
         m = self.begin("network", "nginx", near, timeout="4s")
         near.fault("black hole")
         began = time.monotonic()
-        for name in ("f", "g", "h"):
+        for name in ("f", "g", "h") if LONG else ("f", "g"):
             stage, code = self.put(m.at(name), NEWER, deadline=60)
             self.assertIn((stage, code), [
                 (stage, code) for stage in ("open", "close")
@@ -224,15 +238,16 @@ class Faults(WritingCase):
     # Tokens.
 
     def test_a_token_that_ends_and_is_renewed_late(self):
-        life = int(8 * max(1, slow))
+        life = int((8 if LONG else 4) * max(1, slow))
+        late_s = 10 if LONG else 4
         m = self.begin("renewed", "nginx", timeout="60s",
                        token=self.bed.token("read:/ write:/", lifetime=life))
         time.sleep(life + 1)
-        threading.Timer(10, m.set_token,
+        threading.Timer(late_s, m.set_token,
                         [self.bed.token("read:/ write:/")]).start()
         began = time.monotonic()
         self.assertEqual(self.put(m.at("f"), NEWER), ("done", "0"))
-        self.assertGreater(time.monotonic() - began, 8)
+        self.assertGreater(time.monotonic() - began, late_s - 2)
         self.assertEqual(self.disk(m), NEWER)
 
     @each_server
@@ -266,9 +281,8 @@ class Faults(WritingCase):
         self.assertEqual(mount.run(["cat", m.at("f")], text=False).stdout,
                          b"theirs\n" * 50)
         text = m.command("status", m.path).stdout
-        number = str(one["number"])
-        self.assertIn(f"--number {number}", text)
-        m.command("flush", "--number", number, "--as", m.at("mine"), m.path)
+        self.assertIn(f"--number {one['number']}", text)
+        self.decide(m, one["number"], "--as", m.at("mine"))
         self.assertEqual(self.disk(m, "mine"), b"mine" + OLD[4:])
         self.assertEqual(self.disk(m), b"theirs\n" * 50)
         self.assertEqual(self.unsent(m), [])
@@ -278,7 +292,7 @@ class Faults(WritingCase):
         m = self.begin("two", server, attr_ttl="0s", negative_ttl="0s")
         other = self.make_again(server, m.disk, timeout="4s", attr_ttl="0s",
                                 negative_ttl="0s").start()
-        for turn in range(4):
+        for turn in range(4 if LONG else 2):
             name = "f" if turn % 2 else f"new{turn}"
             results = [None, None]
 
@@ -301,8 +315,7 @@ class Faults(WritingCase):
             for where in (m, other):
                 for one in self.unsent(where):
                     self.assertEqual(one["state"], "conflict")
-                    where.command("flush", "--number", str(one["number"]),
-                                  "--drop", where.path)
+                    self.decide(where, one["number"], "--drop")
             self.assertLessEqual(held, 1)
 
     @each_server
@@ -315,12 +328,10 @@ class Faults(WritingCase):
         self.make_old(m, "d")
         with self.assertRaises(OSError) as caught:
             os.close(fd)
-        self.assertIn(caught.exception.errno, (
-            errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.EEXIST,
-            errno.EACCES))
+        self.assertEqual(caught.exception.errno, errno.ENOTDIR)
         self.assertEqual(self.disk(m, "d"), OLD)
-        self.assertEqual([one["size_bytes"] for one in self.unsent(m)],
-                         [len(NEWER)])
+        one = self.assert_held(m, "d/x", NEWER, "ENOTDIR")
+        self.assertIn("is a file", one["why"])
 
     # The disk of the spool.
 

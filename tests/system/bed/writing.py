@@ -47,7 +47,9 @@ try:
     os.close(fd)
     print("done 0")
 except OSError as problem:
-    print(stage, errno.errorcode[problem.errno])
+    # Python says ENOTSUP.
+    print(stage, "EOPNOTSUPP" if problem.errno == errno.EOPNOTSUPP else
+          errno.errorcode[problem.errno])
 """
 AGAIN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
