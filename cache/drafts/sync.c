@@ -33,9 +33,10 @@ static void drop(struct question *question)
 		free(question);
 }
 
-/* Whether a blank file is not sent before it is closed for good: a token that
- * may only create could not replace it by what is written later. */
-static bool is_for_later(struct draft *draft)
+/* Whether a blank file is not sent before it is closed for good: where nobody
+ * waits for it, what is written next would have to; and a token that may only
+ * create could not replace it by that. */
+static bool is_for_later(struct draft *draft, bool waited)
 {
 	struct drafts *drafts = draft->drafts;
 	const struct drafts_config *config = &drafts->config;
@@ -48,7 +49,9 @@ static bool is_for_later(struct draft *draft)
 	    drafts_server_path(drafts, path, draft->path) == 0;
 	ident = draft->ident;
 	drafts_lock_leave(drafts);
-	return blank && config->may != NULL &&
+	if (!blank || !waited)
+		return blank;
+	return config->may != NULL &&
 	    config->may(config->arg, &ident, path, DRAFTS_MODIFY) == -EACCES &&
 	    config->may(config->arg, &ident, path, DRAFTS_CREATE) == 0;
 }
@@ -142,7 +145,8 @@ static void run_question(struct work *work)
 
 	if (question->sync)
 		code = make_durable(draft, &err);
-	if (code == 0 && (!question->sync || through) && !is_for_later(draft)) {
+	if (code == 0 && (!question->sync || through) &&
+	    !is_for_later(draft, through)) {
 		code = finish(draft, &err);
 		if (code == 0)
 			code = want(draft, &question->ident,
