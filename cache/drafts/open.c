@@ -22,6 +22,7 @@ struct opening {
 	uint32_t mode;
 	int may_create; /* 0, or why not */
 	int may_modify;
+	bool ended;   /* the token had, when that was asked */
 	bool refused; /* its bytes may not be had: is it there? */
 	drafts_open_fn answer;
 	void *arg;
@@ -31,6 +32,7 @@ struct opening {
 
 static void begin(struct opening *opening);
 static void look(struct opening *opening);
+static int may(struct opening *opening);
 
 static void fail(struct opening *opening, int code)
 {
@@ -130,10 +132,15 @@ static void fill_in(struct draft *draft, const struct opening *opening)
 static void make(struct opening *opening, struct base *base, uint64_t was)
 {
 	struct drafts *drafts = opening->drafts;
-	int code = base->exists ? opening->may_modify : opening->may_create;
 	struct draft *draft = NULL;
 	bool met = false;
+	int code = 0;
 
+	/* The cache has waited for a newer token. */
+	if (opening->ended)
+		code = may(opening);
+	if (code == 0)
+		code = base->exists ? opening->may_modify : opening->may_create;
 	if (code == 0) {
 		drafts_lock_enter(drafts);
 		met = drafts_at(drafts, opening->ident.uid, opening->path) !=
@@ -250,19 +257,31 @@ static void begin(struct opening *opening)
 		    opening->path, opened, opening);
 }
 
+/* One that has ended is no reason yet: the look waits for a newer one, and so
+ * does whoever sends what the spool has by then. */
+static int may_one(
+    struct opening *opening, const char *path, enum drafts_need need)
+{
+	const struct drafts_config *config = &opening->drafts->config;
+	int code = config->may(config->arg, &opening->ident, path, need);
+
+	if (code != -EKEYEXPIRED)
+		return code;
+	opening->ended = true;
+	return 0;
+}
+
 /* What the token tells. @return 0, or why it can be neither of what is asked */
 static int may(struct opening *opening)
 {
-	const struct drafts_config *config = &opening->drafts->config;
 	char path[PATH_BYTES_MAX];
 	int code = drafts_server_path(opening->drafts, path, opening->path);
 
-	if (code < 0 || config->may == NULL)
+	opening->ended = false;
+	if (code < 0 || opening->drafts->config.may == NULL)
 		return code;
-	opening->may_modify =
-	    config->may(config->arg, &opening->ident, path, DRAFTS_MODIFY);
-	opening->may_create =
-	    config->may(config->arg, &opening->ident, path, DRAFTS_CREATE);
+	opening->may_modify = may_one(opening, path, DRAFTS_MODIFY);
+	opening->may_create = may_one(opening, path, DRAFTS_CREATE);
 	if ((opening->how & DRAFTS_OPEN_CREATE) != 0 &&
 	    opening->may_create == 0)
 		return 0;
