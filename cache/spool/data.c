@@ -280,3 +280,44 @@ int spool_fill(struct spool_entry *entry, const void *bytes, size_t size_bytes,
 	spool_work_leave(entry);
 	return code;
 }
+
+/* The first range that is here from an offset on, up to the limit. */
+static bool next_here(const struct spool_entry *entry, uint64_t at_bytes,
+    uint64_t *start, uint64_t *end) REQUIRES(spool_work_lock);
+static bool next_here(const struct spool_entry *entry, uint64_t at_bytes,
+    uint64_t *start, uint64_t *end)
+{
+	bool found = false;
+
+	spool_facts_enter(entry->spool);
+	for (size_t i = 0; i < entry->here.count && !found; i++) {
+		*start = entry->here.list[i].start;
+		*end = entry->here.list[i].end;
+		found = *start >= at_bytes;
+	}
+	spool_facts_leave(entry->spool);
+	return found;
+}
+
+int entry_own_filled(struct spool_entry *entry, struct err *err)
+{
+	uint64_t start;
+	uint64_t end = 0;
+	bool filled;
+	int code;
+
+	if (entry->data_fd < 0)
+		return 0;
+	spool_facts_enter(entry->spool);
+	filled = ranges_bytes(&entry->here) > ranges_bytes(&entry->ours);
+	spool_facts_leave(entry->spool);
+	if (!filled)
+		return 0;
+	/* Before the journal says so: these bytes belong to no promise. */
+	code = entry_ready(entry, err);
+	if (code == 0)
+		code = entry_flush(entry, err);
+	while (code == 0 && next_here(entry, end, &start, &end))
+		code = note_range(entry, start, end);
+	return code;
+}

@@ -32,6 +32,8 @@
  *             directory flushed (once). A promise against kills only leaves
  *             the flushes out and says so: CLOSED then counts while the
  *             kernel that was told of it runs (boot).
+ *   stop      what was filled up is flushed, then gets its ranges; the state as
+ *             for a close.
  *   reopen    OPEN, flushed when CLOSED was; only then bytes change.
  *   remove    the journal becomes .gone; data; .gone. The renaming decides.
  *

@@ -107,4 +107,12 @@ int entry_fail(const struct spool_entry *entry, struct err *err, int code,
 NODISCARD int entry_ready(struct spool_entry *entry, struct err *err)
     REQUIRES(spool_work_lock);
 
+/* ---- data.c ---- */
+
+/** What was filled up from the base version is the entry's own from now on:
+ *  the server may have that version no more. @retval 0, -errno: some of it is
+ *  not, and counts as missing where this process is not */
+NODISCARD int entry_own_filled(struct spool_entry *entry, struct err *err)
+    REQUIRES(spool_work_lock);
+
 #endif

@@ -295,7 +295,8 @@ NODISCARD int spool_sent(struct spool_entry *entry, uint64_t changes,
     const struct spool_version *version, struct err *err);
 
 /** -> FAILED, CONFLICT or ASIDE, with an errno and a sentence; durable
- *  (fsync), its data too. */
+ *  (fsync), its data too, and with them what it was filled up with: the server
+ *  may have that version no more. */
 NODISCARD int spool_stop(struct spool_entry *entry, enum spool_state state,
     int code, const char *why, struct err *err);
 

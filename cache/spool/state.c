@@ -167,6 +167,9 @@ int spool_stop(struct spool_entry *entry, enum spool_state state, int code_why,
 	assert(state == SPOOL_FAILED || state == SPOOL_CONFLICT ||
 	    state == SPOOL_ASIDE);
 	spool_work_enter(entry);
+	/* What cannot be noted is told as missing; the state counts more. */
+	if (entry_own_filled(entry, err) < 0)
+		err->code = 0;
 	code = entry_settle(entry, state, code_why, why, err);
 	spool_work_leave(entry);
 	return code;
