@@ -205,6 +205,7 @@ static void answered(struct call *call, int code, const struct err *err)
 	    .code = code,
 	    .err = err,
 	    .status = change->status,
+	    .last = call->failed ? retry_code(call->reason) : code,
 	    .lost = change->lost || may_be_done(call),
 	};
 

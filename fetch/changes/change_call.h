@@ -25,8 +25,9 @@ struct feed;
 
 /** How it ended. */
 struct change_result {
-	int code;
+	int code; /* -EINPROGRESS: nobody knows, because of `err` */
 	const struct err *err; /* borrowed */
+	int last;              /* the errno of the last try */
 	int status;            /* HTTP of the last answer; 0: none */
 	bool lost; /* an answer was lost: it may have been done before */
 };

@@ -168,9 +168,11 @@ static void put_failed(
 	publish->temporary_there = publish->by_temporary &&
 	    (result->lost || !(refused || code == -ENOENT));
 	if (code == -EINPROGRESS) {
-		publish_look_lost(publish);
+		publish_look_lost(publish, result->last, result->err);
 	} else if (explicable && !publish->by_temporary && !result->lost) {
 		publish_look_why(publish, code, result->err);
+	} else if (code == -EIO && result->status >= 400) {
+		publish_look_parent(publish, code, result->err);
 	} else {
 		publish_fail(publish, code, result->err);
 	}

@@ -61,6 +61,7 @@ struct publish {
 	char temporary[PATH_BYTES_MAX];
 	int code; /* why it fails, in the end */
 	struct err err;
+	struct err last; /* what happened to a PUT of which nobody knows */
 	struct fetch_published out;
 };
 
@@ -121,13 +122,20 @@ void publish_look_after(struct publish *publish) REQUIRES(fetch_thread);
 
 /* publish_lost.c */
 
-/** An answer to a PUT was lost, or to a MOVE that says `code` now. */
-void publish_look_lost(struct publish *publish) REQUIRES(fetch_thread);
+/** Nobody knows whether a PUT was done, that failed with `code`. */
+void publish_look_lost(struct publish *publish, int code, const struct err *err)
+    REQUIRES(fetch_thread);
+/** An answer to a MOVE was lost, that says `code` now. */
 void publish_look_moved(struct publish *publish, int code,
     const struct err *err) REQUIRES(fetch_thread);
 
 /** A PUT was refused with `code`: is it for what stands there? */
 void publish_look_why(struct publish *publish, int code, const struct err *err)
     REQUIRES(fetch_thread);
+
+/** The server could do nothing with a PUT, and says no reason: is the
+ *  directory that it is to be in one? */
+void publish_look_parent(struct publish *publish, int code,
+    const struct err *err) REQUIRES(fetch_thread);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "fetch/changes/publish_impl.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* Whether what stands there can be what was sent a moment ago. */
@@ -44,10 +45,13 @@ static void on_lost(
 	if (as_before && ++publish->rounds < PUBLISH_ROUNDS_MAX) {
 		publish_put(publish);
 	} else if (as_before) {
-		publish_fail(publish,
-		    err_set(&publish->err, -ETIMEDOUT,
-		        "sent %u times, and no answer came", publish->rounds),
-		    &publish->err);
+		(void)err_wrap(
+		    &publish->last, "sent %u times in vain", publish->rounds);
+		if (publish->last.code == -EIO)
+			publish_look_parent(publish, -EIO, &publish->last);
+		else
+			publish_fail(
+			    publish, publish->last.code, &publish->last);
 	} else if (code == 0 && is_ours(publish, stat)) {
 		publish->guessed = true;
 		publish->out.sent = true;
@@ -61,8 +65,11 @@ static void on_lost(
 	}
 }
 
-void publish_look_lost(struct publish *publish)
+void publish_look_lost(struct publish *publish, int code, const struct err *err)
 {
+	assert(code < 0);
+	publish->last = *err;
+	publish->last.code = code;
 	publish->err = (struct err)ERR_INIT;
 	publish_look(publish, publish->path, on_lost);
 }
@@ -119,4 +126,38 @@ void publish_look_why(struct publish *publish, int code, const struct err *err)
 	publish->code = code;
 	publish->err = *err;
 	publish_look(publish, publish->path, on_why);
+}
+
+static void on_parent(
+    void *arg, int code, const struct fetch_stat *stat, const struct err *err)
+{
+	struct publish *publish = arg;
+	char parent[PATH_BYTES_MAX];
+
+	(void)err;
+	fetch_assert_thread(publish->fetch);
+	path_parent(parent, publish->path);
+	if (code == -ENOENT)
+		publish->code = err_set(&publish->err, code,
+		    "the directory '%s' is not there; make it", parent);
+	else if (code == 0 && stat->kind == FETCH_FILE)
+		publish->code = err_set(&publish->err, -ENOTDIR,
+		    "'%s' is a file, and no directory any more; rename that, "
+		    "and make the directory, or take out what is here",
+		    parent);
+	/* Below what is no directory nothing is left. */
+	if (publish->code != -EIO)
+		publish->temporary_there = false;
+	publish_fail(publish, publish->code, &publish->err);
+}
+
+void publish_look_parent(
+    struct publish *publish, int code, const struct err *err)
+{
+	char parent[PATH_BYTES_MAX];
+
+	publish->code = code;
+	publish->err = *err;
+	path_parent(parent, publish->path);
+	publish_look(publish, parent, on_parent);
 }
