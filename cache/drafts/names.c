@@ -305,7 +305,6 @@ int draft_bury(struct draft *draft, struct err *err)
 {
 	struct drafts *drafts = draft->drafts;
 	struct spool_entry *entry;
-	enum spool_state state;
 	bool alone;
 
 	drafts_lock_enter(drafts);
@@ -319,11 +318,7 @@ int draft_bury(struct draft *draft, struct err *err)
 		return 0;
 	if (alone)
 		return spool_remove(&entry, err);
-	/* Somebody reads it still. What is open when its process ends is put
-	 * aside, and not sent. */
-	state = spool_attr(entry).state;
-	if (state == SPOOL_CLOSED || state == SPOOL_FAILED ||
-	    state == SPOOL_SENDING)
-		return spool_reopen(entry, err);
-	return 0;
+	/* Somebody reads or writes it still. */
+	return spool_attr(entry).state == SPOOL_SENT ? 0
+	                                             : spool_drop(entry, err);
 }

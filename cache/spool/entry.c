@@ -154,7 +154,8 @@ int entry_state(struct spool_entry *entry, enum spool_state state, bool durable,
 	uint64_t now_s = clock_wall_s(entry->spool->clock);
 	struct disk_state disk = {.state = htole32(state),
 	    .code = (int32_t)htole32((uint32_t)code_why),
-	    .flags = htole32(durable ? DISK_DURABLE : 0),
+	    .flags = htole32((durable ? DISK_DURABLE : 0u) |
+	        (entry->dropped ? DISK_DROPPED : 0u)),
 	    .when_s = htole64(now_s)};
 	char part[SPOOL_TEXT_BYTES_MAX];
 	size_t why_bytes = why == NULL ? 0 : strlen(why);

@@ -35,6 +35,7 @@
  *   stop      what was filled up is flushed, then gets its ranges; the state as
  *             for a close.
  *   reopen    OPEN, flushed when CLOSED was; only then bytes change.
+ *   drop      OPEN, with a flag: when its owner is gone, so is the entry.
  *   remove    the journal becomes .gone; data; .gone. The renaming decides.
  *
  * How a journal may end: with its last record; with zeros or with the begin
@@ -80,7 +81,12 @@ struct disk_record {
 };
 static_assert(sizeof(struct disk_record) == 32, "on disk");
 
-enum { DISK_EXISTS = 1, DISK_HAS_MTIME = 2, DISK_DURABLE = 4 };
+enum {
+	DISK_EXISTS = 1,
+	DISK_HAS_MTIME = 2,
+	DISK_DURABLE = 4,
+	DISK_DROPPED = 8, /* whoever has it open is the last */
+};
 
 struct disk_begun {
 	uint32_t kind; /* enum spool_kind */
@@ -103,7 +109,7 @@ static_assert(sizeof(struct disk_begun) == 64, "on disk");
 struct disk_state {
 	uint32_t state; /* enum spool_state */
 	int32_t code;
-	uint32_t flags; /* DISK_DURABLE */
+	uint32_t flags; /* DISK_DURABLE, DISK_DROPPED */
 	uint16_t part_bytes;
 	uint16_t why_bytes;
 	uint64_t when_s;

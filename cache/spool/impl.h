@@ -58,6 +58,7 @@ struct spool_entry {
 	bool cut_pending GUARDED_BY(spool_work_lock);   /* data file too long */
 	bool spoilt GUARDED_BY(spool_work_lock);        /* a flush failed */
 	bool damaged GUARDED_BY(spool_work_lock); /* journal not understood */
+	bool dropped GUARDED_BY(spool_work_lock); /* goes with its owner */
 	bool named GUARDED_BY(spool_work_lock);   /* directory flushed */
 	bool durable GUARDED_BY(spool_work_lock); /* all of it is on the disk */
 	struct spool_item item GUARDED_BY(spool_facts_lock);

@@ -110,6 +110,7 @@ static int replay_state(struct replay *replay, struct journal_view *view)
 	replay->limit_bytes = le64toh(state.limit_bytes);
 	ranges_cut(&replay->ours, replay->limit_bytes);
 	replay->durable = (le32toh(state.flags) & DISK_DURABLE) != 0;
+	replay->dropped = (le32toh(state.flags) & DISK_DROPPED) != 0;
 	memcpy(replay->boot, state.boot, sizeof(replay->boot));
 	code = take_text(replay, SPOOL_PART, view, le16toh(state.part_bytes));
 	if (code == 0)
@@ -318,6 +319,9 @@ bool replay_judge(struct replay *replay, const struct stat *data,
 		return false;
 	}
 	why = reason(replay, data, boot);
+	/* Who dropped it has ended, and nobody can read it any more. */
+	if (replay->dropped)
+		item->state = SPOOL_SENT;
 	/* The server has it, whatever became of it here. */
 	if (item->state == SPOOL_SENT)
 		why = NULL;

@@ -25,6 +25,7 @@ struct replay {
 	uint32_t sequence;  /* of the next one */
 	uint8_t boot[SPOOL_BOOT_BYTES];
 	bool durable; /* the state was promised against loss of power */
+	bool dropped; /* goes with its owner (spool_drop()) */
 	bool begun;   /* the first record was understood */
 	bool noise;   /* something behind the last one was not */
 };

@@ -278,6 +278,12 @@ NODISCARD int spool_finish(
  *  this returns (fsync): no half-changed file is taken for a finished one. */
 NODISCARD int spool_reopen(struct spool_entry *entry, struct err *err);
 
+/** Any state of a file -> OPEN, for those who have it open still: it was
+ *  unlinked, or something else has its name. Nobody sends it any more; when it
+ *  is released, or its process ends, it goes, and is not put ASIDE. Durable
+ *  when the entry was (fsync). @retval -EBADF no file. */
+NODISCARD int spool_drop(struct spool_entry *entry, struct err *err);
+
 /** CLOSED, FAILED -> SENDING.
  *  @param part     name on the server while it is sent; NULL: none.
  *  @param changes  of the content that goes, for spool_sent(). */

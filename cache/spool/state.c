@@ -68,6 +68,27 @@ int spool_reopen(struct spool_entry *entry, struct err *err)
 	return code;
 }
 
+int spool_drop(struct spool_entry *entry, struct err *err)
+{
+	int code;
+
+	spool_work_enter(entry);
+	entry->dropped = true;
+	code = entry->data_fd < 0
+	    ? entry_fail(entry, err, -EBADF, "dropped")
+	    : entry_state(entry, SPOOL_OPEN, false, 0, NULL, err);
+	/* What was promised is not owed any more: no half of it may be sent by
+	 * whoever comes after the power was lost. */
+	if (code == 0 && entry->durable)
+		code = entry_flush(entry, err);
+	if (code == 0)
+		entry->durable = false;
+	else
+		entry->dropped = false;
+	spool_work_leave(entry);
+	return code;
+}
+
 /* Set a text of the facts. */
 static int set_text(struct spool_entry *entry, enum spool_text which,
     const char *text, struct err *err)

@@ -191,6 +191,41 @@ static void what_was_open_is_put_aside_and_can_be_sent_by_a_person(void **state)
 	bed_fini(&bed);
 }
 
+/* Unlinked while somebody has it open: nobody's afterwards. */
+static void what_was_dropped_goes_with_its_owner(void **state)
+{
+	struct bed bed;
+
+	(void)state;
+	bed_init(&bed);
+	for (unsigned how = 0; how < 4; how++) {
+		struct spool_entry *entry = bed_file(&bed, "/dir/a");
+
+		bed_write(entry, 0, "hello");
+		if (how % 2 == 1)
+			assert_int_equal(
+			    spool_finish(entry, SPOOL_TO_POWER, &err), 0);
+		assert_int_equal(spool_drop(entry, &err), 0);
+		bed_write(entry, 5, " there");
+		bed_expect(entry, "hello there");
+		assert_int_equal(bed_count(&bed, SPOOL_OPEN), 1);
+		/* Another may have it finished; nobody sends it. */
+		if (how >= 2)
+			assert_int_equal(
+			    spool_finish(entry, SPOOL_TO_KILL, &err), 0);
+		assert_int_equal(bed_adopt(&bed), 0);
+		assert_int_equal(bed_files(&bed, ".d"), 1);
+		spool_release(entry);
+		if (how == 3)
+			bed_reboot(&bed);
+		assert_int_equal(bed_count_all(&bed), 0);
+		assert_int_equal(bed_adopt(&bed), 0);
+		assert_int_equal(
+		    bed_files(&bed, ".d") + bed_files(&bed, ".j"), 0);
+	}
+	bed_fini(&bed);
+}
+
 static void the_road_of_an_entry_is_kept(void **state)
 {
 	const struct spool_version sent = {
@@ -564,6 +599,7 @@ int main(void)
 	    cmocka_unit_test(what_was_closed_is_given_to_the_next),
 	    cmocka_unit_test(
 	        what_was_open_is_put_aside_and_can_be_sent_by_a_person),
+	    cmocka_unit_test(what_was_dropped_goes_with_its_owner),
 	    cmocka_unit_test(the_road_of_an_entry_is_kept),
 	    cmocka_unit_test(a_conflict_waits_for_a_person),
 	    cmocka_unit_test(changes_of_names_wait_in_order),
