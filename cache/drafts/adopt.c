@@ -103,6 +103,7 @@ static int make_draft(struct drafts *drafts, const struct ident *ident,
 	draft->mtime_ns = item->attr.has_mtime ? item->attr.mtime_ns : 0;
 	draft->created = !item->base.exists;
 	draft->changed = true;
+	draft->adopted = true;
 	draft_settle(draft);
 	/* Nobody else has it, so nothing is in its queue. */
 	code = send_want(draft, NULL);

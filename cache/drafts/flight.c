@@ -34,10 +34,7 @@ static void fail(struct flight *flight, int code, const struct err *err)
 	flight_go(flight, flight_land);
 }
 
-/* Whether it is not to go on: with -ECANCELED for whoever waits to change it,
- * and nothing but that for what is to be sent no more. */
-static bool is_given_up(struct flight *flight) REQUIRES(drafts_lock);
-static bool is_given_up(struct flight *flight)
+bool flight_is_given_up(struct flight *flight)
 {
 	const struct draft *draft = flight->draft;
 
@@ -164,7 +161,7 @@ static void step_publish(struct flight *flight)
 	bool given_up;
 
 	drafts_lock_enter(drafts);
-	given_up = is_given_up(flight);
+	given_up = flight_is_given_up(flight);
 	if (!given_up) {
 		draft->sending = DRAFT_SENDING;
 		draft->sent_bytes = 0;
@@ -273,7 +270,7 @@ static void step_look(struct flight *flight)
 	bool look;
 
 	drafts_lock_enter(drafts);
-	given_up = is_given_up(flight);
+	given_up = flight_is_given_up(flight);
 	look = draft->base.exists && !draft->base.known;
 	(void)snprintf(flight->path, sizeof(flight->path), "%s", draft->path);
 	flight->ident = sender_of(draft);

@@ -15,6 +15,7 @@
  *   flight.c      one try to send one draft, step by step
  *   send_bytes.c  what is missing of its base is brought
  *   land.c        what the server said, and what follows
+ *   own.c         a conflict with what an earlier try of ours put there
  *   again.c       what failed: pauses, and trying again
  *   leftover.c    temporary names that stay on the server
  *   adopt.c       what earlier mounts left
@@ -132,6 +133,7 @@ struct draft {
 	bool created;      /* no server has had it under this name yet */
 	bool changed;      /* since it was sent last: from its opening on when
 	                      that creates it or cuts it to nothing */
+	bool adopted;      /* an earlier mount may have sent it */
 	bool blank;        /* created or cut to nothing, never written since */
 	bool kept;         /* the cache has been given these bytes */
 	bool gone;         /* unlinked or replaced: is never sent */

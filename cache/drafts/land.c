@@ -115,6 +115,7 @@ static int land_sent(struct flight *flight)
 	drafts_lock_enter(drafts);
 	tries = draft->tries;
 	draft->created = false;
+	draft->adopted = false;
 	draft->changed = false;
 	draft->blank = false;
 	draft->kept = false;
@@ -300,11 +301,14 @@ static void take_off(struct flight *flight, int told, struct list *waiters)
 void flight_land(struct flight *flight)
 {
 	struct drafts *drafts = flight->drafts;
-	int told = judge(flight);
 	struct list waiters;
 	struct list *in;
 	bool idle;
+	int told;
 
+	if (is_conflict(flight->code) && own_look(flight))
+		return;
+	told = judge(flight);
 	if (flight->leftover[0] != '\0')
 		leftover_add(drafts, &flight->ident, flight->leftover);
 	list_init(&waiters);

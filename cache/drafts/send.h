@@ -2,7 +2,7 @@
 /*
  * cache/drafts/send.h - drafts on their way to the server, for the files that
  * bring them there: send.c (who is next), flight.c (the steps of one), land.c
- * (what becomes of it), send_bytes.c, leftover.c, again.c, adopt.c, tell.c.
+ * (what becomes of it), own.c, send_bytes.c, leftover.c, again.c, adopt.c, tell.c.
  *
  * A *flight* is one try to send one draft:
  *
@@ -77,6 +77,8 @@ struct flight {
 	enum fetch_condition condition;
 	struct fetch_version version; /* of the condition */
 	char path[PATH_BYTES_MAX];    /* the mount's */
+	struct own *own;              /* own.c; NULL but while it compares */
+	bool looked_own;
 	/* How it ended. */
 	int code;
 	struct err err;
@@ -95,6 +97,17 @@ bool flight_begin(struct draft *draft) REQUIRES(drafts_lock);
 
 /* Run this step next, on a work thread. */
 void flight_go(struct flight *flight, void (*step)(struct flight *flight));
+
+/* Whether it is not to go on: with -ECANCELED for whoever waits to change it,
+ * and nothing but that for what is to be sent no more. */
+bool flight_is_given_up(struct flight *flight) REQUIRES(drafts_lock);
+
+/* ---- own.c ---- */
+
+/* A conflict: find out whether an earlier try of the same draft is what stands
+ * in its way. Once; on a work thread.
+ * @retval true  it lands afterwards, sent or as before. */
+bool own_look(struct flight *flight);
 
 /* ---- land.c ---- */
 

@@ -51,10 +51,10 @@ static struct spool_entry *make(const struct spool_wish *wish, const char *text)
 	return entry;
 }
 
-/* A file with its path as its text, in a state. */
-static void leave_as(const struct spool_wish *wish, enum spool_state state)
+static void leave_text(
+    const struct spool_wish *wish, const char *text, enum spool_state state)
 {
-	struct spool_entry *entry = make(wish, wish->path);
+	struct spool_entry *entry = make(wish, text);
 	struct err err = ERR_INIT;
 	uint64_t changes;
 
@@ -73,6 +73,12 @@ static void leave_as(const struct spool_wish *wish, enum spool_state state)
 		    spool_stop(entry, state, -EACCES, "as it was", &err), 0);
 	assert_int_equal(spool_attr(entry).state, state);
 	spool_release(entry);
+}
+
+/* A file with its path as its text, in a state. */
+static void leave_as(const struct spool_wish *wish, enum spool_state state)
+{
+	leave_text(wish, wish->path, state);
 }
 
 static void leave_file(const char *path, enum spool_state state)
@@ -206,12 +212,13 @@ static void they_are_sent_in_order(void **state)
 /* The later of two of one path is compared with what the first has become. */
 static void two_of_one_path_go_one_after_the_other(void **state)
 {
+	const struct spool_wish wish = bed_wish("/src/a");
 	struct draft *draft;
 
 	(void)state;
 	leave_file("/src/a", SPOOL_CLOSED);
-	leave_file("/src/a", SPOOL_CLOSED);
-	leave_file("/src/a", SPOOL_FAILED);
+	leave_text(&wish, "/src/b", SPOOL_CLOSED);
+	leave_text(&wish, "/src/c", SPOOL_FAILED);
 	fake_publish_hold(0);
 	desk_start(&desk);
 	desk_until_held(1);
@@ -241,6 +248,81 @@ static void two_of_one_path_go_one_after_the_other(void **state)
 	desk_stop(&desk);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_CLOSED), 1);
 	assert_int_equal(bed_count(&desk.bed, SPOOL_FAILED), 1);
+}
+
+/* Its sender was killed when the server had it, and nobody here knew. */
+static void what_an_earlier_mount_sent_is_no_conflict(void **state)
+{
+	struct fetch_version version;
+	struct spool_wish wish;
+
+	(void)state;
+	version = fake_put("/old", "before", 6);
+	wish = bed_wish("/src/old");
+	wish.base = (struct spool_version){.exists = true,
+	    .size_bytes = version.size_bytes,
+	    .mtime_s = version.mtime_s,
+	    .etag = version.etag};
+	leave_as(&wish, SPOOL_SENDING);
+	(void)fake_put("/old", "/src/old", 8);
+	leave_file("/src/new", SPOOL_SENDING);
+	(void)fake_put("/new", "/src/new", 8);
+	leave_file("/src/failed", SPOOL_FAILED);
+	(void)fake_put("/failed", "/src/failed", 11);
+	wish = bed_wish("/src/empty");
+	leave_text(&wish, "", SPOOL_CLOSED);
+	(void)fake_put("/empty", "", 0);
+	desk_start(&desk);
+	desk_until_empty(&desk);
+	assert_int_equal(post_conflicts(&desk), 0);
+	desk_served("/old", "/src/old");
+	desk_served("/new", "/src/new");
+	desk_served("/empty", "");
+	desk_stop(&desk);
+	assert_int_equal(bed_count_all(&desk.bed), 0);
+}
+
+/* As long, and another; and what nobody may read. */
+static void what_only_looks_like_it_is_one(void **state)
+{
+	(void)state;
+	leave_file("/src/same", SPOOL_SENDING);
+	(void)fake_put("/same", "/src/samE", 9);
+	leave_file("/src/long", SPOOL_SENDING);
+	(void)fake_put("/long", "/src/long more", 14);
+	desk_start(&desk);
+	desk_until_quiet(&desk);
+	assert_int_equal(post_conflicts(&desk), 2);
+	post_expect_item(&desk, "/src/same", SPOOL_CONFLICT, -EEXIST);
+	post_expect_item(&desk, "/src/long", SPOOL_CONFLICT, -EEXIST);
+	desk_served("/same", "/src/samE");
+	desk_stop(&desk);
+}
+
+/* More than is compared at once, the last byte another one. */
+static void all_of_a_large_one_is_compared(void **state)
+{
+	enum { BYTES = 300 * 1024 };
+	char *text = malloc(BYTES + 1);
+	struct spool_wish wish;
+
+	(void)state;
+	assert_non_null(text);
+	(void)memset(text, 'x', BYTES);
+	text[BYTES] = '\0';
+	wish = bed_wish("/src/ours");
+	leave_text(&wish, text, SPOOL_SENDING);
+	wish = bed_wish("/src/theirs");
+	leave_text(&wish, text, SPOOL_SENDING);
+	(void)fake_put("/ours", text, BYTES);
+	text[BYTES - 1] = 'y';
+	(void)fake_put("/theirs", text, BYTES);
+	free(text);
+	desk_start(&desk);
+	desk_until_quiet(&desk);
+	post_expect_item(&desk, "/src/ours", 0, 0);
+	post_expect_item(&desk, "/src/theirs", SPOOL_CONFLICT, -EEXIST);
+	desk_stop(&desk);
 }
 
 static void a_base_is_compared_with(void **state)
@@ -367,6 +449,9 @@ int main(void)
 	    TEST(each_state_has_its_way),
 	    TEST(they_are_sent_in_order),
 	    TEST(two_of_one_path_go_one_after_the_other),
+	    TEST(what_an_earlier_mount_sent_is_no_conflict),
+	    TEST(what_only_looks_like_it_is_one),
+	    TEST(all_of_a_large_one_is_compared),
 	    TEST(a_base_is_compared_with),
 	    TEST(a_shared_mount_sends_everybodys),
 	    TEST(it_can_be_opened_and_changed_before),
