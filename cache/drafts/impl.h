@@ -55,7 +55,7 @@ enum {
 	DRAFTS_THREADS = 8, /* that wait for the spool's disk: an fsync is slow,
 	                       and others want to write meanwhile */
 	DRAFTS_SENDING_MAX =
-	    16, /* at once, of all files; of one user as many */
+	    32, /* at once, of all files; of one user as many */
 	DRAFTS_AGAIN_FIRST_MS = 1000,     /* the first pause; doubled ... */
 	DRAFTS_AGAIN_MAX_MS = 300 * 1000, /* ... up to this */
 };

@@ -59,6 +59,7 @@ struct call *call_new(struct fetch *fetch, const struct call_kind *kind,
 	if (ask->ident != NULL)
 		call->ident = *ask->ident;
 	call->demand = ask->demand;
+	call->change = ask->change;
 	call->bytes = ask->bytes;
 	call->bare = ask->bare;
 	call->silent_ms = kind->silent_ms;
@@ -162,7 +163,7 @@ void call_forget_target(struct call *call)
 enum server_rank call_rank(const struct call *call)
 {
 	if (call->demand)
-		return SERVER_DEMAND;
+		return call->change ? SERVER_CHANGE : SERVER_DEMAND;
 	return call->bytes > CALL_LONG_BYTES ? SERVER_AHEAD_LONG : SERVER_AHEAD;
 }
 

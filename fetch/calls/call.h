@@ -121,6 +121,7 @@ struct call {
 	uint64_t deadline_ms;
 	uint64_t silent_ms; /* as of its kind; ask() may change it */
 	bool demand;
+	bool change;    /* call_ask.change */
 	uint64_t bytes; /* that are wanted; 0: not told */
 	bool bare;      /* it carries no token */
 	struct ident ident;
@@ -171,6 +172,7 @@ struct call_ask {
 	const char *path;          /* copied */
 	uint64_t deadline_ms;      /* 0: the longest */
 	bool demand;
+	bool change;    /* a step of changing something; only with `demand` */
 	uint64_t bytes; /* that are wanted; 0: not told */
 	bool bare;      /* without a token */
 };

@@ -36,7 +36,7 @@
 
 enum {
 	LOOP_EVENTS_MAX = 64,
-	LOOP_CONNECTIONS_KEPT = 32,
+	LOOP_CONNECTIONS_KEPT = 48,
 	LOOP_ROUNDS = 4,
 };
 
@@ -70,7 +70,7 @@ static int make_multi(struct fetch *fetch)
 	(void)curl_multi_setopt(
 	    multi, CURLMOPT_MAXCONNECTS, (long)LOOP_CONNECTIONS_KEPT);
 	(void)curl_multi_setopt(
-	    multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)SERVER_REQUESTS_MAX);
+	    multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)SERVER_CHANGES_MAX);
 	(void)curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	return 0;
 }

@@ -76,8 +76,9 @@ bool share_may_start(const struct shares *shares, const struct share *share,
     const struct fetch_server *server)
 {
 	return !shares->apart ||
-	    share->active <
-	    SHARE_TIMES * (SERVER_REQUESTS_MAX - server->active);
+	    (server->active < SERVER_REQUESTS_MAX &&
+	        share->active <
+	            SHARE_TIMES * (SERVER_REQUESTS_MAX - server->active));
 }
 
 static struct call *pick(

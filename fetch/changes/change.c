@@ -31,8 +31,10 @@ static void look(struct change *change, const char *path, fetch_stat_fn answer)
 static void look(struct change *change, const char *path, fetch_stat_fn answer)
 {
 	struct call *call = stat_call_new(change->fetch,
-	    &(struct call_ask){
-	        .ident = &change->ident, .path = path, .demand = true},
+	    &(struct call_ask){.ident = &change->ident,
+	        .path = path,
+	        .demand = true,
+	        .change = true},
 	    answer, change);
 
 	if (call == NULL)

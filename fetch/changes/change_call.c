@@ -269,12 +269,14 @@ static void prepare(struct change_call *change)
 void change_call_start(struct fetch *fetch, const struct change_ask *ask,
     change_fn answer, void *arg)
 {
+	bool small = ask->upload == NULL ||
+	    feed_size_bytes(ask->upload) <= FEED_SMALL_BYTES;
 	const struct call_ask what = {
 	    .ident = ask->ident,
 	    .path = ask->path,
 	    .deadline_ms = ask->deadline_ms,
-	    .demand = ask->upload == NULL ||
-	        feed_size_bytes(ask->upload) <= FEED_SMALL_BYTES,
+	    .demand = small,
+	    .change = small,
 	    .bytes = ask->upload == NULL ? 0 : feed_size_bytes(ask->upload),
 	};
 	struct call *call =

@@ -20,8 +20,10 @@ void publish_look(
     struct publish *publish, const char *path, fetch_stat_fn answer)
 {
 	struct call *call = stat_call_new(publish->fetch,
-	    &(struct call_ask){
-	        .ident = &publish->ident, .path = path, .demand = true},
+	    &(struct call_ask){.ident = &publish->ident,
+	        .path = path,
+	        .demand = true,
+	        .change = true},
 	    answer, publish);
 
 	if (call == NULL) {

@@ -124,12 +124,15 @@ bool server_may_start(
 		return false;
 	if (now_ms < server->hold_until_ms)
 		return false;
-	if (server->active >= SERVER_REQUESTS_MAX)
+	if (server->active >= SERVER_CHANGES_MAX ||
+	    (rank != SERVER_CHANGE &&
+	        server->active - active_of[SERVER_CHANGE] >=
+	            SERVER_REQUESTS_MAX))
 		return false;
 	if (rank == SERVER_AHEAD_LONG &&
 	    active_of[SERVER_AHEAD_LONG] >= SERVER_AHEAD_LONG_MAX)
 		return false;
-	return rank == SERVER_DEMAND ||
+	return rank == SERVER_DEMAND || rank == SERVER_CHANGE ||
 	    active_of[SERVER_AHEAD] + active_of[SERVER_AHEAD_LONG] <
 	    SERVER_AHEAD_MAX;
 }

@@ -5,6 +5,7 @@
  */
 #include "base/ident.h"
 #include "fetch/calls/share.h"
+#include "fetch/change.h"
 #include "fetch/servers/server.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -63,6 +65,15 @@ static bool on_request(
 		(void)pthread_cond_wait(&script->cond, &script->mutex);
 	script->inside--;
 	(void)pthread_mutex_unlock(&script->mutex);
+	/* Nothing is there that is to be made. */
+	if (strcmp(request->method, "MKCOL") == 0 ||
+	    strcmp(request->method, "PROPFIND") == 0) {
+		server_say(peer,
+		    "HTTP/1.1 %s\r\nDate: x\r\nContent-Length: 0\r\n\r\n",
+		    request->method[0] == 'M' ? "201 Created"
+		                              : "404 Not Found");
+		return true;
+	}
 	server_say(peer,
 	    "HTTP/1.1 206 Partial Content\r\nDate: x\r\n"
 	    "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
@@ -216,6 +227,52 @@ static void read_ahead_that_is_waited_for_goes_first(void **state)
 	}
 	run_end(&run);
 	assert_int_equal(run.script.inside_max, SERVER_REQUESTS_MAX);
+}
+
+struct changes {
+	atomic_uint count;
+	atomic_uint failed;
+};
+
+static void changed(void *arg, int code, const struct err *err)
+{
+	struct changes *changes = arg;
+
+	(void)err;
+	if (code != 0)
+		(void)atomic_fetch_add(&changes->failed, 1);
+	(void)atomic_fetch_add(&changes->count, 1);
+}
+
+static bool changes_are_full(const struct script *script)
+{
+	return script->inside >= SERVER_CHANGES_MAX;
+}
+
+/* What takes several round trips for a small file goes many at a time. */
+static void more_changes_are_under_way_than_reads(void **state)
+{
+	enum { CHANGES = 60 };
+	static struct changes changes;
+	static const struct ident ident = {.uid = 0};
+	struct run run;
+
+	(void)state;
+	run_begin(&run);
+	for (unsigned i = 0; i < CHANGES; i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "/d%u", i);
+		fetch_mkcol(run.rig.fetch, &ident, path, changed, &changes);
+	}
+	wait_until(&run, changes_are_full);
+	set_open(&run);
+	for (unsigned i = 0; i < 60000 && changes.count < CHANGES; i++)
+		(void)usleep(1000);
+	assert_int_equal(changes.count, CHANGES);
+	assert_int_equal(changes.failed, 0);
+	run_end(&run);
+	assert_int_equal(run.script.inside_max, SERVER_CHANGES_MAX);
 }
 
 static bool most_is_full(const struct script *script)
@@ -476,6 +533,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_reader_that_waits_goes_before_read_ahead),
 	    cmocka_unit_test(read_ahead_that_is_waited_for_goes_first),
+	    cmocka_unit_test(more_changes_are_under_way_than_reads),
 	    cmocka_unit_test(a_user_who_waits_keeps_no_other_waiting),
 	    cmocka_unit_test(what_two_wait_for_comes_at_whose_turn_is_sooner),
 	    cmocka_unit_test(a_users_questions_have_a_limit),
