@@ -121,7 +121,10 @@ void objects_replaced(struct cache *cache, const char *path,
 		while (object != NULL) {
 			struct object *next = object->bucket_next;
 
-			if (object->number != number &&
+			/* The cheapest first: it is looked at for each file
+			 * that is written. */
+			if (object->version.size_bytes == version->size_bytes &&
+			    object->number != number &&
 			    strcmp(object->path, path) == 0 &&
 			    fetch_version_equal(&object->version, version))
 				(void)object_make_stale(object);
