@@ -301,6 +301,13 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	struct fs_node *node = node_of(&fs->nodes, ino);
 
 	(void)info;
+	/* A directory that was removed is still one to who has it open: the
+	 * kernel asks for what fstat(2) tells without its handle. */
+	if (node->nameless && node->kind == CACHE_DIRECTORY &&
+	    node->open_count > 0) {
+		reply_attr(fs, req, node, &bare);
+		return;
+	}
 	if (is_pinned(node)) {
 		struct fs_look look;
 

@@ -9,6 +9,7 @@
  * were told.
  */
 #include "cache/drafts/drafts.h"
+#include "fs/handle.h"
 #include "fs/look.h"
 #include "fs/reply.h"
 #include "fs/session.h"
@@ -31,7 +32,13 @@ struct name_wait {
 	struct fs_node *new_parent; /* of rename; pinned */
 	struct fs_node *replaced;   /* what rename found there; pinned */
 	struct fs_room *room;       /* of rename, for the name */
-	mode_t mode;                /* of mkdir */
+	struct fs_node *leaves;     /* has handles, and no name soon; pinned */
+	struct draft *draft;        /* what those are to read; with an open */
+	struct draft_attr draft_attr;
+	void (*begin)(struct name_wait *ask); /* when they have it */
+	fs_finish_fn finish;                  /* of the change itself */
+	bool no_replace;                      /* of rename */
+	mode_t mode;                          /* of mkdir */
 	int code;
 	struct cache_attr attr; /* of what mkdir made */
 	char name[PATH_NAME_BYTES_MAX + 1];
@@ -57,6 +64,12 @@ static void name_wait_free(struct name_wait *ask) REQUIRES(fuse_thread)
 {
 	struct fs_nodes *nodes = &ask->fs->nodes;
 
+	if (ask->draft) {
+		draft_done(ask->draft, &ask->ident);
+		draft_put(ask->draft);
+	}
+	if (ask->leaves)
+		node_unpin(nodes, ask->leaves);
 	if (ask->replaced)
 		node_unpin(nodes, ask->replaced);
 	if (ask->new_parent)
@@ -100,6 +113,74 @@ static int check_name(const struct fs *fs, const struct fs_node *parent,
 	return child_path(parent, name, path);
 }
 
+/* ---- what is removed while somebody has it open ---- */
+
+static void keep_answer(
+    void *arg, int code, struct draft *draft, const struct draft_attr *attr)
+{
+	struct name_wait *ask = arg;
+
+	if (code == 0) {
+		ask->draft = draft;
+		ask->draft_attr = *attr;
+	}
+	wait_return(&ask->wait);
+}
+
+/* Its handles read the draft from now on. */
+static void keep_finish(struct fs_wait *wait)
+{
+	struct name_wait *ask = CONTAINER_OF(wait, struct name_wait, wait);
+	struct fs_node *node = ask->leaves;
+	uint64_t before = node->version;
+
+	mail_assert_here(wait->mail);
+	if (ask->draft && node->open_count > 0 && !node->draft &&
+	    !node->nameless && node_is(node, &ask->draft_attr.attr)) {
+		if (!ask->draft_attr.unsent && node->version != before)
+			node->began = before;
+		node_has_draft(node, ask->draft);
+	}
+	if (wait_is_claimed(wait)) {
+		name_wait_free(ask);
+		return;
+	}
+	wait_go_on(wait, ask->finish);
+	ask->begin(ask);
+}
+
+/*
+ * The server will have its bytes no more. What reads them is a draft, as if it
+ * were to be written, and drafts keep them where they can (keep_base.c); when
+ * it cannot be had, the change goes on without. Where many share the mount a
+ * draft is one user's: others' handles are not given it.
+ *
+ * Then `begin`. The wait has begun.
+ */
+static void keep_first(struct name_wait *ask, struct fs_node *node,
+    const char *path, void (*begin)(struct name_wait *ask))
+    REQUIRES(fuse_thread)
+{
+	struct fs *fs = ask->fs;
+	struct drafts_ask keep = {.ident = &ask->ident, .path = path};
+
+	ask->begin = begin;
+	if (!node || node->kind != CACHE_FILE || node->open_count == 0 ||
+	    node->draft || node->nameless ||
+	    (fs->config.allow_other &&
+	        node_is_shared(fs, node, ask->ident.uid))) {
+		begin(ask);
+		return;
+	}
+	ask->leaves = node;
+	node_pin(node);
+	ask->finish = ask->wait.finish;
+	ask->wait.finish = keep_finish;
+	drafts_open(fs->config.drafts, &keep, keep_answer, ask);
+}
+
+/* ---- unlink, rmdir ---- */
+
 static void remove_finish(struct fs_wait *wait)
 {
 	struct name_wait *ask = CONTAINER_OF(wait, struct name_wait, wait);
@@ -119,6 +200,19 @@ static void remove_finish(struct fs_wait *wait)
 	name_wait_free(ask);
 }
 
+static void remove_begin(struct name_wait *ask) REQUIRES(fuse_thread)
+{
+	struct fs *fs = ask->fs;
+	char path[PATH_BYTES_MAX];
+
+	ask->code = child_path(ask->parent, ask->name, path);
+	if (ask->code < 0)
+		wait_return(&ask->wait);
+	else
+		drafts_unlink(
+		    fs->config.drafts, &ask->ident, path, name_answer, ask);
+}
+
 static void remove_name(
     fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
@@ -134,9 +228,14 @@ static void remove_name(
 		reply_error(req, code < 0 ? code : -ENOMEM);
 		return;
 	}
-	if (name_wait_begin(ask, req, remove_finish))
-		(directory ? drafts_rmdir : drafts_unlink)(
+	if (!name_wait_begin(ask, req, remove_finish))
+		return;
+	if (directory)
+		drafts_rmdir(
 		    fs->config.drafts, &ask->ident, path, name_answer, ask);
+	else
+		keep_first(ask, node_named(&fs->nodes, node, name), path,
+		    remove_begin);
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -274,6 +373,31 @@ static void rename_finish(struct fs_wait *wait)
 	name_wait_free(ask);
 }
 
+static void rename_begin(struct name_wait *ask) REQUIRES(fuse_thread)
+{
+	struct fs *fs = ask->fs;
+	char path[PATH_BYTES_MAX];
+	char new_path[PATH_BYTES_MAX];
+
+	ask->replaced = node_named(&fs->nodes, ask->new_parent, ask->new_name);
+	/* The draft that comes in its place goes on from it as far as the
+	 * server is concerned, and has other bytes: the node must not become
+	 * it, should a look-up see it first. */
+	if (ask->replaced) {
+		node_pin(ask->replaced);
+		ask->replaced->leaving++;
+	}
+	ask->code = child_path(ask->parent, ask->name, path);
+	if (ask->code == 0)
+		ask->code =
+		    child_path(ask->new_parent, ask->new_name, new_path);
+	if (ask->code < 0)
+		wait_return(&ask->wait);
+	else
+		drafts_rename(fs->config.drafts, &ask->ident, path, new_path,
+		    !ask->no_replace, name_answer, ask);
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
     fuse_ino_t new_parent, const char *new_name, unsigned flags)
 {
@@ -283,6 +407,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	char path[PATH_BYTES_MAX];
 	char new_path[PATH_BYTES_MAX];
 	struct name_wait *ask = NULL;
+	struct fs_node *there;
 	int code = check_name(fs, from, name, path);
 
 	if (code == 0)
@@ -302,16 +427,12 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	memcpy(ask->new_name, new_name, strlen(new_name) + 1);
 	ask->new_parent = to;
 	node_pin(to);
-	ask->replaced = node_named(&fs->nodes, to, new_name);
-	if (ask->replaced)
-		node_pin(ask->replaced);
+	ask->no_replace = flags & RENAME_NOREPLACE;
 	if (!name_wait_begin(ask, req, rename_finish))
 		return;
-	/* The draft that comes in its place goes on from it as far as the
-	 * server is concerned, and has other bytes: the node must not become
-	 * it, should a look-up see it first. */
-	if (ask->replaced)
-		ask->replaced->leaving++;
-	drafts_rename(fs->config.drafts, &ask->ident, path, new_path,
-	    !(flags & RENAME_NOREPLACE), name_answer, ask);
+	there = node_named(&fs->nodes, to, new_name);
+	/* Renamed to itself, nothing leaves. */
+	if (ask->no_replace || there == node_named(&fs->nodes, from, name))
+		there = NULL;
+	keep_first(ask, there, new_path, rename_begin);
 }

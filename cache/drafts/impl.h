@@ -23,6 +23,7 @@
  *   remove.c      mkdir, rmdir, unlink
  *   rename.c      rename: what is asked and sent before, the server
  *   rename_here.c and what follows of drafts and their entries
+ *   keep_base.c   what is removed while somebody reads it
  *   copy.c        files that the server copies
  *   list.c        listings with drafts in them
  *   worn.c        mode and time that no server keeps
@@ -139,6 +140,7 @@ struct draft {
 	bool gone;         /* unlinked or replaced: is never sent */
 	bool parted;       /* a conflict: it has its path no more */
 	bool seized;       /* a change of names has it (names.h) */
+	struct seat *seat; /* of that, while its base is kept (keep_base.c) */
 	struct list queue; /* of struct work, in order */
 	struct work *running; /* one of them is on a thread */
 	enum draft_sending sending;
@@ -161,6 +163,7 @@ struct draft {
 struct worn_table;
 struct flight;
 struct sender;
+struct seat;
 
 struct drafts {
 	struct drafts_config config; /* its texts are the two below */

@@ -47,6 +47,8 @@ struct names {
 	void (*begin)(struct names *names);
 	/* When all that is waited for has come. */
 	void (*next)(struct names *names);
+	void (*kept)(struct names *names); /* keep_base.c */
+	const char *keeps;                 /* of the two below */
 	unsigned waiting GUARDED_BY(drafts_lock);
 	struct list seats; /* changed only while nothing is waited for */
 	int code;          /* the first that went wrong */
@@ -107,6 +109,16 @@ void draft_go(struct draft *draft) REQUIRES(drafts_lock);
 
 /* The next mount does not send it either (a work thread). */
 NODISCARD int draft_bury(struct draft *draft, struct err *err);
+
+/* ---- keep_base.c ---- */
+
+enum { KEEP_BASE_BYTES_MAX = 64 * 1024 * 1024 };
+
+/* Before the server loses what stands at `path`: what it has seized there and
+ * somebody has open gets those bytes of it that nobody wrote, as far as that
+ * goes; then `next`. */
+void names_keep_base(
+    struct names *names, const char *path, void (*next)(struct names *names));
 
 /* ---- rename_here.c ---- */
 

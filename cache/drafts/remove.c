@@ -198,7 +198,7 @@ static void on_deleted(void *arg, int code, const struct err *err)
 		names_end(names, code);
 }
 
-static void unlink_seized(struct names *names)
+static void unlink_kept(struct names *names)
 {
 	struct drafts *drafts = names->drafts;
 	char path[PATH_BYTES_MAX];
@@ -221,10 +221,18 @@ static void unlink_seized(struct names *names)
 		    on_deleted, names);
 }
 
+static void unlink_seized(struct names *names)
+{
+	if (names->code < 0)
+		names_end(names, names->code);
+	else
+		names_keep_base(names, names->from, unlink_kept);
+}
+
 static void begin_unlink(struct names *names)
 {
 	if (!names_seize(names, names->from, is_the_file, unlink_seized))
-		unlink_seized(names);
+		unlink_kept(names);
 }
 
 void drafts_unlink(struct drafts *drafts, const struct ident *ident,

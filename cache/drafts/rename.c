@@ -378,10 +378,18 @@ static bool is_replaced(const struct names *names, const struct draft *draft)
 	return strcmp(draft->path, names->to) == 0 && is_own(names, draft);
 }
 
+static void keep_replaced(struct names *names)
+{
+	if (names->code < 0)
+		ask_server(names);
+	else
+		names_keep_base(names, names->to, ask_server);
+}
+
 static void seize_to(struct names *names)
 {
 	if (names->code < 0 ||
-	    !names_seize(names, names->to, is_replaced, ask_server))
+	    !names_seize(names, names->to, is_replaced, keep_replaced))
 		ask_server(names);
 }
 

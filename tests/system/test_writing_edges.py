@@ -5,6 +5,7 @@ not at all for what a mapping stores after the last one. The server ends with
 the right bytes, and nothing is sent twice that was sent once; with a token
 that may only create as well. And what a file costs in requests."""
 import os
+import stat
 import time
 
 import bed
@@ -173,6 +174,42 @@ class Edges(WritingCase):
                 self.assertEqual(os.listdir(m.disk), [])
                 self.assertEqual(os.listdir(m.path), [])
                 self.assertEqual(self.unsent(m), [])
+
+    def test_what_is_open_and_leaves_the_server(self):
+        """Readers and writers read it whole, also what they have not read
+        yet and what is only on the server."""
+        data = os.urandom(300000)
+        changed = data[:100] + b"changed" + data[107:]
+        for server in SERVERS:
+            with self.subTest(server):
+                m = self.writable(server, f"leaves-{server}")
+                for name in ("read", "written", "replaced"):
+                    with open(os.path.join(m.disk, name), "wb") as file:
+                        file.write(data)
+                    os.chmod(file.name, 0o666)
+                fds = [os.open(m.at("read"), os.O_RDONLY),
+                       os.open(m.at("written"), os.O_RDWR),
+                       os.open(m.at("replaced"), os.O_RDONLY)]
+                os.pwrite(fds[1], b"changed", 100)
+                os.unlink(m.at("read"))
+                os.unlink(m.at("written"))
+                with open(m.at("new"), "wb") as file:
+                    file.write(b"new")
+                os.rename(m.at("new"), m.at("replaced"))
+                for fd, wanted in zip(fds, (data, changed, data)):
+                    self.assertEqual(os.fstat(fd).st_size, 300000)
+                    self.assertTrue(os.pread(fd, 400000, 0) == wanted)
+                    os.close(fd)
+                self.assert_same(m, {"replaced": b"new"})
+                self.assertEqual(self.unsent(m), [])
+
+    def test_a_directory_that_is_open_and_removed(self):
+        m = self.writable("nginx", "gone")
+        os.mkdir(m.at("d"))
+        fd = os.open(m.at("d"), os.O_RDONLY)
+        os.rmdir(m.at("d"))
+        self.assertTrue(stat.S_ISDIR(os.fstat(fd).st_mode))
+        os.close(fd)
 
     def test_what_a_small_file_costs(self):
         for server in SERVERS:

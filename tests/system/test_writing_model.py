@@ -6,8 +6,10 @@ server's disk. What a server cannot do (links, owners) is not in it."""
 import errno
 import os
 import random
+import stat
 import subprocess
 import sys
+import time
 
 import bed
 from bed.disks import HERE
@@ -17,6 +19,9 @@ from bed.writing import SERVERS, WritingCase, tree
 LONG = os.environ.get("BED_LONG") == "1"
 SEQUENCES = 1500 if LONG else 60  # on each server
 STEPS = 25
+DEEP = 120  # operations of a long sequence, most through open descriptors
+# To see again what failed: its seed, printed first, and how it was drawn.
+SEED = os.environ.get("BED_SEED")
 NAMES = ("a", "b", "c", "d", "d/a", "d/b", "d/e", "d/e/f", "ü x")
 
 
@@ -53,10 +58,14 @@ class Side:
         return os.fsync(self.fd(index))
 
     def size(self, index):
-        return os.fstat(self.fd(index)).st_size
+        got = os.fstat(self.fd(index))
+        return None if stat.S_ISDIR(got.st_mode) else got.st_size
 
     def close(self, index):
         return os.close(self.fds.pop(index % len(self.fds)))
+
+    def mode(self, name):
+        return os.stat(self.at(name)).st_mode & 0o777
 
     def stat(self, name):
         got = os.lstat(self.at(name))
@@ -98,13 +107,15 @@ class Side:
             os.close(self.fds.pop())
 
 
-def draw_step(draw, fds):
-    """(operation, arguments); what needs a descriptor only when there is."""
+def draw_step(draw, fds, deep=False):
+    """(operation, arguments); what needs a descriptor only when there is. Deep
+    sequences have few names, and much that goes through descriptors."""
     flags = draw.choice((
         os.O_RDONLY, os.O_RDWR, os.O_RDWR | os.O_CREAT,
         os.O_RDWR | os.O_CREAT | os.O_TRUNC, os.O_WRONLY | os.O_APPEND,
         os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_WRONLY | os.O_TRUNC))
-    name = draw.choice(NAMES)
+    names = ("a", "b", "d/a") if deep else NAMES
+    name = draw.choice(names)
     index = draw.randrange(100)
     at = draw.choice((0, 1, 100, 4096, 65536, 70000, 200000))
     data = draw.randbytes(draw.choice((0, 1, 10, 4096, 66000)))
@@ -112,7 +123,7 @@ def draw_step(draw, fds):
         ("stat", name), ("read", name), ("list", draw.choice(("", "d",
                                                               "d/e"))),
         ("mkdir", name), ("rmdir", name), ("unlink", name),
-        ("rename", name, draw.choice(NAMES)), ("resize", name, at),
+        ("rename", name, draw.choice(names)), ("resize", name, at),
         ("chmod", name, draw.choice((0o644, 0o755, 0o600))),
         ("utime", name, 1000000000 + at)]
     if fds:
@@ -121,6 +132,9 @@ def draw_step(draw, fds):
             ("pread", index, 70000, at), ("pread", index, 70000, at),
             ("truncate", index, at), ("sync", index), ("size", index),
             ("close", index), ("close", index), ("close", index)]
+    if fds and deep:
+        steps += [("pread", index, 70000, at), ("size", index),
+                  ("pread", index, 300000, 0)] * 4
     return draw.choice(steps)
 
 
@@ -131,13 +145,17 @@ def do(side, step):
         return "errno", errno.errorcode[problem.errno]
 
 
-def sequence(seed, mounted, local):
-    """Both sides do the same; what differs is told."""
+def sequence(seed, mounted, local, steps=STEPS, deep=False, pause=0):
+    """Both sides do the same; what differs is told. `pause`: seconds, now and
+    then: what is known of a file ages."""
     draw = random.Random(seed)
     sides = [Side(mounted), Side(local)]
     told = []
-    for _ in range(STEPS):
-        step = draw_step(draw, sides[1].fds)
+    for _ in range(steps):
+        step = draw_step(draw, sides[1].fds, deep)
+        if pause and draw.random() < 0.04:
+            time.sleep(pause)
+            told.append("pause")
         got, wanted = [do(side, step) for side in sides]
         told.append(f"{[str(word)[:40] for word in step]} {str(wanted)[:60]}")
         if got != wanted:
@@ -152,13 +170,16 @@ def sequence(seed, mounted, local):
     return None
 
 
-def run(first, count, mounted, local):
+def run(first, count, mounted, local, how=""):
     """In a process of its own: what touches a mount may hang."""
+    more = {"steps": DEEP, "deep": True} if how else {}
+    if how == "slow":
+        more["pause"] = 1.2
     for seed in range(first, first + count):
         for top in (mounted, local):
             subprocess.run(["find", top, "-mindepth", "1", "-delete"],
                            check=True)
-        wrong = sequence(seed, mounted, local)
+        wrong = sequence(seed, mounted, local, **more)
         if wrong:
             print(wrong)
             sys.exit(1)
@@ -168,15 +189,15 @@ def run(first, count, mounted, local):
 class Model(WritingCase):
     deadline = 6000 if LONG else 400
 
-    def against(self, server):
-        first = random.randrange(1 << 30)
-        count = max(5, int(SEQUENCES / max(1, slow)))
-        m = self.writable(server, f"model-{server}")
+    def against(self, server, how="", count=SEQUENCES, **options):
+        first = int(SEED or random.randrange(1 << 30))
+        count = 1 if SEED else max(5, int(count / max(1, slow)))
+        m = self.writable(server, f"model-{server}", **options)
         local = self.dir + "/local"
         os.mkdir(local)
         done = bed.mount.run(
             ["/usr/bin/python3", "-B", HERE + "/test_writing_model.py",
-             "sequences", str(first), str(count), m.path, local],
+             "sequences", str(first), str(count), m.path, local, how],
             self.deadline - 60, check=False)
         self.assertEqual(done.returncode, 0,
                          done.stdout[-6000:] + done.stderr)
