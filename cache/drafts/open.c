@@ -105,6 +105,25 @@ static bool join(struct opening *opening)
 
 /* ---- a new one ---- */
 
+/* What was set for the version that it begins from holds for it, too: the mode
+ * as long as it lives, the time until it is changed. */
+static void wear(struct draft *draft, const struct cache_attr *attr)
+    REQUIRES(drafts_lock);
+static void wear(struct draft *draft, const struct cache_attr *attr)
+{
+	struct drafts_worn worn;
+
+	if (attr == NULL ||
+	    !drafts_worn(draft->drafts, draft->path, attr, &worn))
+		return;
+	draft->mode = worn.mode;
+	draft->has_mtime = worn.has_mtime;
+	if (!worn.has_mtime)
+		return;
+	draft->mtime_s = worn.mtime_s;
+	draft->mtime_ns = worn.mtime_ns;
+}
+
 /* What is to become of a base. */
 static void fill_in(struct draft *draft, const struct opening *opening)
     REQUIRES(drafts_lock);
@@ -124,12 +143,15 @@ static void fill_in(struct draft *draft, const struct opening *opening)
 	draft->blank = true;
 	draft->changed = true;
 	draft->size_bytes = 0;
+	draft->has_mtime = false;
+	draft->mtime_ns = 0;
 	draft->mtime_s = (int64_t)clock_wall_s(draft->drafts->config.clock);
 	draft_settle(draft);
 }
 
-/* `base` is taken. */
-static void make(struct opening *opening, struct base *base, uint64_t was)
+/* `base` is taken; `attr` of what it is, NULL: not known. */
+static void make(
+    struct opening *opening, struct base *base, const struct cache_attr *attr)
 {
 	struct drafts *drafts = opening->drafts;
 	struct draft *draft = NULL;
@@ -149,7 +171,8 @@ static void make(struct opening *opening, struct base *base, uint64_t was)
 			draft = draft_new(
 			    drafts, &opening->ident, opening->path, base);
 		if (draft != NULL) {
-			draft->was = was;
+			draft->was = attr != NULL ? attr->version : 0;
+			wear(draft, attr);
 			fill_in(draft, opening);
 		}
 		drafts_lock_leave(drafts);
@@ -174,7 +197,7 @@ static void make_new(struct opening *opening)
 	if ((opening->how & DRAFTS_OPEN_CREATE) == 0)
 		fail(opening, -ENOENT);
 	else
-		make(opening, &base, 0);
+		make(opening, &base, NULL);
 }
 
 /* No token may look. Whoever creates means a new one; who opens what must be
@@ -189,7 +212,7 @@ static void make_blindly(struct opening *opening)
 	if (base.exists && (opening->how & DRAFTS_OPEN_TRUNCATE) == 0)
 		fail(opening, -EACCES);
 	else
-		make(opening, &base, 0);
+		make(opening, &base, NULL);
 }
 
 static void opened(
@@ -207,7 +230,7 @@ static void opened(
 		fail(opening, code);
 	} else {
 		cache_file_version(file, &base.version);
-		make(opening, &base, attr->version);
+		make(opening, &base, attr);
 	}
 }
 
@@ -230,7 +253,7 @@ static void looked(void *arg, int code, const struct cache_attr *attr)
 		fail(opening, -EACCES); /* opened() was told so */
 	} else if (cache_path_version(opening->drafts->config.cache,
 	               opening->path, &base.version)) {
-		make(opening, &base, attr->version);
+		make(opening, &base, attr);
 	} else if (!opening->refused) {
 		/* Forgotten again already: have it held. */
 		opening->refused = true;

@@ -211,6 +211,18 @@ class Edges(WritingCase):
         self.assertTrue(stat.S_ISDIR(os.fstat(fd).st_mode))
         os.close(fd)
 
+    def test_that_a_mode_outlives_writing(self):
+        m = self.writable("apache", "mode")
+        with open(os.path.join(m.disk, "f"), "wb") as file:
+            file.write(b"a")
+        os.chmod(file.name, 0o666)
+        told = self.sh(
+            "cd \"$HOME\"; chmod 711 f; touch -d @1000000000 f; exec 3>>f;"
+            "stat --cached=never -c %a-%Y f; echo b >&3; exec 3>&-;"
+            "stat --cached=never -c %a f; : > f; "
+            "stat --cached=never -c %a f", m.path).stdout.split()
+        self.assertEqual(told, ["711-1000000000", "711", "711"])
+
     def test_what_a_small_file_costs(self):
         for server in SERVERS:
             with self.subTest(server):
