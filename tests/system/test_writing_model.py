@@ -210,6 +210,9 @@ class Model(WritingCase):
 for word in SERVERS:
     setattr(Model, "test_" + word,
             lambda self, server=word: self.against(server))
+    setattr(Model, f"test_{word}_deep",
+            lambda self, server=word: self.against(
+                server, "deep", SEQUENCES // 6, write="back"))
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["sequences"]:
