@@ -91,9 +91,10 @@ class Faults(WritingCase):
         self.assertEqual((one["state"], one["errno"], one["size_bytes"]),
                          (state, code, len(data)), one)
         self.assertTrue(one["why"], one)
-        self.assertTrue(re.search(
-            rf"level=(warn|error) .*{re.escape(name)}.*", m.log_text()),
-            "no line of it")
+        self.assertTrue(one["cures"], one)
+        self.assertRegex(m.log_text(), (
+            rf'level=warn .*msg="file not sent.* path="/{re.escape(name)}" '
+            r'.*why=".+" kept=spool .*cure=".+"'))
         return one
 
     def sends(self, m, name, data):

@@ -198,6 +198,12 @@ static void what_stands_in_the_way_of_opening(void **state)
 	desk.may_modify = 0;
 	assert_int_equal(desk_open_code(&desk, "/none", CREATE), -ENOKEY);
 	assert_int_equal(desk_open_code(&desk, "/old", CREATE), 0);
+	/* The look and the upload wait for a newer one. */
+	desk.may_create = desk.may_modify = -EKEYEXPIRED;
+	assert_int_equal(desk_open_code(&desk, "/old", 0), 0);
+	fake_look_code(-EKEYEXPIRED);
+	assert_int_equal(desk_open_code(&desk, "/any", CREATE), -EKEYEXPIRED);
+	desk.may_create = desk.may_modify = 0;
 	fake_look_code(-EHOSTUNREACH);
 	assert_int_equal(desk_open_code(&desk, "/any", 0), -EHOSTUNREACH);
 	assert_int_equal(
@@ -306,6 +312,26 @@ static void a_token_that_may_only_create_sends_once(void **state)
 	desk_until_empty(&desk);
 	desk_served("/empty", "");
 	assert_int_equal(fake_sent(), 2);
+	desk_stop(&desk);
+}
+
+static void a_blank_file_that_nobody_waits_for_is_sent_once(void **state)
+{
+	struct draft *draft;
+
+	(void)state;
+	desk.back = true;
+	desk_start(&desk);
+	fake_send_hold(true);
+	draft = desk_open(&desk, "/new", CREATE);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	/* Not held up by a sending of nothing. */
+	assert_int_equal(desk_write(draft, 0, "now"), 3);
+	fake_send_hold(false);
+	desk_close(&desk, draft);
+	desk_until_empty(&desk);
+	desk_served("/new", "now");
+	assert_int_equal(fake_sent(), 1);
 	desk_stop(&desk);
 }
 
@@ -673,6 +699,7 @@ int main(void)
 	    TEST(who_may_not_look_creates_or_replaces),
 	    TEST(an_empty_file_is_sent_at_its_close),
 	    TEST(a_token_that_may_only_create_sends_once),
+	    TEST(a_blank_file_that_nobody_waits_for_is_sent_once),
 	    TEST(a_change_ends_a_sending_that_nobody_waits_for),
 	    TEST(a_change_waits_for_a_sending_that_somebody_waits_for),
 	    TEST(what_was_sent_is_found_until_the_cache_has_it),

@@ -109,6 +109,32 @@ static void what_is_filled_up_gives_way_to_what_was_written(void **state)
 	bed_fini(&bed);
 }
 
+static void what_is_stopped_keeps_what_it_was_filled_up_with(void **state)
+{
+	struct bed bed;
+	struct spool_entry *entry;
+	struct spool_item item;
+
+	(void)state;
+	bed_init(&bed);
+	entry = bed_file_base(&bed, "/a", 10);
+	bed_write(entry, 2, "XY");
+	assert_int_equal(spool_fill(entry, "0123456789", 10, 0, &err), 0);
+	assert_int_equal(spool_finish(entry, SPOOL_TO_KILL, &err), 0);
+	assert_int_equal(
+	    spool_stop(entry, SPOOL_CONFLICT, -ESTALE, "another", &err), 0);
+	spool_release(entry);
+	bed_again(&bed);
+	item = bed_item(&bed, "/a");
+	assert_int_equal(item.state, SPOOL_CONFLICT);
+	assert_int_equal(item.missing_bytes, 0);
+	assert_int_equal(spool_take(bed.spool, item.serial, &entry, &err), 0);
+	spool_item_fini(&item);
+	bed_expect(entry, "01XY456789");
+	spool_release(entry);
+	bed_fini(&bed);
+}
+
 static void what_was_closed_is_given_to_the_next(void **state)
 {
 	struct bed bed;
@@ -596,6 +622,7 @@ int main(void)
 	    cmocka_unit_test(bytes_are_where_they_were_written),
 	    cmocka_unit_test(a_file_in_place_is_ours_where_it_was_written),
 	    cmocka_unit_test(what_is_filled_up_gives_way_to_what_was_written),
+	    cmocka_unit_test(what_is_stopped_keeps_what_it_was_filled_up_with),
 	    cmocka_unit_test(what_was_closed_is_given_to_the_next),
 	    cmocka_unit_test(
 	        what_was_open_is_put_aside_and_can_be_sent_by_a_person),
