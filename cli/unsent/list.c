@@ -106,6 +106,11 @@ static unsigned cures_of(
 {
 	unsigned count = 0;
 
+	/* A mount has it, and tries again when it is told to. */
+	if (item->busy && item->attr.state == SPOOL_FAILED) {
+		out[count++] = "";
+		return count;
+	}
 	if (item->busy || item->attr.state == SPOOL_DAMAGED ||
 	    item->cure == SPOOL_CURE_BY_HAND || item->cure == SPOOL_CURE_WAIT)
 		return 0;

@@ -114,7 +114,7 @@ class Faults(WritingCase):
     @each_server_in_time
     def test_statuses(self, server):
         near = self.near(server)
-        m = self.begin("status", server, near, timeout="8s")
+        m = self.begin("status", server, near, timeout="12s")
         expected = {403: ("EKEYREJECTED", "EACCES"), 409: ("ENOENT",),
                     413: ("EFBIG",), 501: ("EOPNOTSUPP",),
                     507: ("EDQUOT",)}

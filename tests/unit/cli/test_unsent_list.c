@@ -88,7 +88,8 @@ static void each_state_has_its_cures(void **state)
 	        "\"bearerfs flush --number 7 --drop -o spool_dir=/s\"]"},
 	    {SPOOL_CURE_FLUSH, SPOOL_FAILED, false,
 	        "[\"bearerfs flush -o spool_dir=/s\"]"},
-	    {SPOOL_CURE_FLUSH, SPOOL_FAILED, true, "[]"},
+	    {SPOOL_CURE_WAIT, SPOOL_FAILED, true,
+	        "[\"bearerfs flush -o spool_dir=/s\"]"},
 	    {SPOOL_CURE_WAIT, SPOOL_OPEN, true, "[]"},
 	    {SPOOL_CURE_BY_HAND, SPOOL_DAMAGED, false, "[]"},
 	};
