@@ -163,19 +163,25 @@ class Mount:
             run(self.argv, READY, env=self.env, user=self.user)
             self.pid = self.find()
         else:
+            begun = self.mounted_lines()
             self.proc = Proc(self.argv, self.log_file, env=self.env,
                              user=self.user)
             self.pid = self.proc.pid
-            wait_for(lambda: self.served() or not self.proc.running(),
+            wait_for(lambda: self.served(begun) or not self.proc.running(),
                      "the mount to appear\n" + self.log())
         if not self.device():
             raise Failed(f"{self.argv}: did not mount\n{self.log()}")
         return self
 
-    def served(self):
+    def mounted_lines(self):
+        return self.log_text().count('msg="mounted"') \
+            if os.path.exists(self.log_file) else 0
+
+    def served(self, begun=0):
         """Mounted, and its control socket is there: that comes a moment after
-        the mount, being named after the mount's device."""
-        return self.device() and 'msg="mounted"' in self.log_text()
+        the mount, being named after the mount's device. Of a log that goes on
+        the lines of earlier mounts, `begun`, do not count."""
+        return self.device() and self.mounted_lines() > begun
 
     def device(self):
         """(major, minor) from the mount table, None when not mounted. Never
