@@ -15,6 +15,7 @@
 #include "cache/note.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,11 +32,23 @@ struct own {
 	uint8_t ours[OWN_READ_BYTES];
 };
 
-/* It lands now: as before, unless it was sent. */
+/* Whether a failure leaves it a conflict: nobody may read what stands there,
+ * or it is another thing by now. All others pass, and then it is tried again. */
+static bool is_settled(int code)
+{
+	return code == 0 || code == -EACCES || code == -ENOENT ||
+	    code == -EISDIR || code == -ENOTDIR || code == -ESTALE;
+}
+
+/* It lands now: as before, unless it was sent, or cannot be told yet. */
 static void end(struct own *own, bool same)
 {
 	struct flight *flight = own->flight;
 
+	if (!same && !is_settled(own->code))
+		flight->code = err_set(&flight->err, own->code,
+		    "whether what stands there is ours cannot be told: %s",
+		    err_message(own->code));
 	if (same) {
 		flight->code = 0;
 		flight->err = (struct err)ERR_INIT;
@@ -65,11 +78,12 @@ static void step_compare(struct flight *flight)
 		    own->ours + at_bytes, own->got_bytes - at_bytes,
 		    own->at_bytes + at_bytes, &err);
 
+		if (n < 0)
+			own->code = (int)n;
 		if (n <= 0)
 			break;
 		at_bytes += (size_t)n;
 	}
-	/* What cannot be read is not known to be the same. */
 	if (own->code < 0 || at_bytes == 0 || at_bytes != own->got_bytes ||
 	    memcmp(own->ours, own->theirs, at_bytes) != 0) {
 		end(own, false);
@@ -130,6 +144,7 @@ static void opened(
 	struct own *own = arg;
 	bool fits = code == 0 && attr->size_bytes == own->flight->size_bytes;
 
+	own->code = code;
 	if (code == 0)
 		own->file = file;
 	flight_go(own->flight, fits ? step_read : step_end);

@@ -299,6 +299,24 @@ static void what_only_looks_like_it_is_one(void **state)
 	desk_stop(&desk);
 }
 
+/* The network went, or the mount, before it could be told. */
+static void what_cannot_be_compared_is_tried_again(void **state)
+{
+	(void)state;
+	leave_file("/src/a", SPOOL_SENDING);
+	(void)fake_put("/a", "/src/a", 6);
+	fake_open_code(-EHOSTUNREACH);
+	desk_start(&desk);
+	desk_until_quiet(&desk);
+	assert_int_equal(post_conflicts(&desk), 0);
+	post_expect_item(&desk, "/src/a", SPOOL_FAILED, -EHOSTUNREACH);
+	fake_open_code(-EACCES);
+	post_pass(&desk, 5000);
+	desk_until_quiet(&desk);
+	post_expect_item(&desk, "/src/a", SPOOL_CONFLICT, -EEXIST);
+	desk_stop(&desk);
+}
+
 /* More than is compared at once, the last byte another one. */
 static void all_of_a_large_one_is_compared(void **state)
 {
@@ -451,6 +469,7 @@ int main(void)
 	    TEST(two_of_one_path_go_one_after_the_other),
 	    TEST(what_an_earlier_mount_sent_is_no_conflict),
 	    TEST(what_only_looks_like_it_is_one),
+	    TEST(what_cannot_be_compared_is_tried_again),
 	    TEST(all_of_a_large_one_is_compared),
 	    TEST(a_base_is_compared_with),
 	    TEST(a_shared_mount_sends_everybodys),
