@@ -360,6 +360,8 @@ class Uploads(Case, WritingCase):
 
     def begin(self, name):
         agent = self.agent()
+        self.provider.settings(lifetime_s=3600)
+        self.addCleanup(self.provider.settings, lifetime_s=LIFE)
         disk = self.place(name)
         m = self.mount(f"{self.bed.nginx.url}/{name}", None, rw=True,
                        agent=agent.socket, account=agent.account,
@@ -411,9 +413,10 @@ class Uploads(Case, WritingCase):
         scopes = self.asked(since)
         print(f"{len(changes)} changes with {len(scopes)} questions: "
               f"{scopes}", file=sys.stderr)
-        self.assertEqual(len(scopes), len(set(scopes)))
-        self.assertLessEqual(len(scopes), 7)
         self.assertEqual(set(scopes), {scope for _, _, scope in changes})
+        # One that nobody used for five seconds was dropped: the agent takes
+        # some for an answer.
+        self.assertLessEqual(len(scopes), 8)
         self.assert_no_token(m, mark)
 
     def put_here(self, path, data):
