@@ -180,15 +180,24 @@ struct fetch_stat fake_file(
 void fake_stop(void)
 {
 	struct err err = ERR_INIT;
+	unsigned ranges;
+	unsigned stats;
+	unsigned digests;
 
+	/* What is asked from here on is answered by who asks it. */
+	(void)pthread_mutex_lock(&mutex);
 	fake.stopped = true;
-	for (unsigned i = 0; i < fake_ranges(); i++)
+	ranges = fake.range_count;
+	stats = fake.stat_count;
+	digests = fake.digest_count;
+	(void)pthread_mutex_unlock(&mutex);
+	for (unsigned i = 0; i < ranges; i++)
 		if (!fake.range[i].done)
 			fake_done(i, -ECANCELED);
-	for (unsigned i = 0; i < fake.stat_count; i++)
+	for (unsigned i = 0; i < stats; i++)
 		if (!fake.stat[i].done)
 			fake_answer_stat(i, -ECANCELED, NULL);
-	for (unsigned i = 0; i < fake.digest_count; i++)
+	for (unsigned i = 0; i < digests; i++)
 		if (!fake.digest[i].done)
 			fake_answer_digest(i, -ECANCELED, NULL);
 	for (unsigned i = 0; i < fake.bare_count; i++)
