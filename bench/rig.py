@@ -53,6 +53,7 @@ http {{
         ssl_certificate_key {key};
         ssl_protocols TLSv1.3;
         ssl_session_cache shared:bench:10m;
+        set $bed_scope "";
         location {base} {{
             set $bed_base {base};
             set $bed_skew 0;
