@@ -192,7 +192,7 @@ class Model(WritingCase):
     def against(self, server, how="", count=SEQUENCES, **options):
         first = int(SEED or random.randrange(1 << 30))
         count = 1 if SEED else max(5, int(count / max(1, slow)))
-        m = self.writable(server, f"model-{server}", **options)
+        m = self.writable(server, self._testMethodName, **options)
         local = self.dir + "/local"
         os.mkdir(local)
         done = bed.mount.run(
