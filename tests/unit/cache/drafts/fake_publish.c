@@ -437,26 +437,6 @@ void cache_note_doubt(struct cache *cache, const char *path)
 	leave();
 }
 
-/* ---- what else the drafts are linked with ---- */
-
-struct worn_table *worn_new(void)
-{
-	return malloc(1);
-}
-
-void worn_free(struct worn_table *worn)
-{
-	free(worn);
-}
-
-void worn_take(struct drafts *drafts, const char *path, uint64_t number,
-    const struct draft_attr *attr)
-{
-	(void)drafts;
-	(void)attr;
-	assert(path[0] == '/' && number != 0);
-}
-
 void fake_send_hold(bool does)
 {
 	/* As far that it still gives way. */

@@ -18,14 +18,14 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool held;
 static unsigned waiting;
 static _Atomic int code_of_all;
-static atomic_uint sent, gave_way, failed, worn_count;
+static atomic_uint sent, gave_way, failed;
 
 void fake_send_reset(void)
 {
 	held = false;
 	waiting = 0;
 	code_of_all = 0;
-	sent = gave_way = failed = worn_count = 0;
+	sent = gave_way = failed = 0;
 }
 
 void fake_send_hold(bool hold)
@@ -64,11 +64,6 @@ unsigned fake_gave_way(void)
 unsigned fake_failed(void)
 {
 	return failed;
-}
-
-unsigned fake_worn(void)
-{
-	return worn_count;
 }
 
 /* ---- a sending ---- */
@@ -448,28 +443,4 @@ int adopt_all(struct drafts *drafts, struct err *err)
 void flushes_stop(struct drafts *drafts)
 {
 	(void)drafts;
-}
-
-struct worn_table {
-	int unused;
-};
-
-struct worn_table *worn_new(void)
-{
-	return malloc(sizeof(struct worn_table));
-}
-
-void worn_free(struct worn_table *worn)
-{
-	free(worn);
-}
-
-void worn_take(struct drafts *drafts, const char *path, uint64_t number,
-    const struct draft_attr *attr)
-{
-	(void)drafts;
-	(void)path;
-	(void)number;
-	(void)attr;
-	worn_count++;
 }

@@ -23,7 +23,4 @@ unsigned fake_sent(void);
 unsigned fake_gave_way(void);
 unsigned fake_failed(void);
 
-/** Times that worn_take() was called. */
-unsigned fake_worn(void);
-
 #endif
