@@ -17,9 +17,9 @@
 #define CACHE_ACCESS_H
 
 #include "base/ident.h"
+#include "base/list.h"
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "base/list.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -15,8 +15,8 @@
 #define CACHE_ASK_H
 
 #include "base/ident.h"
-#include "cache/cache.h"
 #include "base/list.h"
+#include "cache/cache.h"
 #include "cache/meta.h"
 
 #include <stdbool.h>

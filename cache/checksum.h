@@ -36,8 +36,8 @@
 
 #include "base/attr.h"
 #include "base/ident.h"
-#include "base/sync.h"
 #include "base/list.h"
+#include "base/sync.h"
 #include "fetch/digest.h"
 
 #include <pthread.h>

@@ -13,8 +13,8 @@
 #define CACHE_DISK_H
 
 #include "base/attr.h"
-#include "base/sync.h"
 #include "base/list.h"
+#include "base/sync.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -18,10 +18,10 @@
 
 #include "base/attr.h"
 #include "base/ident.h"
+#include "base/list.h"
 #include "base/sync.h"
 #include "cache/cache.h"
 #include "cache/disk.h"
-#include "base/list.h"
 #include "cache/stream.h"
 #include "fetch/digest.h"
 

@@ -39,7 +39,7 @@ struct listing_extra {
 struct cache_listing {
 	_Atomic unsigned refs;
 	atomic_bool shown;
-	uint64_t lent_until_ms; /* constant once it is shared */
+	uint64_t lent_until_ms;     /* constant once it is shared */
 	uint64_t absences_until_ms; /* the same */
 	struct listing_room *within;
 	struct listing_user *user; /* in that */

@@ -20,9 +20,9 @@
 #ifndef CACHE_PREFETCH_H
 #define CACHE_PREFETCH_H
 
+#include "base/list.h"
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "base/list.h"
 
 #include <assert.h>
 

@@ -16,8 +16,8 @@
 #define CACHE_QUESTION_H
 
 #include "base/ident.h"
-#include "cache/ask.h"
 #include "base/list.h"
+#include "cache/ask.h"
 
 #include <stdint.h>
 

@@ -18,9 +18,9 @@
 
 #include "base/attr.h"
 #include "base/ident.h"
+#include "base/list.h"
 #include "base/sync.h"
 #include "cache/cache.h"
-#include "base/list.h"
 #include "cache/reader.h"
 #include "cache/stream.h"
 

@@ -14,8 +14,8 @@
 #define CACHE_READER_H
 
 #include "base/attr.h"
-#include "base/sync.h"
 #include "base/list.h"
+#include "base/sync.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -12,8 +12,8 @@
 #define CACHE_WALK_PLACE_H
 
 #include "base/attr.h"
-#include "base/sync.h"
 #include "base/list.h"
+#include "base/sync.h"
 #include "cache/walk_track.h"
 
 #include <stdbool.h>

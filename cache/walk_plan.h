@@ -7,8 +7,8 @@
 #ifndef CACHE_WALK_PLAN_H
 #define CACHE_WALK_PLAN_H
 
-#include "base/sync.h"
 #include "base/list.h"
+#include "base/sync.h"
 #include "cache/walk_place.h"
 
 #include <stdbool.h>

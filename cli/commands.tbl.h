@@ -10,8 +10,7 @@ COMMAND(mount, "SOURCE MOUNTPOINT [-f] [-o OPTION[,OPTION...]]",
 COMMAND(umount, "[--lazy] [--timeout TIME] MOUNTPOINT",
     "send what is unsent, end a mount and wait for it; also of one that hangs\n"
     "      or is dead")
-COMMAND(exec,
-    "SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] -- COMMAND [ARG...]",
+COMMAND(exec, "SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] -- COMMAND [ARG...]",
     "run a command with a mount that it alone sees; its exit status, or 74\n"
     "      when something that it wrote was not sent")
 COMMAND(status, "[--json] [MOUNTPOINT]",
