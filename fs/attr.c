@@ -76,12 +76,13 @@ static void ask_cache(struct attr_wait *ask, fuse_req_t req, const char *path,
     fs_finish_fn finish) REQUIRES(fuse_thread)
 {
 	struct fs *fs = ask->fs;
+	struct ident ident = ask->ident;
 
 	if (!wait_begin(&ask->wait, &fs->mail, req, finish)) {
 		attr_wait_free(ask);
 		return;
 	}
-	cache_lookup(fs->config.cache, &ask->ident, path, attr_answer, ask);
+	cache_lookup(fs->config.cache, &ident, path, attr_answer, ask);
 }
 
 /* Where many users share the mount, a look-up that fails would take a

@@ -176,6 +176,7 @@ static void opendir_finish(struct fs_wait *wait)
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct fs *fs = fs_of(req);
+	struct ident ident = ident_of(req);
 	struct fs_node *node = node_of(&fs->nodes, ino);
 	char path[PATH_BYTES_MAX];
 	struct list_wait *ask = NULL;
@@ -195,7 +196,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	}
 	ask->fs = fs;
 	ask->node = node;
-	ask->ident = ident_of(req);
+	ask->ident = ident;
 	ask->changes = fs->changes;
 	ask->flags = info->flags;
 	if (!wait_begin(&ask->wait, &fs->mail, req, opendir_finish)) {
@@ -203,7 +204,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		return;
 	}
 	node_pin(node);
-	cache_list(fs->config.cache, &ask->ident, path, list_answer, ask);
+	cache_list(fs->config.cache, &ident, path, list_answer, ask);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)

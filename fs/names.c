@@ -162,7 +162,8 @@ static void keep_first(struct name_wait *ask, struct fs_node *node,
     REQUIRES(fuse_thread)
 {
 	struct fs *fs = ask->fs;
-	struct drafts_ask keep = {.ident = &ask->ident, .path = path};
+	struct ident ident = ask->ident;
+	struct drafts_ask keep = {.ident = &ident, .path = path};
 
 	ask->begin = begin;
 	if (!node || node->kind != CACHE_FILE || node->open_count == 0 ||
@@ -203,6 +204,7 @@ static void remove_finish(struct fs_wait *wait)
 static void remove_begin(struct name_wait *ask) REQUIRES(fuse_thread)
 {
 	struct fs *fs = ask->fs;
+	struct ident ident = ask->ident;
 	char path[PATH_BYTES_MAX];
 
 	ask->code = child_path(ask->parent, ask->name, path);
@@ -210,13 +212,14 @@ static void remove_begin(struct name_wait *ask) REQUIRES(fuse_thread)
 		wait_return(&ask->wait);
 	else
 		drafts_unlink(
-		    fs->config.drafts, &ask->ident, path, name_answer, ask);
+		    fs->config.drafts, &ident, path, name_answer, ask);
 }
 
 static void remove_name(
     fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
 	struct fs *fs = fs_of(req);
+	struct ident ident = ident_of(req);
 	struct fs_node *node = node_of(&fs->nodes, parent);
 	char path[PATH_BYTES_MAX];
 	struct name_wait *ask = NULL;
@@ -231,8 +234,7 @@ static void remove_name(
 	if (!name_wait_begin(ask, req, remove_finish))
 		return;
 	if (directory)
-		drafts_rmdir(
-		    fs->config.drafts, &ask->ident, path, name_answer, ask);
+		drafts_rmdir(fs->config.drafts, &ident, path, name_answer, ask);
 	else
 		keep_first(ask, node_named(&fs->nodes, node, name), path,
 		    remove_begin);
@@ -305,6 +307,7 @@ static void made_finish(struct fs_wait *wait)
 static void mkdir_finish(struct fs_wait *wait)
 {
 	struct name_wait *ask = CONTAINER_OF(wait, struct name_wait, wait);
+	struct ident ident = ask->ident;
 	struct fs *fs = ask->fs;
 	char path[PATH_BYTES_MAX];
 
@@ -319,12 +322,13 @@ static void mkdir_finish(struct fs_wait *wait)
 		return;
 	}
 	wait_go_on(wait, made_finish);
-	cache_lookup(fs->config.cache, &ask->ident, path, made_answer, ask);
+	cache_lookup(fs->config.cache, &ident, path, made_answer, ask);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct fs *fs = fs_of(req);
+	struct ident ident = ident_of(req);
 	struct fs_node *node = node_of(&fs->nodes, parent);
 	char path[PATH_BYTES_MAX];
 	struct name_wait *ask = NULL;
@@ -338,8 +342,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	}
 	ask->mode = mode;
 	if (name_wait_begin(ask, req, mkdir_finish))
-		drafts_mkdir(
-		    fs->config.drafts, &ask->ident, path, name_answer, ask);
+		drafts_mkdir(fs->config.drafts, &ident, path, name_answer, ask);
 }
 
 /* ---- rename ---- */
@@ -376,6 +379,7 @@ static void rename_finish(struct fs_wait *wait)
 static void rename_begin(struct name_wait *ask) REQUIRES(fuse_thread)
 {
 	struct fs *fs = ask->fs;
+	struct ident ident = ask->ident;
 	char path[PATH_BYTES_MAX];
 	char new_path[PATH_BYTES_MAX];
 
@@ -394,7 +398,7 @@ static void rename_begin(struct name_wait *ask) REQUIRES(fuse_thread)
 	if (ask->code < 0)
 		wait_return(&ask->wait);
 	else
-		drafts_rename(fs->config.drafts, &ask->ident, path, new_path,
+		drafts_rename(fs->config.drafts, &ident, path, new_path,
 		    !ask->no_replace, name_answer, ask);
 }
 

@@ -93,6 +93,7 @@ static int path_of_opening(const struct opening *opening,
 static void opened_finish(struct fs_wait *wait)
 {
 	struct opening *opening = CONTAINER_OF(wait, struct opening, wait);
+	struct ident ident = opening->ident;
 	struct fs *fs = opening->fs;
 	struct fs_node *node;
 	char path[PATH_BYTES_MAX];
@@ -107,15 +108,16 @@ static void opened_finish(struct fs_wait *wait)
 		return;
 	}
 	wait_go_on(wait, based_finish);
-	cache_lookup(fs->config.cache, &opening->ident, path, based, opening);
+	cache_lookup(fs->config.cache, &ident, path, based, opening);
 }
 
 bool opening_start(struct opening *opening, fuse_req_t req, const char *path,
     unsigned how, uint32_t mode, fs_finish_fn finish)
 {
 	struct fs *fs = opening->fs;
+	struct ident ident = opening->ident;
 	struct drafts_ask ask = {
-	    .ident = &opening->ident,
+	    .ident = &ident,
 	    .path = path,
 	    .how = how,
 	    .mode = mode & 07777,

@@ -6,7 +6,8 @@
  * Each operation answers its request exactly once, at once or in the finish
  * of a wait (fs/wait.h). None waits: the FUSE thread serves everybody. A call
  * of the cache is the last thing an operation does with its wait: the answer
- * may come, and the wait be freed, before the call returns.
+ * may come, and the wait be freed, before the call returns. So what the call is
+ * given, who asks included, lies elsewhere.
  */
 #ifndef FS_SESSION_H
 #define FS_SESSION_H

@@ -153,12 +153,13 @@ static void set_of_path(struct set_wait *ask, fuse_req_t req, const char *path)
     REQUIRES(fuse_thread)
 {
 	struct fs *fs = ask->fs;
+	struct ident ident = ask->ident;
 
 	if (!wait_begin(&ask->wait, &fs->mail, req, wear_finish)) {
 		set_wait_free(ask);
 		return;
 	}
-	cache_lookup(fs->config.cache, &ask->ident, path, look_answer, ask);
+	cache_lookup(fs->config.cache, &ident, path, look_answer, ask);
 }
 
 /* ---- what is asked for ---- */

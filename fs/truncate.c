@@ -42,6 +42,7 @@ static void opening_answer(void *arg, int code)
 static void worn_finish(struct fs_wait *wait)
 {
 	struct opening *opening = CONTAINER_OF(wait, struct opening, wait);
+	struct ident ident = opening->ident;
 
 	mail_assert_here(wait->mail);
 	if (opening->code < 0) {
@@ -49,7 +50,7 @@ static void worn_finish(struct fs_wait *wait)
 		return;
 	}
 	wait_go_on(wait, closed_finish);
-	draft_flush(opening->draft, &opening->ident, opening_answer, opening);
+	draft_flush(opening->draft, &ident, opening_answer, opening);
 }
 
 static void cut_finish(struct fs_wait *wait)

@@ -43,6 +43,7 @@ http {{
         ssl_certificate_key {key};
         set $bed_base {base};
         set $bed_skew {skew};
+        set $bed_scope "";
         access_by_lua_block {{ require("bearer").check() }}
         location {base} {{
             if ($request_method !~ "^(GET|HEAD)$") {{ return 405; }}
