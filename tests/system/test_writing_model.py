@@ -202,6 +202,8 @@ class Model(WritingCase):
         self.assertEqual(done.returncode, 0,
                          done.stdout[-6000:] + done.stderr)
         self.assertEqual(done.stdout.count("sequence "), count)
+        # With write=back the last closes promised no more than the spool.
+        m.command("flush", m.path)
         self.assert_same(m, tree(local))
         self.assertEqual(self.unsent(m), [])
         self.no_leftovers(m.disk)

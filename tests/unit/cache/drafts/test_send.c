@@ -569,7 +569,7 @@ static void it_looks_once_where_nothing_was_told(void **state)
 	assert_int_equal(desk_flush(&desk, draft), 0);
 	assert_int_equal(fake_call(2).condition, FETCH_IF_ANY);
 	desk_served("/new", "first second!");
-	/* What stops a look for now stops the sending for now. */
+	/* What keeps from looking keeps from sending, until the next try. */
 	fake_look_code(-ETIMEDOUT);
 	assert_int_equal(desk_append(draft, "!"), 1);
 	assert_int_equal(desk_flush(&desk, draft), -ETIMEDOUT);
