@@ -166,7 +166,9 @@ class Shared(WritingCase):
         os.chmod(f"{m.disk}/ada", 0o777)
         self.assertEqual(tree(m.disk)["ada"], None)
         self.actor(ADA).do("list", m.at("ada"))
-        bed.wait_for(lambda: "ada/f" in tree(m.disk), "it to be sent", 30)
+        # Each pause between tries is twice the one before.
+        bed.wait_for(lambda: "ada/f" in tree(m.disk), "it to be sent",
+                     30 * max(1, bed.slow))
 
     def test_the_spool_has_room_for_each(self):
         """A user that fills their share leaves the other one's."""
