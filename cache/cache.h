@@ -8,7 +8,8 @@
  * once through its callback, before the call returns or later on the fetch
  * thread or a disk reader. A callback must not wait either. Bytes, names and
  * attributes leave through one door (access.c) that asks whether this caller
- * may have them now.
+ * may have them now. Who asks and the path are read until a call returns, which
+ * may be after its answer.
  *
  * Paths are the mount's: "/" is the source's root (base/path.h).
  *

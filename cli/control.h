@@ -160,8 +160,11 @@ pid_t control_pid(int fd);
  *  when it cannot be had (another pid namespace). */
 NODISCARD int control_process(int fd);
 
-/** control_connect() to a mount, control_ask(), and close: the errors of
- *  both. On a shared mount the process shows itself before (harden_show()). */
+/** control_connect() to a mount, to which this process shows itself before
+ *  when it is a shared one (harden_show()). */
+NODISCARD int control_reach(const struct mount_entry *entry, struct err *err);
+
+/** control_reach(), control_ask(), and close: the errors of both. */
 NODISCARD int control_query(const struct mount_entry *entry,
     const char *request, struct buf *out, struct err *err);
 

@@ -278,16 +278,20 @@ int control_ask(int fd, const char *request, struct buf *out, struct err *err)
 	return hear(fd, control_tell(fd, request), out, err);
 }
 
+int control_reach(const struct mount_entry *entry, struct err *err)
+{
+	if (entry->shared)
+		harden_show();
+	return control_connect(
+	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
+}
+
 int control_query(const struct mount_entry *entry, const char *request,
     struct buf *out, struct err *err)
 {
+	int fd = control_reach(entry, err);
 	int code;
-	int fd;
 
-	if (entry->shared)
-		harden_show();
-	fd = control_connect(
-	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
 	if (fd < 0)
 		return fd;
 	code = control_ask(fd, request, out, err);

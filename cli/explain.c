@@ -14,7 +14,6 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/control.h"
-#include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/say.h"
 
@@ -115,14 +114,10 @@ static void add_silence(struct buf *out, const struct mount_entry *entry,
 static int ask(const struct mount_entry *entry, const char *inside, bool json,
     struct buf *answer, pid_t *pid, struct err *err)
 {
+	int fd = control_reach(entry, err);
 	struct buf request;
 	int code;
-	int fd;
 
-	if (entry->shared)
-		harden_show();
-	fd = control_connect(
-	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
 	if (fd < 0)
 		return fd;
 	*pid = control_pid(fd);

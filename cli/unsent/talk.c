@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "cli/control.h"
-#include "cli/harden.h"
 #include "cli/mounts.h"
 #include "cli/progress.h"
 #include "cli/say.h"
@@ -175,14 +174,9 @@ static int ask(struct talk *talk, int fd, uint64_t once_ms, struct err *err)
 
 static int ask_once(struct talk *talk, uint64_t once_ms, struct err *err)
 {
-	const struct mount_entry *entry = talk->wait->entry;
+	int fd = control_reach(talk->wait->entry, err);
 	int code;
-	int fd;
 
-	if (entry->shared)
-		harden_show();
-	fd = control_connect(
-	    entry->major, entry->minor, entry->owner, CONTROL_DEADLINE_MS, err);
 	if (fd < 0)
 		return fd;
 	code = ask(talk, fd, once_ms, err);
