@@ -126,6 +126,8 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+
+/* rename.c */
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
     fuse_ino_t new_parent, const char *new_name, unsigned flags);
 
