@@ -15,6 +15,8 @@ enum {
 	PINNED_FRESH_MS = 60 * 1000,
 };
 
+const struct fs_look look_bare = {.attr = {.kind = CACHE_DIRECTORY}};
+
 /*
  * Where many users share the mount a draft is its user's alone: others have
  * the pages of the version that it began from, and have yet to get those of

@@ -26,6 +26,9 @@ struct fs_look {
 	bool draft; /* size and time may change at any moment */
 };
 
+/** A directory of which nothing is told. */
+extern const struct fs_look look_bare;
+
 /** Whether this mount is written. */
 static inline bool fs_is_writable(const struct fs *fs)
 {

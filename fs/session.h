@@ -85,18 +85,23 @@ static inline bool fs_is_tended(const struct fs *fs)
 	return fs->call_count > 0 || !list_is_empty(&fs->mail.patient);
 }
 
-/* attr.c */
+/* lookup.c */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+
+/* attr.c */
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void op_access(fuse_req_t req, fuse_ino_t ino, int mask);
+
+/* space.c */
 void op_statfs(fuse_req_t req, fuse_ino_t ino);
 
-/* file.c, write.c */
+/* file.c */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
     struct fuse_file_info *info);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 
+/* write.c */
 void op_open_writing(
     fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info);
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
@@ -133,11 +138,13 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 /* dir.c */
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+
+/* readdir.c */
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size_bytes, off_t offset,
     struct fuse_file_info *info);
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size_bytes,
     off_t offset, struct fuse_file_info *info);
-void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 
 /* xattr.c */
 void op_getxattr(
