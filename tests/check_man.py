@@ -35,6 +35,7 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "fs/rename.c", "fs/setattr.c", "fs/truncate.c", "fs/write.c",
                "cache/drafts/change.c", "cache/drafts/flight.c",
                "cache/drafts/names.c", "cache/drafts/open.c",
+               "cache/drafts/open_base.c",
                "cache/drafts/remove.c", "cache/drafts/rename.c")
 # Where `status --json` and `explain --json` are written, and the functions
 # that are given a name there.

@@ -7,6 +7,7 @@
  *   drafts.c      begin, end, the table of paths
  *   draft.c       one draft's life: references, attributes
  *   open.c        from a path to a draft: its base
+ *   open_base.c   and that one's bytes, when they are wanted later
  *   work.c        threads that wait for the spool's disk; each draft's queue
  *   change.c      write, truncate, set: done one after the other
  *   read.c        pieces of the spool and of the base, as one answer
@@ -284,7 +285,7 @@ void work_end_last(struct drafts *drafts) REQUIRES(drafts_lock);
 /* A sending has ended, or been given up: those that wait for it may go on. */
 void work_resume(struct draft *draft) REQUIRES(drafts_lock);
 
-/* ---- open.c ---- */
+/* ---- open_base.c ---- */
 
 /* Have base.file: 0 when it is there, of the version that the draft began
  * from; -ESTALE when the server has another. As `draft`'s own user; `done` is
