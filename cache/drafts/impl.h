@@ -21,9 +21,12 @@
  *   leftover.c    temporary names that stay on the server
  *   adopt.c       what earlier mounts left
  *   names.c       who may change names now, and what they touch (names.h)
- *   remove.c      mkdir, rmdir, unlink
- *   rename.c      rename: what is asked and sent before, the server
- *   rename_here.c and what follows of drafts and their entries
+ *   directory.c   mkdir, rmdir
+ *   unlink.c      unlink
+ *   rename.c      rename, step by step:
+ *   rename_first.c  what is sent before
+ *   rename_there.c  the server
+ *   rename_here.c   what follows of drafts and their entries
  *   keep_base.c   what is removed while somebody reads it
  *   copy.c        files that the server copies
  *   list.c        listings with drafts in them
@@ -305,7 +308,7 @@ NODISCARD int draft_begin_change(struct draft *draft, struct err *err);
 
 /* Behind what its queue has: finish what is OPEN, and want it sent. The waiter
  * (may be NULL) hears how that ended, 0 of what is not unsent. For all but a
- * work of the draft's own queue: again.c, tell.c, rename.c, adopt.c. Any
+ * work of the draft's own queue: again.c, tell.c, rename_first.c, adopt.c. Any
  * thread, never waits. @retval -ENOMEM  the waiter was not taken. */
 NODISCARD int draft_send(struct draft *draft, struct waiter *waiter);
 

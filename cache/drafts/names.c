@@ -286,6 +286,12 @@ void names_each_seat(struct names *names, void (*step)(struct seat *seat),
 	names_came(names, 0);
 }
 
+bool names_owns(const struct names *names, const struct draft *draft)
+{
+	return !names->drafts->config.shared ||
+	    draft->ident.uid == names->ident.uid;
+}
+
 bool draft_is_here_alone(const struct draft *draft)
 {
 	/* A try that ended so may have come to its end there. */

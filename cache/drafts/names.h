@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cache/drafts/names.h - changes of names on their way, for the files that make
- * them: names.c (who is next), remove.c (mkdir, rmdir, unlink), rename.c (what
- * comes before it, and the server), rename_here.c (what follows here).
+ * them: names.c (who is next), directory.c (mkdir, rmdir), unlink.c, rename.c
+ * (its steps), rename_first.c (what is sent before), rename_there.c (the
+ * server), rename_here.c (what follows here).
  *
  * Changes whose paths lie in or above one another are done one after the
  * other, in the order in which they came: a list of all, in which one that is
@@ -101,6 +102,9 @@ struct seat *names_seat(struct names *names, const struct draft *draft);
 void names_each_seat(struct names *names, void (*step)(struct seat *seat),
     void (*next)(struct names *names));
 
+/* Whether it is not another user's, whose file this one does not see. */
+bool names_owns(const struct names *names, const struct draft *draft);
+
 /* Whether no server has it under its path, nor may have. */
 bool draft_is_here_alone(const struct draft *draft) REQUIRES(drafts_lock);
 
@@ -119,6 +123,21 @@ enum { KEEP_BASE_BYTES_MAX = 64 * 1024 * 1024 };
  * goes; then `next`. */
 void names_keep_base(
     struct names *names, const char *path, void (*next)(struct names *names));
+
+/* ---- rename_first.c ---- */
+
+/* Whether a draft at or below names.from is moved: another user's that no
+ * server has is not. */
+bool rename_touches(const struct names *names, const struct draft *draft)
+    REQUIRES(drafts_lock);
+
+/* Have sent what has to be, then `next`. */
+void rename_send_first(struct names *names, void (*next)(struct names *names));
+
+/* ---- rename_there.c ---- */
+
+/* Have the server move it; then rename_follow(). */
+void rename_there(struct names *names);
 
 /* ---- rename_here.c ---- */
 

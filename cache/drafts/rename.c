@@ -1,38 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/rename.c - rename(2): what stands at both names, what has to be
- * sent before, and the server's part. See names.h.
- *
- * A file that no server has is renamed here alone. Else the server gets first
- * what is finished and unsent (of what is still being written nothing that is
- * half done is published: it follows to its new name, and is sent there), and
- * then moves. A directory that is to be replaced is empty, and removed before:
- * WebDAV would take all that is in it.
+ * cache/drafts/rename.c - rename(2), step by step: what stands at both names;
+ * what has to be sent before (rename_first.c); the drafts that it touches; then
+ * the server (rename_there.c), or, of a file that no server has, here alone
+ * (rename_here.c). See names.h.
  */
-#include "base/log.h"
 #include "cache/drafts/names.h"
 #include "cache/note.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- what stands at both names ---- */
-
-static bool is_own(const struct names *names, const struct draft *draft)
-{
-	return !names->drafts->config.shared ||
-	    draft->ident.uid == names->ident.uid;
-}
-
-/* Another user's file that no server has is not seen by who renames. */
-static bool is_touched(const struct names *names, const struct draft *draft)
-    REQUIRES(drafts_lock);
-static bool is_touched(const struct names *names, const struct draft *draft)
-{
-	return strcmp(draft->path, names->from) != 0 || is_own(names, draft) ||
-	    !draft_is_here_alone(draft);
-}
 
 static int is_below_to(void *arg, struct draft *draft) REQUIRES(drafts_lock);
 static int is_below_to(void *arg, struct draft *draft)
@@ -42,7 +21,7 @@ static int is_below_to(void *arg, struct draft *draft)
 	return draft->changed && strcmp(draft->path, names->to) != 0 ? 1 : 0;
 }
 
-static void send_first(struct names *names);
+static void seize(struct names *names);
 
 /* Whether rename(2) may do this, as far as is known. */
 static void judge(struct names *names)
@@ -72,7 +51,7 @@ static void judge(struct names *names)
 	if (code < 0)
 		names_end(names, code);
 	else
-		send_first(names);
+		rename_send_first(names, seize);
 }
 
 static void on_to(void *arg, int code, const struct cache_attr *attr)
@@ -138,219 +117,9 @@ static void begin(struct names *names)
 		    on_from, names);
 }
 
-/* ---- what is sent before ---- */
+/* ---- the drafts that it touches ---- */
 
-/* A draft whose sending is waited for. */
-struct hearing {
-	struct waiter waiter;
-	struct list in;
-	struct names *names;
-	struct draft *draft; /* one reference */
-	bool must;           /* it has to be sent; else only to end */
-};
-
-static void heard(struct waiter *waiter, int code)
-{
-	struct hearing *hearing = CONTAINER_OF(waiter, struct hearing, waiter);
-	struct draft *draft = hearing->draft;
-	struct names *names = hearing->names;
-	bool parted;
-
-	drafts_lock_enter(draft->drafts);
-	parted = draft->parted;
-	draft_let_go(draft);
-	drafts_lock_leave(draft->drafts);
-	/* What is renamed here alone may be unsent, but not another's now. */
-	if (!hearing->must && !parted)
-		code = 0;
-	free(hearing);
-	names_came(names, code);
-}
-
-/* Whether its sending has begun. */
-static bool is_flying(const struct draft *draft) REQUIRES(drafts_lock);
-static bool is_flying(const struct draft *draft)
-{
-	return draft->sending == DRAFT_FILLING ||
-	    draft->sending == DRAFT_SENDING;
-}
-
-/* Whether it is to be sent before, or its sending is to end. */
-static bool is_to_wait(const struct names *names, const struct draft *draft,
-    bool *must) REQUIRES(drafts_lock);
-static bool is_to_wait(
-    const struct names *names, const struct draft *draft, bool *must)
-{
-	enum spool_state state;
-
-	*must = strcmp(draft->path, names->from) != 0 ||
-	    !draft_is_here_alone(draft);
-	if (!draft->changed || draft->entry == NULL)
-		return false;
-	if (!*must || is_flying(draft))
-		return is_flying(draft);
-	state = spool_attr(draft->entry).state;
-	return state == SPOOL_CLOSED || state == SPOOL_FAILED;
-}
-
-struct hearings {
-	struct names *names;
-	struct list list;
-};
-
-static int gather(void *arg, struct draft *draft) REQUIRES(drafts_lock);
-static int gather(void *arg, struct draft *draft)
-{
-	struct hearings *hearings = arg;
-	struct hearing *hearing;
-	bool must;
-
-	if (!is_touched(hearings->names, draft) ||
-	    !is_to_wait(hearings->names, draft, &must))
-		return 0;
-	hearing = malloc(sizeof(*hearing));
-	if (hearing == NULL)
-		return -ENOMEM;
-	*hearing = (struct hearing){.waiter = {.sent = heard},
-	    .names = hearings->names,
-	    .draft = draft,
-	    .must = must};
-	list_init(&hearing->waiter.in);
-	list_push(&hearings->list, &hearing->in);
-	draft_hold(draft);
-	names_expect(hearings->names);
-	return 0;
-}
-
-static void seize(struct names *names);
-
-static void send_first(struct names *names)
-{
-	struct drafts *drafts = names->drafts;
-	struct hearings hearings = {.names = names};
-	struct list *in;
-	int code;
-
-	list_init(&hearings.list);
-	drafts_lock_enter(drafts);
-	names->next = seize;
-	names_expect(names);
-	code = drafts_below(drafts, names->from, gather, &hearings);
-	drafts_lock_leave(drafts);
-	while ((in = list_pop(&hearings.list)) != NULL) {
-		struct hearing *hearing = CONTAINER_OF(in, struct hearing, in);
-		int sent = draft_send(hearing->draft, &hearing->waiter);
-
-		if (sent < 0) {
-			hearing->must = true;
-			heard(&hearing->waiter, sent);
-		}
-	}
-	names_came(names, code);
-}
-
-/* ---- the server ---- */
-
-static void ask_server(struct names *names);
-
-static void fail(struct names *names, int code)
-{
-	cache_note_doubt(names->drafts->config.cache, names->from);
-	cache_note_doubt(names->drafts->config.cache, names->to);
-	names_end(names, code);
-}
-
-/* The directory that was to be replaced is there again, or not. */
-static void on_restored(void *arg, int code, const struct err *err)
-{
-	struct names *names = arg;
-
-	if (code < 0)
-		log_line(LOG_LEVEL_WARN, LOG_CACHE,
-		    "empty directory was removed for a rename that failed",
-		    "path=%s error=%s cure=\"mkdir\"", LOG_TEXT(names->to),
-		    LOG_TEXT(err->text));
-	fail(names, names->code);
-}
-
-static void on_moved(void *arg, int code, const struct err *err);
-
-static void ask_move(struct names *names)
-{
-	struct drafts *drafts = names->drafts;
-	char from[PATH_BYTES_MAX];
-	char to[PATH_BYTES_MAX];
-	int code = drafts_server_path(drafts, from, names->from);
-
-	if (code == 0)
-		code = drafts_server_path(drafts, to, names->to);
-	if (code < 0)
-		names_end(names, code);
-	else
-		fetch_move(drafts->config.fetch,
-		    &(struct fetch_move){.ident = &names->ident,
-		        .from = from,
-		        .to = to,
-		        .kind = names->kind == CACHE_FILE ? FETCH_FILE
-		                                          : FETCH_DIRECTORY,
-		        .replace = names->replace},
-		    on_moved, names);
-}
-
-static void on_emptied(void *arg, int code, const struct err *err)
-{
-	struct names *names = arg;
-
-	(void)err;
-	if (code == 0) {
-		names->to_empty = true;
-		cache_note_gone(names->drafts->config.cache, names->to);
-		worn_forget(names->drafts, names->to);
-	}
-	if (code == 0 || code == -ENOENT)
-		ask_move(names);
-	else
-		fail(names, code);
-}
-
-static void ask_rmdir(struct names *names)
-{
-	struct drafts *drafts = names->drafts;
-	char path[PATH_BYTES_MAX];
-	int code = drafts_server_path(drafts, path, names->to);
-
-	names->to_asked = true;
-	if (code < 0)
-		names_end(names, code);
-	else
-		fetch_rmdir(drafts->config.fetch, &names->ident, path,
-		    on_emptied, names);
-}
-
-static void on_moved(void *arg, int code, const struct err *err)
-{
-	struct names *names = arg;
-	struct drafts *drafts = names->drafts;
-	char path[PATH_BYTES_MAX];
-
-	(void)err;
-	if (code == 0) {
-		rename_follow(names);
-	} else if (code == -EEXIST && names->replace && !names->to_asked &&
-	    names->kind == CACHE_DIRECTORY) {
-		/* One that was not known of. */
-		ask_rmdir(names);
-	} else if (names->to_empty &&
-	    drafts_server_path(drafts, path, names->to) == 0) {
-		names->code = code;
-		fetch_mkcol(drafts->config.fetch, &names->ident, path,
-		    on_restored, names);
-	} else {
-		fail(names, code);
-	}
-}
-
-static void ask_server(struct names *names)
+static void move(struct names *names)
 {
 	struct drafts *drafts = names->drafts;
 	const struct draft *draft;
@@ -365,39 +134,35 @@ static void ask_server(struct names *names)
 		names_end(names, names->code);
 	else if (here)
 		rename_here(names);
-	else if (names->kind == CACHE_DIRECTORY && names->to_exists)
-		ask_rmdir(names);
 	else
-		ask_move(names);
+		rename_there(names);
 }
-
-/* ---- the drafts that it touches ---- */
 
 static bool is_replaced(const struct names *names, const struct draft *draft)
 {
-	return strcmp(draft->path, names->to) == 0 && is_own(names, draft);
+	return strcmp(draft->path, names->to) == 0 && names_owns(names, draft);
 }
 
 static void keep_replaced(struct names *names)
 {
 	if (names->code < 0)
-		ask_server(names);
+		move(names);
 	else
-		names_keep_base(names, names->to, ask_server);
+		names_keep_base(names, names->to, move);
 }
 
 static void seize_to(struct names *names)
 {
 	if (names->code < 0 ||
 	    !names_seize(names, names->to, is_replaced, keep_replaced))
-		ask_server(names);
+		move(names);
 }
 
 static void seize(struct names *names)
 {
 	if (names->code < 0)
 		names_end(names, names->code);
-	else if (!names_seize(names, names->from, is_touched, seize_to))
+	else if (!names_seize(names, names->from, rename_touches, seize_to))
 		seize_to(names);
 }
 
