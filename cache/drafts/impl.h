@@ -9,6 +9,7 @@
  *   open.c        from a path to a draft: its base
  *   open_base.c   and that one's bytes, when they are wanted later
  *   work.c        threads that wait for the spool's disk; each draft's queue
+ *   begin.c       a change begins: the entry of the spool
  *   change.c      write, truncate, set: done one after the other
  *   read.c        pieces of the spool and of the base, as one answer
  *   sync.c        fsync, close, RELEASE: what has to be sent, and when
@@ -296,7 +297,7 @@ void work_resume(struct draft *draft) REQUIRES(drafts_lock);
 void draft_open_base(
     struct draft *draft, void (*done)(void *arg, int code), void *arg);
 
-/* ---- change.c ---- */
+/* ---- begin.c ---- */
 
 /* On a work thread, in the draft's turn, at rest: have an entry that is OPEN,
  * made now or opened again, for a change that follows. It is taken out of
