@@ -32,6 +32,7 @@
  *   copy.c        files that the server copies
  *   list.c        listings with drafts in them
  *   worn.c        mode and time that no server keeps
+ *   worn_tree.c   the names of which something is worn
  *   tell.c        counting, describing, waiting for all
  *
  * One lock, drafts_lock, never held over I/O or a call to another folder that
