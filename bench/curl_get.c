@@ -13,15 +13,10 @@
  * connection, HTTP/1.1. Every body is checked for status, length and bytes.
  * Output as reader's.
  */
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include <curl/curl.h>
-
+#include "curl_tool.h"
 #include "pattern.h"
-#include "tool.h"
-
-enum { READERS_MAX = 64, URL_BYTES = 4096 };
 
 enum mode { RANDOM, SEQUENTIAL, FILES, LIST };
 
@@ -32,7 +27,7 @@ struct job {
 	uint64_t size_bytes;
 	uint64_t block_bytes;
 	uint64_t count;
-	unsigned readers;
+	uint64_t readers;
 	uint64_t rng;
 	double until;
 	_Atomic uint64_t next;
@@ -62,20 +57,12 @@ static size_t on_body(char *bytes, size_t one, size_t size_bytes, void *arg)
 	return size_bytes;
 }
 
-static void set(CURLcode code)
-{
-	if (code != CURLE_OK)
-		die("curl: %s", curl_easy_strerror(code));
-}
-
 static void perform(
     CURL *easy, const struct answer *answer, long wanted, uint64_t wanted_bytes)
 {
-	CURLcode code = curl_easy_perform(easy);
 	long status = 0;
 
-	if (code != CURLE_OK)
-		die("curl: %s", curl_easy_strerror(code));
+	set(curl_easy_perform(easy));
 	set(curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status));
 	if (status != wanted)
 		die("status %ld", status);
@@ -104,15 +91,9 @@ static void get_nth(
     struct job *job, CURL *easy, struct answer *answer, uint64_t nth)
 {
 	bool list = job->mode == LIST;
-	char url[URL_BYTES];
+	char url[NAME_BYTES];
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	/* The format is the caller's own argument. */
-	(void)snprintf(url, sizeof(url), job->url,
-	    (unsigned long long)(list ? nth : nth / 100),
-	    (unsigned long long)nth);
-#pragma GCC diagnostic pop
+	name_of(url, job->url, list ? nth : nth / 100, nth);
 	set(curl_easy_setopt(easy, CURLOPT_URL, url));
 	*answer = (struct answer){!list, job->seed + nth, 0, 0};
 	perform(easy, answer, list ? 207 : 200, job->size_bytes);
@@ -136,36 +117,12 @@ static void get_one(
 	get_range(job, easy, answer, offset, n);
 }
 
-static struct curl_slist *headers_of(const struct job *job)
-{
-	const char *token = getenv("BEARER_TOKEN");
-	struct curl_slist *headers = NULL;
-	char line[8192];
-
-	if (token != NULL) {
-		(void)snprintf(
-		    line, sizeof(line), "Authorization: Bearer %s", token);
-		headers = curl_slist_append(headers, line);
-	}
-	if (job->mode == LIST)
-		headers = curl_slist_append(headers, "Depth: 1");
-	return headers;
-}
-
 static void *reader(void *arg)
 {
 	struct job *job = arg;
 	struct answer answer;
-	struct curl_slist *headers = headers_of(job);
-	CURL *easy = curl_easy_init();
+	CURL *easy = connection(job->mode == LIST ? "Depth: 1" : NULL);
 
-	if (easy == NULL)
-		die("out of memory");
-	set(curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers));
-	set(curl_easy_setopt(
-	    easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
-	set(curl_easy_setopt(easy, CURLOPT_CAINFO, getenv("CURL_CA_BUNDLE")));
-	set(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
 	set(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 512 * 1024L));
 	set(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
 	set(curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer));
@@ -181,7 +138,6 @@ static void *reader(void *arg)
 		job->bytes += answer.got_bytes;
 	}
 	curl_easy_cleanup(easy);
-	curl_slist_free_all(headers);
 	return NULL;
 }
 
@@ -205,15 +161,14 @@ int main(int argc, char **argv)
 	    .size_bytes = number(argc, argv, "size", 0),
 	    .block_bytes = number(argc, argv, "block", 1 << 20),
 	    .count = number(argc, argv, "count", 0),
-	    .readers = (unsigned)number(argc, argv, "readers", 1),
+	    .readers = number(argc, argv, "readers", 1),
 	    .rng = number(argc, argv, "rng", 1),
 	};
 	uint64_t seconds = number(argc, argv, "seconds", 0);
-	pthread_t threads[READERS_MAX];
 	double begun;
 
-	if (job.url == NULL || job.readers == 0 || job.readers > READERS_MAX)
-		die("curl_get: url=U and readers=1..%d", READERS_MAX);
+	if (job.url == NULL)
+		die("curl_get: url=U ...");
 	set(curl_global_init(CURL_GLOBAL_DEFAULT));
 	if (job.mode == SEQUENTIAL)
 		job.count =
@@ -221,14 +176,7 @@ int main(int argc, char **argv)
 	begun = now_s();
 	if (seconds > 0)
 		job.until = begun + (double)seconds;
-	for (unsigned i = 0; i < job.readers; i++) {
-		if (pthread_create(&threads[i], NULL, reader, &job) != 0)
-			die("cannot make a thread");
-	}
-	for (unsigned i = 0; i < job.readers; i++)
-		(void)pthread_join(threads[i], NULL);
-	(void)printf("{\"seconds\": %.9f, \"bytes\": %llu, \"ops\": %llu}\n",
-	    now_s() - begun, (unsigned long long)job.bytes,
-	    (unsigned long long)job.ops);
+	run_workers("readers", job.readers, reader, &job);
+	print_result(begun, job.bytes, job.ops);
 	return 0;
 }

@@ -16,7 +16,6 @@
  * the pattern's ends it with status 1. The time is that of reading alone.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,15 +23,13 @@
 #include "pattern.h"
 #include "tool.h"
 
-enum { READERS_MAX = 64, PATH_BYTES = 4096 };
-
 struct job {
 	const char *path; /* a format with one number for `files` */
 	uint64_t seed;
 	uint64_t size_bytes; /* of a file */
 	uint64_t block_bytes;
 	uint64_t count; /* reads, or files, of all readers together */
-	unsigned readers;
+	uint64_t readers;
 	uint64_t rng;
 	double until; /* monotonic; 0: no limit */
 	bool check;
@@ -115,15 +112,10 @@ static void *reader(void *arg)
 		if (nth >= job->count)
 			break;
 		if (job->files) {
-			char path[PATH_BYTES];
+			char path[NAME_BYTES];
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-			/* The format is the caller's own argument. */
-			(void)snprintf(path, sizeof(path), job->path,
-			    (unsigned long long)(job->flat ? nth : nth / 100),
-			    (unsigned long long)nth);
-#pragma GCC diagnostic pop
+			name_of(
+			    path, job->path, job->flat ? nth : nth / 100, nth);
 			read_whole(job, path, job->seed + nth, buffer);
 			continue;
 		}
@@ -136,20 +128,6 @@ static void *reader(void *arg)
 		(void)close(fd);
 	free(buffer);
 	return NULL;
-}
-
-static void run_readers(struct job *job)
-{
-	pthread_t threads[READERS_MAX];
-
-	if (job->readers == 0 || job->readers > READERS_MAX)
-		die("readers=1..%d", READERS_MAX);
-	for (unsigned i = 0; i < job->readers; i++) {
-		if (pthread_create(&threads[i], NULL, reader, job) != 0)
-			die("cannot make a thread");
-	}
-	for (unsigned i = 0; i < job->readers; i++)
-		(void)pthread_join(threads[i], NULL);
 }
 
 static void write_file(const char *path, uint64_t seed, uint64_t size_bytes)
@@ -185,7 +163,7 @@ int main(int argc, char **argv)
 	    .size_bytes = number(argc, argv, "size", 0),
 	    .block_bytes = number(argc, argv, "block", 1 << 20),
 	    .count = number(argc, argv, "count", 0),
-	    .readers = (unsigned)number(argc, argv, "readers", 1),
+	    .readers = number(argc, argv, "readers", 1),
 	    .rng = number(argc, argv, "rng", 1),
 	    .check = number(argc, argv, "check", 1) != 0,
 	    .flat = number(argc, argv, "flat", 0) != 0,
@@ -208,10 +186,10 @@ int main(int argc, char **argv)
 	} else if (strcmp(mode, "random") == 0) {
 		if (job.size_bytes < job.block_bytes)
 			die("size= below block=");
-		run_readers(&job);
+		run_workers("readers", job.readers, reader, &job);
 	} else if (strcmp(mode, "files") == 0) {
 		job.files = true;
-		run_readers(&job);
+		run_workers("readers", job.readers, reader, &job);
 	} else if (strcmp(mode, "first") == 0) {
 		unsigned char byte;
 		int fd = open_file(job.path);
@@ -225,8 +203,6 @@ int main(int argc, char **argv)
 	} else {
 		die("unknown mode '%s'", mode);
 	}
-	(void)printf("{\"seconds\": %.9f, \"bytes\": %llu, \"ops\": %llu}\n",
-	    now_s() - begun, (unsigned long long)job.bytes,
-	    (unsigned long long)job.ops);
+	print_result(begun, job.bytes, job.ops);
 	return 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench/tool.h - what the bench's programs share: time, options of the form
- * name=value, and a way to end.
+ * name=value, names with numbers, workers, the result, and a way to end.
  */
 #ifndef BENCH_TOOL_H
 #define BENCH_TOOL_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,6 +64,43 @@ static inline uint64_t number(
 	if (errno != 0 || end == text || *end != '\0')
 		die("%s=%s: not a number", name, text);
 	return value;
+}
+
+enum { WORKERS_MAX = 64, NAME_BYTES = 4096 };
+
+/* A path or URL with one or two numbers in it: `format` is the caller's own
+ * argument. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static inline void name_of(
+    char out[NAME_BYTES], const char *format, uint64_t first, uint64_t second)
+{
+	(void)snprintf(out, NAME_BYTES, format, (unsigned long long)first,
+	    (unsigned long long)second);
+}
+#pragma GCC diagnostic pop
+
+/* `count` threads that do `work`, to their end; `word` is their option. */
+static inline void run_workers(
+    const char *word, uint64_t count, void *(*work)(void *arg), void *arg)
+{
+	pthread_t threads[WORKERS_MAX];
+
+	if (count == 0 || count > WORKERS_MAX)
+		die("%s=1..%d", word, WORKERS_MAX);
+	for (uint64_t i = 0; i < count; i++) {
+		if (pthread_create(&threads[i], NULL, work, arg) != 0)
+			die("cannot make a thread");
+	}
+	for (uint64_t i = 0; i < count; i++)
+		(void)pthread_join(threads[i], NULL);
+}
+
+static inline void print_result(double begun, uint64_t bytes, uint64_t ops)
+{
+	(void)printf("{\"seconds\": %.9f, \"bytes\": %llu, \"ops\": %llu}\n",
+	    now_s() - begun, (unsigned long long)bytes,
+	    (unsigned long long)ops);
 }
 
 #endif

@@ -9,14 +9,13 @@
  * the path is the file's; its seed is S and that number. Output as reader's.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "pattern.h"
 #include "tool.h"
 
-enum { WRITERS_MAX = 64, PATH_BYTES = 4096, PIECE_BYTES = 1 << 20 };
+enum { PIECE_BYTES = 1 << 20 };
 
 struct job {
 	const char *path;
@@ -71,14 +70,9 @@ static void *writer(void *arg)
 	if (pages == NULL)
 		die("out of memory");
 	for (uint64_t nth; (nth = job->next++) < job->count;) {
-		char path[PATH_BYTES];
+		char path[NAME_BYTES];
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		/* The format is the caller's own argument. */
-		(void)snprintf(
-		    path, sizeof(path), job->path, (unsigned long long)nth);
-#pragma GCC diagnostic pop
+		name_of(path, job->path, nth, 0);
 		write_file(job, path, job->seed + nth, pages);
 	}
 	free(pages);
@@ -94,19 +88,11 @@ int main(int argc, char **argv)
 	    .size_bytes = number(argc, argv, "size", 0),
 	};
 	uint64_t writers = number(argc, argv, "writers", 1);
-	pthread_t threads[WRITERS_MAX];
 	double begun = now_s();
 
-	if (job.path == NULL || writers == 0 || writers > WRITERS_MAX)
-		die("writer path=DIR/f%%llu and writers=1..%d", WRITERS_MAX);
-	for (uint64_t i = 0; i < writers; i++) {
-		if (pthread_create(&threads[i], NULL, writer, &job) != 0)
-			die("cannot make a thread");
-	}
-	for (uint64_t i = 0; i < writers; i++)
-		(void)pthread_join(threads[i], NULL);
-	(void)printf("{\"seconds\": %.9f, \"bytes\": %llu, \"ops\": %llu}\n",
-	    now_s() - begun, (unsigned long long)job.bytes,
-	    (unsigned long long)job.count);
+	if (job.path == NULL)
+		die("writer path=DIR/f%%llu writers=N ...");
+	run_workers("writers", writers, writer, &job);
+	print_result(begun, job.bytes, job.count);
 	return 0;
 }
