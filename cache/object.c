@@ -32,21 +32,6 @@ uint32_t object_block_bytes(const struct object *object, uint64_t index)
 	return left < CACHE_BLOCK_BYTES ? (uint32_t)left : CACHE_BLOCK_BYTES;
 }
 
-bool object_may_have(const struct object *object, uint64_t index)
-{
-	if (object->disk != OBJECT_DISK_OPEN)
-		return false;
-	return object->kept == NULL ||
-	    (object->kept[index / 8] >> (index % 8) & 1) != 0;
-}
-
-void object_note_kept(struct object *object, uint64_t index)
-{
-	if (object->kept != NULL)
-		object->kept[index / 8] =
-		    (uint8_t)(object->kept[index / 8] | 1u << (index % 8));
-}
-
 /* Of path and version: many files have one size and one time. */
 static uint64_t hash_of(const char *path, uint64_t number)
 {
@@ -99,103 +84,6 @@ void object_rehash(struct object *object)
 	object->hashed = true;
 }
 
-struct store_identity object_identity(const struct object *object)
-{
-	return (struct store_identity){
-	    .origin = object->cache->config.origin,
-	    .path = object->server_path,
-	    .size_bytes = object->version.size_bytes,
-	    .mtime_s = object->version.mtime_s,
-	    .etag = object->version.etag,
-	    .nonce = object->nonce,
-	};
-}
-
-/* Nothing of it is on the disk: remember what we put there. Until it is
- * OPEN only who opens it touches this. */
-static void begin_kept(struct object *object)
-{
-	uint64_t count = object_block_count(object);
-
-	if (count <= OBJECT_KEPT_BLOCKS_MAX)
-		object->kept = calloc(count / 8 + 1, 1);
-}
-
-/* The store has answered: its readers go on. */
-static void opened(struct object *object, struct todo *todo)
-    REQUIRES(cache_lock);
-static void opened(struct object *object, struct todo *todo)
-{
-	object->disk =
-	    object->open_code == 0 ? OBJECT_DISK_OPEN : OBJECT_DISK_NONE;
-	(void)pthread_cond_broadcast(&object->cache->writer.room);
-	reads_unpark(object, todo);
-	if (object->ahead_blocks > 0)
-		object_fetch_ahead(
-		    object, &object->ahead_ident, object->ahead_blocks, todo);
-	object->ahead_blocks = 0;
-	object_put(object, todo);
-}
-
-/* On a disk reader: what does the store have of this version? */
-static void open_store(struct disk_job *job, bool stopping)
-{
-	struct object *object = CONTAINER_OF(job, struct object, open_job);
-	struct cache *cache = object->cache;
-	struct store_identity identity = object_identity(object);
-	struct todo todo;
-
-	object->open_code = -ECANCELED;
-	if (!stopping)
-		object->open_code =
-		    store_object_open(cache->store, &identity, &object->store);
-	if (object->open_code == 0)
-		object->checksum.disk_count =
-		    store_object_blocks(object->store);
-	if (object->open_code == 0 && object->checksum.disk_count == 0)
-		begin_kept(object);
-	todo_init(&todo);
-	cache_enter(cache);
-	opened(object, &todo);
-	cache_leave(cache, &todo);
-}
-
-bool object_open_disk(struct object *object)
-{
-	struct cache *cache = object->cache;
-
-	if (object->disk == OBJECT_DISK_UNASKED) {
-		object->disk = OBJECT_DISK_OPENING;
-		object_get(object);
-		cache_exit(cache);
-		open_store(&object->open_job, false);
-		cache_enter(cache);
-	}
-	while (object->disk == OBJECT_DISK_OPENING && !cache->stopping)
-		writer_wait_room(cache);
-	return object->disk == OBJECT_DISK_OPEN;
-}
-
-void object_look(struct object *object)
-{
-	struct store_identity identity = object_identity(object);
-
-	object->open_code = store_object_open_absent(
-	    object->cache->store, &identity, &object->store);
-	if (object->open_code == 0)
-		begin_kept(object);
-}
-
-void object_looked(struct object *object, struct todo *todo)
-{
-	struct cache *cache = object->cache;
-
-	if (object->open_code == -EAGAIN && !cache->disk.stopping)
-		disk_push(cache, &object->open_job, true);
-	else
-		opened(object, todo);
-}
-
 static struct object *make(struct cache *cache, const struct object_key *key)
 {
 	struct object *object = calloc(1, sizeof(*object));
@@ -218,9 +106,7 @@ static struct object *make(struct cache *cache, const struct object_key *key)
 	object->lasting = key->lasting;
 	object->nonce = key->nonce;
 	(void)memcpy(object->pin, key->version->etag, sizeof(object->pin));
-	object->disk = OBJECT_DISK_NONE;
-	object->open_job.run = open_store;
-	list_init(&object->open_job.place);
+	object_init_disk(object);
 	list_init(&object->idle);
 	list_init(&object->forget);
 	list_init(&object->blocks);
@@ -254,15 +140,6 @@ struct object *object_open(struct cache *cache, const struct object_key *key)
 	    key->shared && object->version.size_bytes > 0)
 		object->disk = OBJECT_DISK_UNASKED;
 	return object;
-}
-
-void object_ask_disk(struct object *object, struct todo *todo)
-{
-	if (object->disk != OBJECT_DISK_UNASKED)
-		return;
-	object->disk = OBJECT_DISK_OPENING;
-	object_get(object);
-	list_push(&todo->opens, &object->open_job.place);
 }
 
 void object_pin(struct cache *cache, const struct object_key *key,

@@ -125,25 +125,9 @@ struct cache_file {
 
 void objects_init(struct objects *objects);
 
-/** Of a path and what is known of it; shared, where versions can be told
- *  apart. */
-struct object_key object_key_of(const char *path, const struct meta_attr *attr);
-
 /** The object of a version: the one there is, or a new one; one reference.
  *  NULL: out of memory. */
 struct object *object_open(struct cache *cache, const struct object_key *key)
-    REQUIRES(cache_lock);
-
-/** Have the store say what it has, when nobody has yet: a file that is opened
- *  and not read, or read from the kernel's memory alone, costs no look. */
-void object_ask_disk(struct object *object, struct todo *todo)
-    REQUIRES(cache_lock);
-
-/** One of todo.opens: ask the store as far as nobody has to wait. */
-void object_look(struct object *object);
-
-/** And what follows: a disk reader asks on, or its readers do. */
-void object_looked(struct object *object, struct todo *todo)
     REQUIRES(cache_lock);
 
 /** The ETag that the bytes of a version carry, when it is known. */
@@ -158,30 +142,11 @@ void object_put(struct object *object, struct todo *todo) REQUIRES(cache_lock);
 /** The server has another version now. @return whether that is news. */
 bool object_make_stale(struct object *object) REQUIRES(cache_lock);
 
-/** Nobody who opens it finds it any more; who has it open keeps it. */
-void object_hide(struct object *object) REQUIRES(cache_lock);
-
 /** It is found by the path that it has now. */
 void object_rehash(struct object *object) REQUIRES(cache_lock);
 
-/** Free them; with the object. */
-void object_forget_paths(struct object *object);
-
-/** We have put another version at a path that the server's validator does not
- *  tell from those before: they are stale. */
-void objects_replaced(struct cache *cache, const char *path,
-    const struct fetch_version *version, uint64_t number) REQUIRES(cache_lock);
-
-/** What was at a path, or below it, is elsewhere now, and is read from there. */
-void objects_moved(struct cache *cache, const char *from, const char *to)
-    REQUIRES(cache_lock);
-
-/** Ask the store on this thread, which may wait, unless it was asked. Leaves
- *  and takes the lock. @return whether the disk takes its blocks. */
-bool object_open_disk(struct object *object) REQUIRES(cache_lock);
-
-/** What the store knows it by. */
-struct store_identity object_identity(const struct object *object);
+/** Nobody who opens it finds it any more; who has it open keeps it. */
+void object_hide(struct object *object) REQUIRES(cache_lock);
 
 /** The checksum of a version that its bytes have; "" when none is known. */
 void object_checksum(struct cache *cache, const struct object_key *key,
@@ -199,6 +164,48 @@ uint32_t object_block_bytes(const struct object *object, uint64_t index);
 
 /** Blocks of the file. */
 uint64_t object_block_count(const struct object *object);
+
+/* ---- object_paths.c ---- */
+
+/** Of a path and what is known of it; shared, where versions can be told
+ *  apart. */
+struct object_key object_key_of(const char *path, const struct meta_attr *attr);
+
+/** We have put another version at a path that the server's validator does not
+ *  tell from those before: they are stale. */
+void objects_replaced(struct cache *cache, const char *path,
+    const struct fetch_version *version, uint64_t number) REQUIRES(cache_lock);
+
+/** What was at a path, or below it, is elsewhere now, and is read from there. */
+void objects_moved(struct cache *cache, const char *from, const char *to)
+    REQUIRES(cache_lock);
+
+/** Free the paths that it had; with the object. */
+void object_forget_paths(struct object *object);
+
+/* ---- object_disk.c ---- */
+
+/** Of a new one: memory only, until object_open() says otherwise. */
+void object_init_disk(struct object *object);
+
+/** Have the store say what it has, when nobody has yet: a file that is opened
+ *  and not read, or read from the kernel's memory alone, costs no look. */
+void object_ask_disk(struct object *object, struct todo *todo)
+    REQUIRES(cache_lock);
+
+/** One of todo.opens: ask the store as far as nobody has to wait. */
+void object_look(struct object *object);
+
+/** And what follows: a disk reader asks on, or its readers do. */
+void object_looked(struct object *object, struct todo *todo)
+    REQUIRES(cache_lock);
+
+/** Ask the store on this thread, which may wait, unless it was asked. Leaves
+ *  and takes the lock. @return whether the disk takes its blocks. */
+bool object_open_disk(struct object *object) REQUIRES(cache_lock);
+
+/** What the store knows it by. */
+struct store_identity object_identity(const struct object *object);
 
 /** Could the disk have this block? */
 bool object_may_have(const struct object *object, uint64_t index)
