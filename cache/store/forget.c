@@ -7,6 +7,7 @@
  * found by what they are.
  */
 #include "cache/store/map.h"
+#include "cache/store/map_file.h"
 #include "cache/store/object.h"
 
 #include <string.h>

@@ -79,8 +79,4 @@ static inline bool map_has(const struct format_map_entry *entry)
 	return entry->place != 0;
 }
 
-/** "ab/<32 hex>" of a key. */
-enum { MAP_NAME_BYTES = 40 };
-void map_name(char out[MAP_NAME_BYTES], struct hash128 key);
-
 #endif

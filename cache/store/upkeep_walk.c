@@ -6,6 +6,7 @@
 #include "cache/store/harvest.h"
 #include "cache/store/impl.h"
 #include "cache/store/io.h"
+#include "cache/store/map_file.h"
 #include "cache/store/moved.h"
 #include "cache/store/upkeep_impl.h"
 #include "cache/store/window.h"
