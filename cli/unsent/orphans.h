@@ -3,10 +3,7 @@
  * cli/unsent/orphans.h - sending what no mount will: what lies in a spool of
  * sources that are not mounted, and single entries of which a person decides.
  *
- * The layers are made as for a mount, but without one, each time in a process
- * of its own, because a token that came by the environment is wiped from there
- * when it was read. Its token is looked for where the entry says it was from,
- * unless the command's options say where.
+ * The layers are made as for a mount, but without one (alone.h).
  *
  * Threads: main thread, which is the only one.
  */
@@ -22,6 +19,7 @@
 #include <stdint.h>
 
 struct command_source;
+struct spool_entry;
 
 /** What goes together: to one server, by one credential. */
 struct orphans_group {
@@ -43,9 +41,8 @@ int orphans_send(const struct orphans_group *group, uint64_t timeout_ms);
 /** Publish the bytes of one entry, which stays as it is, at `path` (the
  *  server's): as a new file, or over whatever is there. @return as
  *  orphans_send() */
-struct spool_entry;
 int orphans_publish(const struct orphans_group *group,
-    struct spool_entry *entry, const struct spool_item *item, const char *path,
-    bool overwrite);
+    const struct spool_entry *entry, const struct spool_item *item,
+    const char *path, bool overwrite);
 
 #endif

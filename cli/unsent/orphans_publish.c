@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/unsent/orphans_publish.c - one entry of which a person has decided is sent;
+ * see orphans.h.
+ */
+#include "cache/spool/spool.h"
+#include "fetch/change.h"
+
+#include <errno.h>
+#include <semaphore.h>
+
+#include "cli/ask.h"
+#include "cli/command.h"
+#include "cli/say.h"
+#include "cli/unsent/alone.h"
+#include "cli/unsent/orphans.h"
+
+/* What is to be done. */
+struct publishing {
+	const char *origin;
+	const struct spool_entry *entry;
+	const struct spool_item *item;
+	const char *path;
+	bool overwrite;
+};
+
+/* An entry on its way: answered, and nobody reads it any more. */
+struct publish {
+	sem_t ended; /* twice */
+	const struct spool_entry *entry;
+	struct progress *bar;
+	uint64_t size_bytes;
+	int code;
+	struct err *err;
+	bool verified;
+};
+
+static int64_t give(
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+{
+	struct publish *publish = arg;
+	struct err err = ERR_INIT;
+
+	return spool_read(publish->entry, out, size_bytes, offset_bytes, &err);
+}
+
+static void release(void *arg)
+{
+	struct publish *publish = arg;
+
+	(void)sem_post(&publish->ended);
+}
+
+static void is_published(void *arg, int code,
+    const struct fetch_published *published, const struct err *err)
+{
+	struct publish *publish = arg;
+
+	publish->code = code;
+	publish->verified = code == 0 && published->proof != FETCH_UNVERIFIED;
+	if (code < 0 && err != NULL)
+		*publish->err = *err;
+	(void)sem_post(&publish->ended);
+}
+
+static void await(struct publish *publish)
+{
+	while (sem_wait(&publish->ended) < 0)
+		continue;
+}
+
+/* What stands there now is what is replaced; who may not look replaces
+ * whatever is there. */
+static void set_condition(struct fetch_publish *ask, struct fetch_stat *stat,
+    struct fetch *fetch, bool overwrite)
+{
+	struct err ignored = ERR_INIT;
+	int code;
+
+	ask->condition = FETCH_IF_ABSENT;
+	if (!overwrite)
+		return;
+	code = ask_stat(fetch, ask->ident, ask->path, stat, &ignored);
+	if (code == -ENOENT)
+		return;
+	ask->condition =
+	    code == 0 && stat->exact ? FETCH_IF_SAME : FETCH_IF_ANY;
+	ask->version = code == 0 && stat->exact ? &stat->version : NULL;
+}
+
+static int publish(
+    struct alone *alone, const struct publishing *what, struct err *err)
+{
+	const struct spool_attr *attr = &what->item->attr;
+	struct publish publish = {.entry = what->entry, .err = err};
+	struct fetch_stat stat;
+	struct fetch_publish ask = {
+	    .ident = &alone->layers.ident,
+	    .path = what->path,
+	    .bytes = {.size_bytes = attr->size_bytes,
+	        .read = give,
+	        .release = release,
+	        .arg = &publish},
+	    .mtime_s = attr->has_mtime ? attr->mtime_s : -1,
+	};
+
+	(void)sem_init(&publish.ended, 0, 0);
+	set_condition(&ask, &stat, alone->layers.fetch, what->overwrite);
+	(void)fetch_publish(alone->layers.fetch, &ask, is_published, &publish);
+	await(&publish);
+	await(&publish);
+	(void)sem_destroy(&publish.ended);
+	if (publish.code == 0 && !publish.verified)
+		say("flush %s%s: sent; no token may look, so that the server's "
+		    "word is all there is",
+		    what->item->text[SPOOL_ORIGIN], what->path);
+	return publish.code;
+}
+
+static int publish_here(struct alone *alone, const void *arg)
+{
+	const struct publishing *what = arg;
+	struct err err = ERR_INIT;
+	int code = publish(alone, what, &err);
+
+	return code == 0
+	    ? STATUS_OK
+	    : say_exit(EX_IOERR, "flush %s%s: %s (%s)", what->origin,
+	          what->path,
+	          err.text[0] != '\0' ? err.text : err_message(code),
+	          err_name(code));
+}
+
+int orphans_publish(const struct orphans_group *group,
+    const struct spool_entry *entry, const struct spool_item *item,
+    const char *path, bool overwrite)
+{
+	const struct publishing what = {.origin = group->origin,
+	    .entry = entry,
+	    .item = item,
+	    .path = path,
+	    .overwrite = overwrite};
+
+	/* The entry's lock is this process's: another one only reads. */
+	return alone_run(group, LAYERS_FETCH, publish_here, &what);
+}
