@@ -146,8 +146,7 @@ static void take_bytes(
 	(void)size_bytes;
 }
 
-int ask_byte(struct fetch *fetch, unsigned only, const struct ident *ident,
-    const char *path, const struct fetch_version *version,
+int ask_byte(struct fetch *fetch, const struct fetch_range *of,
     char etag[FETCH_ETAG_BYTES], struct err *err)
 {
 	struct answer answer;
@@ -155,14 +154,11 @@ int ask_byte(struct fetch *fetch, unsigned only, const struct ident *ident,
 	    .write = take_bytes,
 	    .done = take_done,
 	    .arg = &answer};
-	const struct fetch_range range = {.ident = ident,
-	    .path = path,
-	    .version = version,
-	    .length_bytes = 1,
-	    .deadline_ms = deadline_ms(),
-	    .demand = true,
-	    .only = only};
+	struct fetch_range range = *of;
 
+	range.length_bytes = 1;
+	range.deadline_ms = deadline_ms();
+	range.demand = true;
 	etag[0] = '\0';
 	begin(&answer, err);
 	answer.etag = etag;

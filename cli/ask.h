@@ -45,12 +45,12 @@ NODISCARD int ask_abilities(struct fetch *fetch, const struct ident *ident,
     const char *path, const struct fetch_version *version,
     struct fetch_abilities *out, struct err *err);
 
-/** Read the first byte of a file that has one from `only` (as in struct
- *  fetch_range). @param etag  the strong ETag
- *  that came with it, "" when none did. @retval 0 or what fetch_range() gave */
-NODISCARD int ask_byte(struct fetch *fetch, unsigned only,
-    const struct ident *ident, const char *path,
-    const struct fetch_version *version, char etag[FETCH_ETAG_BYTES],
-    struct err *err);
+/** Read the first byte of a file that has one.
+ *
+ * @param of    ident, path, version, only.
+ * @param etag  the strong ETag that came with it, "" when none did.
+ * @retval 0 or what fetch_range() gave */
+NODISCARD int ask_byte(struct fetch *fetch, const struct fetch_range *of,
+    char etag[FETCH_ETAG_BYTES], struct err *err);
 
 #endif

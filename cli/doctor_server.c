@@ -168,8 +168,12 @@ static void look_at_caches(struct doctor *doctor, const char *path,
 	for (unsigned i = 0; (name = doctor_cache(doctor, i)) != NULL; i++) {
 		char etag[FETCH_ETAG_BYTES];
 		struct err err = ERR_INIT;
-		int code = ask_byte(doctor->fetch, i + 1, &doctor->ident, path,
-		    version, etag, &err);
+		int code = ask_byte(doctor->fetch,
+		    &(struct fetch_range){.ident = &doctor->ident,
+		        .path = path,
+		        .version = version,
+		        .only = i + 1},
+		    etag, &err);
 
 		if (code == 0)
 			doctor_line(doctor->report, DOCTOR_OK, "server",
@@ -209,8 +213,12 @@ bool doctor_abilities(struct doctor *doctor)
 	}
 	code = ask_stat(doctor->fetch, &doctor->ident, path, &stat, &err);
 	if (code == 0 && stat.version.size_bytes > 0)
-		code = ask_byte(doctor->fetch, FETCH_ONLY_ORIGIN,
-		    &doctor->ident, path, &stat.version, etag, &err);
+		code = ask_byte(doctor->fetch,
+		    &(struct fetch_range){.ident = &doctor->ident,
+		        .path = path,
+		        .version = &stat.version,
+		        .only = FETCH_ONLY_ORIGIN},
+		    etag, &err);
 	if (code < 0) {
 		doctor_fail(doctor, "reading", code, err.text);
 		return true;

@@ -20,6 +20,12 @@ static bool has_ended(const struct tokens *tokens, const struct token *token)
 	    TOKEN_ENDED;
 }
 
+/* What is wanted of a path. */
+struct wish {
+	const char *path;
+	enum tokens_right right;
+};
+
 /* What servers said of a token whose signature and scopes do not decide. */
 static int by_servers(struct tokens *tokens, const struct token *token,
     const struct proof_key *key, bool proof, bool *ask, struct err *why)
@@ -45,14 +51,14 @@ static int by_servers(struct tokens *tokens, const struct token *token,
 
 /* The rules for a token that has begun and has not ended, at a time of the
  * wall clock. */
-static int judge_at(struct tokens *tokens, struct token *token, uint64_t at_s,
-    const char *path, enum tokens_right right, bool *ask, struct err *why)
+static int judge_at(struct tokens *tokens, struct token *token,
+    const struct wish *wish, uint64_t at_s, bool *ask, struct err *why)
     REQUIRES(tokens_lock);
-static int judge_at(struct tokens *tokens, struct token *token, uint64_t at_s,
-    const char *path, enum tokens_right right, bool *ask, struct err *why)
+static int judge_at(struct tokens *tokens, struct token *token,
+    const struct wish *wish, uint64_t at_s, bool *ask, struct err *why)
 {
 	const struct proof_key key =
-	    token_store_key(tokens, token, path, right);
+	    token_store_key(tokens, token, wish->path, wish->right);
 	bool proof = tokens->shared;
 	int code = trust_judge_at(tokens->trust, token, at_s, why);
 
@@ -63,9 +69,10 @@ static int judge_at(struct tokens *tokens, struct token *token, uint64_t at_s,
 		proof = proof || trust_is_configured(tokens->trust);
 		return by_servers(tokens, token, &key, proof, ask, why);
 	}
-	switch (reach_of(&tokens->root, token, path, right)) {
+	switch (reach_of(&tokens->root, token, wish->path, wish->right)) {
 	case REACH_NOT:
-		return reach_explain(&tokens->root, token, path, right, why);
+		return reach_explain(
+		    &tokens->root, token, wish->path, wish->right, why);
 	case REACH_COVERED:
 		proof = false;
 		break;
@@ -82,8 +89,10 @@ static int judge(struct tokens *tokens, struct token *token, const char *path,
 static int judge(struct tokens *tokens, struct token *token, const char *path,
     enum tokens_right right, bool *ask, struct err *why)
 {
+	const struct wish wish = {path, right};
+
 	return judge_at(
-	    tokens, token, clock_wall_s(tokens->clock), path, right, ask, why);
+	    tokens, token, &wish, clock_wall_s(tokens->clock), ask, why);
 }
 
 /* The door, and why it is shut. */
@@ -154,6 +163,7 @@ static int door_at_end(struct tokens *tokens, struct token *token,
 static int door_at_end(struct tokens *tokens, struct token *token,
     const char *path, enum tokens_right right, uint64_t grace_s, bool *ask)
 {
+	const struct wish wish = {path, right};
 	uint64_t end_s = token->claims.expires_s;
 	struct err unused = ERR_INIT;
 
@@ -162,7 +172,7 @@ static int door_at_end(struct tokens *tokens, struct token *token,
 	    clock_wall_s(tokens->clock) - end_s >= grace_s ||
 	    token_phase_at(token, end_s - 1) != TOKEN_GOOD)
 		return -EKEYEXPIRED;
-	return judge_at(tokens, token, end_s - 1, path, right, ask, &unused);
+	return judge_at(tokens, token, &wish, end_s - 1, ask, &unused);
 }
 
 int tokens_door_ended(struct tokens *tokens, const struct ident *ident,
