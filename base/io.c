@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int io_write_all(int fd, const void *bytes, size_t size_bytes)
@@ -194,4 +196,19 @@ int io_make_dirs(const char *path)
 			return -errno;
 	}
 	return 0;
+}
+
+int io_lock_briefly(int fd, unsigned tries, unsigned pause_ms)
+{
+	struct timespec pause = {
+	    .tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000L};
+
+	for (unsigned i = 0; i < tries; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		(void)nanosleep(&pause, NULL);
+	}
+	return -EBUSY;
 }

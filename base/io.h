@@ -2,7 +2,7 @@
 /*
  * base/io.h - read(2) and write(2) until all is done: signals and short
  * counts are gone over; the same at an offset and of vectors; directories
- * made and walked.
+ * made and walked; locks taken.
  *
  * For descriptors that block; one that does not gives -EAGAIN.
  *
@@ -57,6 +57,11 @@ typedef int (*io_name_fn)(void *arg, int dir_fd, const char *name);
  *  but "." and "..". @retval 0, what `each` returned, or -errno. */
 NODISCARD int io_each_name(
     int at_fd, const char *path, io_name_fn each, void *arg);
+
+/** Take the flock(2) of a file that nobody holds for long.
+ *  @retval 0, -EBUSY after `tries` with a pause of `pause_ms` each, or
+ *  -errno. */
+NODISCARD int io_lock_briefly(int fd, unsigned tries, unsigned pause_ms);
 
 /** Make a directory and those above it that are missing, 0700.
  *  @retval 0, or -errno of the first that could not be made. */

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-	LOCK_TRIES = 200, /* of 10 ms */
+	LOCK_TRIES = 200,
+	LOCK_PAUSE_MS = 10,
 	NAMES_MAX = 16 * 1024 * 1024,
 };
 
@@ -158,16 +158,7 @@ void files_close_spool(struct spool *spool)
 
 int files_lock(int fd)
 {
-	struct timespec pause = {.tv_nsec = 10000000};
-
-	for (unsigned i = 0; i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		(void)nanosleep(&pause, NULL);
-	}
-	return -EBUSY;
+	return io_lock_briefly(fd, LOCK_TRIES, LOCK_PAUSE_MS);
 }
 
 void files_unlock(int fd)

@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-	LOCK_TRIES = 200, /* of 10 ms; making larger tables takes a while */
+	LOCK_TRIES = 200, /* making larger tables takes a while */
+	LOCK_PAUSE_MS = 10,
 	ENTRIES_PER_BLOCK = 2,            /* half load */
 	ENTRIES_PER_BLOCK_OF_OBJECTS = 4, /* small files of 32 KiB fill it */
 };
@@ -141,20 +141,6 @@ static int begin_format(
 	if (mkdirat(dir_fd, name, 0700) < 0)
 		return -errno;
 	return write_format(dir_fd, &format);
-}
-
-static int lock_patiently(int fd)
-{
-	struct timespec pause = {.tv_nsec = 10000000};
-
-	for (unsigned i = 0; i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		(void)nanosleep(&pause, NULL);
-	}
-	return -EBUSY;
 }
 
 static bool is_to_begin(
@@ -286,7 +272,7 @@ int format_have(const struct store *store, int dir_fd,
 
 	if (!begin && (code < 0 || !is_to_grow(store, out)))
 		return code;
-	code = lock_patiently(dir_fd);
+	code = io_lock_briefly(dir_fd, LOCK_TRIES, LOCK_PAUSE_MS);
 	if (code == 0) {
 		code = change_format(store, dir_fd, wish, out, stat);
 		(void)flock(dir_fd, LOCK_UN);

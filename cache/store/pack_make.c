@@ -18,24 +18,9 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { LOCK_TRIES = 20 }; /* of a millisecond: a reservation takes less */
-
-static int lock_directory(int fd)
-{
-	struct timespec pause = {.tv_nsec = 1000000};
-
-	for (unsigned i = 0; i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		(void)nanosleep(&pause, NULL);
-	}
-	return -EBUSY;
-}
+enum { LOCK_TRIES = 20, LOCK_PAUSE_MS = 1 }; /* a reservation takes less */
 
 static uint64_t next_check(const struct format_next *next)
 {
@@ -223,7 +208,8 @@ int pack_reserve(struct store *store, struct generation *generation,
     struct appender *appender)
 {
 	struct usage usage;
-	int code = lock_directory(generation->dir_fd);
+	int code =
+	    io_lock_briefly(generation->dir_fd, LOCK_TRIES, LOCK_PAUSE_MS);
 
 	if (code < 0)
 		return code;

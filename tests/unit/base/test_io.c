@@ -3,11 +3,15 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -114,11 +118,31 @@ static void all_is_read_up_to_the_room(void **state)
 	assert_int_equal(read_by(broken, out, 0), 0);
 }
 
+static void a_lock_is_waited_for_as_long_as_said(void **state)
+{
+	int fd = memfd_create("lock", MFD_CLOEXEC);
+	char path[32];
+	int other;
+
+	(void)state;
+	assert_true(fd >= 0);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	other = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(other >= 0);
+	assert_int_equal(io_lock_briefly(fd, 1, 0), 0);
+	assert_int_equal(io_lock_briefly(other, 3, 1), -EBUSY);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(io_lock_briefly(other, 1, 0), 0);
+	assert_int_equal(close(other), 0);
+	assert_int_equal(io_lock_briefly(-1, 3, 1), -EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_is_written_or_it_is_said),
 	    cmocka_unit_test(all_is_read_up_to_the_room),
+	    cmocka_unit_test(a_lock_is_waited_for_as_long_as_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
