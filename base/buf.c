@@ -145,6 +145,14 @@ const char *buf_text(const struct buf *buf)
 	return buf->bytes != NULL ? buf->bytes : "";
 }
 
+int buf_copy_text(const struct buf *buf, char **out)
+{
+	*out = buf->code == 0 ? strdup(buf_text(buf)) : NULL;
+	if (*out == NULL)
+		return buf->code != 0 ? buf->code : -ENOMEM;
+	return 0;
+}
+
 int buf_code(const struct buf *buf)
 {
 	return buf->code;

@@ -57,6 +57,10 @@ int buf_visible(struct buf *buf, const char *text);
 /** The content as text, "" when empty; borrowed until the next append. */
 const char *buf_text(const struct buf *buf);
 
+/** A copy of the content as text, to be freed.
+ *  @retval 0, the first failure of the buffer, or -ENOMEM */
+NODISCARD int buf_copy_text(const struct buf *buf, char **out);
+
 /** 0, or the first failure. */
 NODISCARD int buf_code(const struct buf *buf);
 

@@ -233,12 +233,7 @@ int macaroon_scope(char **out, const struct macaroon *macaroon)
 		    words[i].word);
 		(void)path_encode(&text, macaroon->path);
 	}
-	code = buf_code(&text);
-	if (code == 0) {
-		*out = strdup(buf_text(&text));
-		if (*out == NULL)
-			code = -ENOMEM;
-	}
+	code = buf_copy_text(&text, out);
 	buf_fini(&text);
 	return code;
 }

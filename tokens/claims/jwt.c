@@ -229,12 +229,7 @@ static int join(char **out, const cJSON *list)
 		    at->valuestring);
 	}
 	if (code == 0)
-		code = buf_code(&text);
-	if (code == 0) {
-		*out = strdup(buf_text(&text));
-		if (*out == NULL)
-			code = -ENOMEM;
-	}
+		code = buf_copy_text(&text, out);
 	buf_fini(&text);
 	return code;
 }

@@ -47,6 +47,27 @@ static void remembers_the_first_failure(void **state)
 	buf_fini(&buf);
 }
 
+static void a_copy_is_its_text_or_the_first_failure(void **state)
+{
+	struct buf buf;
+	char *copy;
+
+	(void)state;
+	buf_init(&buf, 4);
+	assert_int_equal(buf_copy_text(&buf, &copy), 0);
+	assert_string_equal(copy, "");
+	free(copy);
+	assert_int_equal(buf_append(&buf, "1234", 4), 0);
+	assert_int_equal(buf_copy_text(&buf, &copy), 0);
+	buf_clear(&buf);
+	assert_string_equal(copy, "1234");
+	free(copy);
+	assert_int_equal(buf_append(&buf, "12345", 5), -EMSGSIZE);
+	assert_int_equal(buf_copy_text(&buf, &copy), -EMSGSIZE);
+	assert_null(copy);
+	buf_fini(&buf);
+}
+
 static void refuses_a_size_that_would_overflow(void **state)
 {
 	struct buf buf;
@@ -132,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(holds_exactly_its_limit),
 	    cmocka_unit_test(remembers_the_first_failure),
+	    cmocka_unit_test(a_copy_is_its_text_or_the_first_failure),
 	    cmocka_unit_test(refuses_a_size_that_would_overflow),
 	    cmocka_unit_test(writes_json_strings_that_any_parser_takes),
 	    cmocka_unit_test(no_text_commands_a_terminal),
