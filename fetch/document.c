@@ -252,6 +252,20 @@ static int walk(CURL *easy, struct answer *answer, struct buf *url,
 	    err, -ELOOP, "more than %d redirects", DOCUMENT_REDIRECTS_MAX);
 }
 
+int document_begin(CURL **easy, const char *url, struct err *err)
+{
+	struct source_host host;
+
+	*easy = NULL;
+	if (source_host_of(&host, url) < 0 || !host.tls)
+		return err_set(err, -EINVAL, "not an https URL");
+	if (request_start_curl() == CURLE_OK)
+		*easy = curl_easy_init();
+	if (*easy == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
 int fetch_document(const struct fetch_document_config *config, const char *url,
     struct buf *out, struct tokens_document_facts *facts, struct err *err)
 {
@@ -259,17 +273,14 @@ int fetch_document(const struct fetch_document_config *config, const char *url,
 	    .body = out,
 	    .end_ms = clock_now_ms(clock_system()) + config->timeout_ms,
 	};
-	struct source_host host;
 	struct buf where;
 	CURL *easy;
 	int code;
 
 	*facts = (struct tokens_document_facts){.max_age_s = -1};
-	if (source_host_of(&host, url) < 0 || !host.tls)
-		return err_set(err, -EINVAL, "not an https URL");
-	easy = request_start_curl() == CURLE_OK ? curl_easy_init() : NULL;
-	if (easy == NULL)
-		return err_set(err, -ENOMEM, "out of memory");
+	code = document_begin(&easy, url, err);
+	if (code < 0)
+		return code;
 	buf_init(&where, FETCH_URL_BYTES_MAX);
 	code = buf_append(&where, url, strlen(url));
 	if (code < 0)

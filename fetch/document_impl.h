@@ -13,6 +13,9 @@
 
 #include <curl/curl.h>
 
+/** A handle for an https URL, to be cleaned up with libcurl's own. */
+NODISCARD int document_begin(CURL **easy, const char *url, struct err *err);
+
 /** TLS, HTTP/1.1, no redirects, no token; `config` lives as long. */
 void document_set_up(CURL *easy, const struct fetch_document_config *config);
 

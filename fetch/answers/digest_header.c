@@ -187,47 +187,37 @@ static size_t part_bytes(const char *text, size_t size_bytes, char sign)
 	return end == NULL ? size_bytes : (size_t)(end - text);
 }
 
-void digest_header_repr(
-    struct fetch_digest *digest, const char *text, size_t size_bytes)
+/* Of a list its parts, each a name, `sign` and a value. */
+static void take_list(struct fetch_digest *digest, const char *text,
+    size_t size_bytes, char between, char sign, bool wrapped)
 {
 	while (size_bytes > 0) {
-		size_t part = part_bytes(text, size_bytes, ',');
+		size_t part = part_bytes(text, size_bytes, between);
 		struct entry entry;
 
-		if (split(&entry, text, part, '=') && unwrap(&entry))
+		if (split(&entry, text, part, sign) &&
+		    (!wrapped || unwrap(&entry)))
 			take_entry(digest, &entry);
 		part += part < size_bytes;
 		text += part;
 		size_bytes -= part;
 	}
+}
+
+void digest_header_repr(
+    struct fetch_digest *digest, const char *text, size_t size_bytes)
+{
+	take_list(digest, text, size_bytes, ',', '=', true);
 }
 
 void digest_header_digest(
     struct fetch_digest *digest, const char *text, size_t size_bytes)
 {
-	while (size_bytes > 0) {
-		size_t part = part_bytes(text, size_bytes, ',');
-		struct entry entry;
-
-		if (split(&entry, text, part, '='))
-			take_entry(digest, &entry);
-		part += part < size_bytes;
-		text += part;
-		size_bytes -= part;
-	}
+	take_list(digest, text, size_bytes, ',', '=', false);
 }
 
 void digest_header_oc(
     struct fetch_digest *digest, const char *text, size_t size_bytes)
 {
-	while (size_bytes > 0) {
-		size_t part = part_bytes(text, size_bytes, ' ');
-		struct entry entry;
-
-		if (split(&entry, text, part, ':'))
-			take_entry(digest, &entry);
-		part += part < size_bytes;
-		text += part;
-		size_bytes -= part;
-	}
+	take_list(digest, text, size_bytes, ' ', ':', false);
 }

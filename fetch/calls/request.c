@@ -23,6 +23,15 @@
 
 static const char system_ca_file[] = "/etc/ssl/certs/ca-certificates.crt";
 
+static void has_heard(struct request *request, size_t size_bytes)
+    REQUIRES(fetch_thread);
+static void has_heard(struct request *request, size_t size_bytes)
+{
+	request->heard_ms = request->fetch->now_ms;
+	request->window_bytes += size_bytes;
+	server_heard(request->call->server, request->fetch->now_ms);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
 	struct request *request = arg;
@@ -30,9 +39,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	size_t size_bytes = size * count;
 
 	fetch_assert_thread(fetch);
-	request->heard_ms = fetch->now_ms;
-	request->window_bytes += size_bytes;
-	server_heard(request->call->server, fetch->now_ms);
+	has_heard(request, size_bytes);
 	if (response_line(&request->response, line, size_bytes,
 	        (int64_t)clock_wall_s(fetch->clock)) < 0) {
 		request->verdict = call_again(request->call, RETRY_BAD,
@@ -59,12 +66,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	size_t size_bytes = size * count;
 
 	fetch_assert_thread(fetch);
-	request->heard_ms = fetch->now_ms;
-	request->window_bytes += size_bytes;
+	has_heard(request, size_bytes);
 	request->body_bytes += size_bytes;
 	atomic_fetch_add_explicit(&request->call->server->received_bytes,
 	    size_bytes, memory_order_relaxed);
-	server_heard(request->call->server, fetch->now_ms);
 	stats_add(STATS_fetch_received_bytes, (int64_t)size_bytes);
 	if (request->call->kind->ask_second != NULL)
 		hedge_earn(&fetch->hedge_budget, size_bytes);

@@ -178,17 +178,14 @@ int director_ask(const struct fetch_document_config *config, const char *url,
     struct director_said *said, struct err *err)
 {
 	struct answer answer = {.said = said};
-	struct source_host host;
 	struct buf where;
 	CURL *easy;
 	int code;
 
 	*said = (struct director_said){.status = 0};
-	if (source_host_of(&host, url) < 0 || !host.tls)
-		return err_set(err, -EINVAL, "not an https URL");
-	easy = request_start_curl() == CURLE_OK ? curl_easy_init() : NULL;
-	if (easy == NULL)
-		return err_set(err, -ENOMEM, "out of memory");
+	code = document_begin(&easy, url, err);
+	if (code < 0)
+		return code;
 	buf_init(&where, FETCH_URL_BYTES_MAX);
 	buf_init(&answer.headers, PELICAN_HEADERS_BYTES_MAX);
 	code = make_url(&where, url, path, about);
