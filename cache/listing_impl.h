@@ -71,6 +71,10 @@ void listing_number(struct cache_listing *listing);
 const char *listing_name_of(
     const struct cache_listing *listing, const struct listing_entry *entry);
 
+/** What the server told of an entry. */
+void listing_told(const struct cache_listing *listing,
+    const struct listing_entry *entry, struct fetch_stat *out);
+
 /** Place of a name in the index: its entry's, or the free one for it. */
 uint32_t listing_slot(const struct cache_listing *listing, const char *name);
 

@@ -135,23 +135,30 @@ static void add_extra(const struct listing_extra *extra, struct meta_attr *out)
 	out->asked_s = extra->asked_s;
 }
 
-void listing_attr(
-    const struct cache_listing *listing, uint32_t index, struct meta_attr *out)
+void listing_told(const struct cache_listing *listing,
+    const struct listing_entry *entry, struct fetch_stat *out)
 {
-	const struct listing_entry *entry = &listing->entries[index];
-	const struct listing_extra *extra = find_extra(listing, index);
 	char bits = listing->text[entry->name - 1];
-	struct fetch_stat stat = {
+
+	*out = (struct fetch_stat){
 	    .kind = (bits & LISTING_IS_DIRECTORY) != 0 ? FETCH_DIRECTORY
 	                                               : FETCH_FILE,
 	    .exact = (bits & LISTING_IS_EXACT) != 0,
 	    .version = {.size_bytes = entry->size_bytes,
 	        .mtime_s = entry->mtime_s},
 	};
-
 	if (entry->etag != LISTING_NO_ETAG)
-		(void)snprintf(stat.version.etag, sizeof(stat.version.etag),
+		(void)snprintf(out->version.etag, sizeof(out->version.etag),
 		    "%s", listing->text + entry->etag);
+}
+
+void listing_attr(
+    const struct cache_listing *listing, uint32_t index, struct meta_attr *out)
+{
+	const struct listing_extra *extra = find_extra(listing, index);
+	struct fetch_stat stat;
+
+	listing_told(listing, &listing->entries[index], &stat);
 	meta_attr_of(out, &stat, listing->seed, listing->within->suspects,
 	    &(struct meta_look){.asked_ms = listing->times.asked_ms,
 	        .wall_s = listing->times.wall_s});
@@ -163,7 +170,8 @@ void listing_attr(
 		add_extra(extra, out);
 	else
 		was_apply(listing->within->written, listing->within->suspects,
-		    was_key(listing->place, listing_name_of(listing, entry)),
+		    was_key(listing->place,
+		        listing_name_of(listing, &listing->entries[index])),
 		    out);
 }
 

@@ -62,22 +62,12 @@ static int copy_others(struct cache_listing *out,
 	for (uint32_t i = 0; i < listing->count; i++) {
 		const struct listing_entry *entry = &listing->entries[i];
 		const char *name = listing_name_of(listing, entry);
-		char bits = listing->text[entry->name - 1];
-		struct fetch_stat stat = {
-		    .kind = (bits & LISTING_IS_DIRECTORY) != 0 ? FETCH_DIRECTORY
-		                                               : FETCH_FILE,
-		    .exact = (bits & LISTING_IS_EXACT) != 0,
-		    .version = {.size_bytes = entry->size_bytes,
-		        .mtime_s = entry->mtime_s},
-		};
+		struct fetch_stat stat;
 		int code;
 
 		if (*slot_of(names, name) != 0)
 			continue;
-		if (entry->etag != LISTING_NO_ETAG)
-			(void)strncpy(stat.version.etag,
-			    listing->text + entry->etag,
-			    sizeof(stat.version.etag) - 1);
+		listing_told(listing, entry, &stat);
 		code = listing_add(out, name, &stat);
 		if (code < 0)
 			return code;

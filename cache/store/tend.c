@@ -122,11 +122,16 @@ static const char *why_not(int code)
 	                       : err_message(code);
 }
 
-/* What is in force from now on is what was opened. */
-static void put_in_force(struct store *store, struct generation *generation)
+/* What is in force from now on is what was opened, or why nothing was. */
+static int put_in_force(struct store *store, int dir_fd, int code,
+    struct generation *generation, struct err *err)
 {
 	struct usage usage;
 
+	(void)close(dir_fd);
+	if (code < 0)
+		return err_set(err, code, "cache directory '%s': %s",
+		    store->dir, why_not(code));
 	if (usage_count(store, generation, &usage) < 0)
 		atomic_store(&store->bound_bytes, store->config_bytes);
 	usage_fini(&usage);
@@ -134,6 +139,7 @@ static void put_in_force(struct store *store, struct generation *generation)
 	store->clean = store->opened = true;
 	store->count_ms = 0;
 	store_swap_in(store, generation);
+	return 0;
 }
 
 /* A directory of another version is taken over at the beginning only: later
@@ -150,12 +156,7 @@ static int set_up(struct store *store, struct err *err)
 
 	int code = open_generation(store, dir_fd, &wish, &generation);
 
-	(void)close(dir_fd);
-	if (code < 0)
-		return err_set(err, code, "cache directory '%s': %s",
-		    store->dir, why_not(code));
-	put_in_force(store, generation);
-	return 0;
+	return put_in_force(store, dir_fd, code, generation, err);
 }
 
 int store_begin_existing(struct store *store, struct err *err)
@@ -178,12 +179,7 @@ int store_begin_existing(struct store *store, struct err *err)
 		                      : generation_open(store, dir_fd, &format,
 		                            secret, &generation);
 	}
-	(void)close(dir_fd);
-	if (code < 0)
-		return err_set(err, code, "cache directory '%s': %s",
-		    store->dir, why_not(code));
-	put_in_force(store, generation);
-	return 0;
+	return put_in_force(store, dir_fd, code, generation, err);
 }
 
 static bool is_unlinked(int fd)
