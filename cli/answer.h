@@ -9,7 +9,7 @@
  *                         "wrong" in a line of its own
  *   stop                  the owner
  *   prefetch              everybody who may read; the connection goes over to
- *                         prefetch_serve.h
+ *                         prefetch/serve.h
  *
  * What is told is what the very process that asks would be given: its token
  * is looked for first.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/discover.h: where a token is found, in which order, and what is
+/* tokens/find/discover.h: where a token is found, in which order, and what is
  * passed over. */
 #include "base/stats.h"
 #include "tests/unit/oom.h"

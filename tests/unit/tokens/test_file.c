@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokens/file.h: whatever a path may name, it costs a sentence at most. */
+/* tokens/find/file.h: whatever a path may name, it costs a sentence at most. */
 #include "base/stats.h"
 #include "tests/unit/tokens/make.h"
 #include "tokens/find/file.h"
