@@ -19,10 +19,10 @@
 
 extern struct capability drafts_lock; /* 0: cache/drafts/: what is unsent */
 extern struct capability cache_lock;  /* 1: cache/: objects, blocks, reads */
-extern struct capability walk_lock; /* 2: cache/walk*: who goes through what */
-extern struct capability meta_lock; /* 3: cache/meta.c: listings, attributes */
-extern struct capability listing_lock; /* 4: cache/listing_room.c */
-extern struct capability suspect_lock; /* 5: cache/suspect.c */
+extern struct capability walk_lock;   /* 2: cache/ahead/: walks through trees */
+extern struct capability meta_lock;   /* 3: cache/paths/meta.c */
+extern struct capability listing_lock; /* 4: cache/paths/listing_room.c */
+extern struct capability suspect_lock; /* 5: cache/checks/suspect.c */
 extern struct capability store_lock;   /* 6: cache/store*: packs and tables */
 extern struct capability fetch_queue_lock;  /* 7: fetch/: calls on their way */
 extern struct capability tokens_lock;       /* 8: tokens/store/store.c */

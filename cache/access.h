@@ -4,12 +4,12 @@
  * this caller have them now?
  *
  * It judges no token: it asks cache_config.may, and when that says that the
- * token is missing or has ended, cache_config.await looks for a newer one
- * until the deadline. Where the door needs a proof that only the server can
- * give for a file's bytes, one byte is asked for (access_prove). Whoever waits is answered once: by the token store, at
- * the deadline (cache_tick), or when the cache stops; a late answer of the
- * token store finds its asker gone and touches nothing, even after the cache
- * has been freed.
+ * token is missing or has ended, cache_config.await looks for a newer one until
+ * the deadline. Where the door needs a proof that only the server can give for
+ * a file's bytes, one byte is asked for (access_prove). Whoever waits is
+ * answered once: by the token store, at the deadline (cache_tick), or when the
+ * cache stops; a late answer of the token store finds its asker gone and
+ * touches nothing, even after the cache has been freed.
  *
  * Threads: any. Called without cache_lock.
  */

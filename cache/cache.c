@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
-#include "cache/budget_show.h"
+#include "cache/ahead/budget_show.h"
 #include "cache/core.h"
 #include "cache/store/store.h"
 #include "fetch/fetch.h"

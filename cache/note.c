@@ -3,9 +3,9 @@
 #include "cache/note.h"
 
 #include "base/path.h"
-#include "cache/ask.h"
 #include "cache/core.h"
-#include "cache/listing.h"
+#include "cache/paths/ask.h"
+#include "cache/paths/listing.h"
 
 #include <string.h>
 

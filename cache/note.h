@@ -74,7 +74,8 @@ struct cache_over {
 };
 
 /** A listing with these entries in place of those of the same name, in the
- *  order of their names; the caller keeps the one it had. NULL: out of memory. */
+ *  order of their names; the caller keeps the one it had. NULL: out of
+ *  memory. */
 struct cache_listing *cache_listing_over(struct cache *cache,
     const struct cache_listing *listing, const struct cache_over *entries,
     size_t count);

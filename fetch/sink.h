@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fetch/sink.h - where bytes go: the seam that keeps fetch from knowing the
- * cache. The one who asks for a range implements it (cache/fill.c).
+ * cache. The one who asks for a range implements it (cache/bytes/fill.c).
  *
- * Threads: all are called on the fetch thread and must not wait.
- * Order: (from begin write*)* done. begin comes again when the range goes on with
- * another answer (another server, a lost connection); the offset goes on
- * from where the bytes stopped.
+ * Threads: all are called on the fetch thread and must not wait. Order: (from
+ * begin write*)* done. begin comes again when the range goes on with another
+ * answer (another server, a lost connection); the offset goes on from where the
+ * bytes stopped.
  */
 #ifndef FETCH_SINK_H
 #define FETCH_SINK_H

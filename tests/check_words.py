@@ -35,7 +35,7 @@ SUFFIXES = {".c", ".h", ".py", ".sh", ".cmake", ".txt", ".md", ".1", ".5",
 NOT_READ = {"tests/check_words.py"}  # names what it looks for
 # (file, start of the reason): an exception with its own reason.
 ALLOWED = {
-    ("cache/pool.c", "a mapping turns"): "anonymous memory, no file",
+    ("cache/bytes/pool.c", "a mapping turns"): "anonymous memory, no file",
     ("tests/system/bed/content.py", "takes away what"): "says why not",
 }
 

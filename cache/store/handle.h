@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/handle.h - descriptors of the block store: shared by threads while
- * they read, bounded in number, the least recently used one closed first.
+ * cache/store/handle.h - descriptors of the block store: shared by threads
+ * while they read, bounded in number, the least recently used one closed first.
  *
  * Maps' times are the order in which they are evicted: use sets them, at most
  * each STORE_TOUCH_MS. What was used of packs is noted elsewhere (uses.h).

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/map.h - maps: for each block of a larger file, where it is and what
- * its pages' sums are; one file an object, headed by the object's identity.
+ * cache/store/map.h - maps: for each block of a larger file, where it is and
+ * what its pages' sums are; one file an object, headed by the object's
+ * identity.
  *
  * The identity stands at the head of the map and not in a pack, so that a
  * file that lies in many packs does not vanish with the oldest of them. It

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/store.h - blocks on disk: keep, find, read and verify, bound, evict.
+ * cache/store/store.h - blocks on disk: keep, find, read and verify, bound,
+ * evict.
  *
  * It knows versions (an identity and its blocks) and bytes; not servers, not
  * callers, not tokens. Several processes of one user may use one directory

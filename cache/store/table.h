@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/store/table.h - hash tables on disk: `blocks` (address -> place, birth) and
- * `objects` (key -> place and length of a small file's record).
+ * cache/store/table.h - hash tables on disk: `blocks` (address -> place, birth)
+ * and `objects` (key -> place and length of a small file's record).
  *
  * Buckets of 4 KiB. An entry is overwritten in place, the least useful one
  * of a full bucket; nothing is deleted, moved or grown. Several processes

@@ -9,9 +9,9 @@
  * second server that brings nothing (the line is the limit, or the reader) is
  * given up again, and tried ever more seldom.
  *
- * cache/climb.h finds how many ranges are under way at once, in the same way
- * and of its own: more ranges, or more servers, are kept when they bring more
- * bytes, so that each leaves the other what the other has found.
+ * cache/ahead/climb.h finds how many ranges are under way at once, in the same
+ * way and of its own: more ranges, or more servers, are kept when they bring
+ * more bytes, so that each leaves the other what the other has found.
  *
  * Threads: the structs belong to one thread at a time.
  */

@@ -305,7 +305,7 @@ class OfAProcessor(Counts):
 
 class OfPieces(Counts):
     """Reads that are no pass through a file: what is fetched stays within
-    the budget (cache/budget.h), and status tells."""
+    the budget (cache/ahead/budget.h), and status tells."""
     SIZE = 1 << 30
     FILE_BUDGET = 8 * MIB
 

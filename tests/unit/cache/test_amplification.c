@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What reading costs in bytes and requests, by how a file is read: never
- * much more than what is read. cache/budget.h has the rule, test_budget its
+/* What reading costs in bytes and requests, by how a file is read: never much
+ * more than what is read. cache/ahead/budget.h has the rule, test_budget its
  * arithmetic; here it is seen that all that is fetched keeps to it. */
 #include "base/stats.h"
 #include "tests/unit/cache/bed.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/budget.c: what guesses may cost, and what pays for them. */
-#include "cache/budget.h"
+/* cache/ahead/budget.c: what guesses may cost, and what pays for them. */
+#include "cache/ahead/budget.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

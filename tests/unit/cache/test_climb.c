@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/climb.c: as many ranges at once as pay, on networks of each kind. */
-#include "cache/climb.h"
+/* cache/ahead/climb.c: as many ranges at once as pay, on networks of each kind.
+ * */
+#include "cache/ahead/climb.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

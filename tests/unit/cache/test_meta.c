@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attributes, listings, absences; the door; above a token's reach. */
-#include "cache/listing.h"
+#include "cache/paths/listing.h"
 #include "tests/unit/cache/bed.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was changed here is known at once, and asked of nobody. */
-#include "cache/listing.h"
 #include "cache/note.h"
+#include "cache/paths/listing.h"
 #include "tests/unit/cache/bed.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is served while no server can be reached, to whom, and until when. */
-#include "cache/listing.h"
+#include "cache/paths/listing.h"
 #include "tests/unit/cache/bed.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/prefetch.h: what is asked for by name is on the disk when it is
+/* cache/ahead/prefetch.h: what is asked for by name is on the disk when it is
  * answered, nothing is fetched twice, and nobody who waits is kept waiting. */
 #include "base/stats.h"
 #include "tests/unit/cache/bed.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/stream.c: who reads forward, by steps, or at random. */
-#include "cache/stream.h"
+/* cache/ahead/stream.c: who reads forward, by steps, or at random. */
+#include "cache/ahead/stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Versions that were wrong: counted, shown anew, forgotten. */
-#include "cache/suspect.h"
+#include "cache/checks/suspect.h"
 #include "fetch/fetch.h"
 
 #include <setjmp.h>

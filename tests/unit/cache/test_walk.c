@@ -4,9 +4,9 @@
  * listings and the small files that it will want next, once each, with its
  * token, and no more than pays.
  */
-#include "cache/walk.h"
-#include "cache/walk_ask.h"
-#include "cache/walk_place.h"
+#include "cache/ahead/walk.h"
+#include "cache/ahead/walk_ask.h"
+#include "cache/ahead/walk_place.h"
 #include "tests/unit/cache/bed.h"
 
 #include <errno.h>

@@ -3,10 +3,10 @@
  * Files that are looked up by name where nobody lists: when their directory's
  * listing is asked for, what it answers, and what it does not.
  */
-#include "cache/meta.h"
+#include "cache/ahead/walk.h"
+#include "cache/ahead/walk_look.h"
 #include "cache/note.h"
-#include "cache/walk.h"
-#include "cache/walk_look.h"
+#include "cache/paths/meta.h"
 #include "tests/unit/cache/bed.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/walk_track.c: how far ahead of a walk, and that a wrong guess ends. */
-#include "cache/walk_track.h"
+/* cache/ahead/walk_track.c: how far ahead of a walk, and that a wrong guess
+ * ends. */
+#include "cache/ahead/walk_track.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_evict_plan.c - the order of eviction: its rules, one
- * by one, and hit ratios on traces against a cache of the same packs that
+ * tests/unit/cache/store/test_evict_plan.c - the order of eviction: its rules,
+ * one by one, and hit ratios on traces against a cache of the same packs that
  * drops the least recently used one.
  *
  * The cache of the traces has 256 packs of 64 blocks and does what the store

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_store_carry.c - what is used outlives what is not,
- * wherever in a pack it lies: scans pass through, used blocks of packs that
- * go are carried over, found where they are now, and counted.
+ * tests/unit/cache/store/test_store_carry.c - what is used outlives what is
+ * not, wherever in a pack it lies: scans pass through, used blocks of packs
+ * that go are carried over, found where they are now, and counted.
  */
 #include "base/stats.h"
 #include "cache/store/impl.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_store_damage.c - every file of a cache directory is
- * damaged in every way, with the store closed and open: what is loaded is
+ * tests/unit/cache/store/test_store_damage.c - every file of a cache directory
+ * is damaged in every way, with the store closed and open: what is loaded is
  * right or a miss, and after it was kept again it is there.
  */
 #include "tests/unit/cache/store/store_bed.h"

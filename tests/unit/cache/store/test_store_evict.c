@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_store_evict.c - the bound: it holds, least recently
- * used packs go first, maps go with their files, a full disk and a stopped
- * evictor are lived with, descriptors are few.
+ * tests/unit/cache/store/test_store_evict.c - the bound: it holds, least
+ * recently used packs go first, maps go with their files, a full disk and a
+ * stopped evictor are lived with, descriptors are few.
  */
 #include "base/stats.h"
 #include "tests/unit/cache/store/store_bed.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_store_io.c - transfers that are cut or interrupted
- * are finished; heat is told on kernels with cachestat(2) and without.
+ * tests/unit/cache/store/test_store_io.c - transfers that are cut or
+ * interrupted are finished; heat is told on kernels with cachestat(2) and
+ * without.
  */
 #include "cache/store/io.h"
 #include "tests/unit/cache/store/store_bed.h"

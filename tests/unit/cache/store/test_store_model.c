@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_store_model.c - random operations on two stores of
- * one directory against a trivial model in memory, eviction included.
+ * tests/unit/cache/store/test_store_model.c - random operations on two stores
+ * of one directory against a trivial model in memory, eviction included.
  *
  * The model knows what each block of each version holds, and what was kept
  * since something was last evicted or could have been lost. What a store

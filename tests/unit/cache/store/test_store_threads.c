@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_store_threads.c - one writer, readers that wait and
- * one that must not, openers and closers, a second store that evicts from
+ * tests/unit/cache/store/test_store_threads.c - one writer, readers that wait
+ * and one that must not, openers and closers, a second store that evicts from
  * the same directory: every byte is right. Meant for the thread sanitizer.
  */
 #include "base/stats.h"

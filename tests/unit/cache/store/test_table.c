@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/cache/store/test_table.c - the tables on disk: found again what was
- * entered, the least used gives way, noise is nothing.
+ * tests/unit/cache/store/test_table.c - the tables on disk: found again what
+ * was entered, the least used gives way, noise is nothing.
  */
 #include "cache/store/table.h"
 #include "tests/unit/cache/store/store_bed.h"
