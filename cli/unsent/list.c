@@ -169,7 +169,7 @@ static void add_command(struct buf *out, const struct spool_item *item,
 	if (!is_default(dir)) {
 		struct buf option;
 
-		buf_init(&option, 2 * PATH_MAX);
+		buf_init(&option, (size_t)2 * PATH_MAX);
 		(void)buf_printf(&option, "spool_dir=%s", dir);
 		(void)buf_append(out, " -o ", 4);
 		add_word(out, buf_text(&option));
@@ -217,7 +217,7 @@ static void put_cures(
 	for (unsigned i = 0; i < count; i++) {
 		struct buf command;
 
-		buf_init(&command, 4 * PATH_MAX);
+		buf_init(&command, (size_t)4 * PATH_MAX);
 		add_command(&command, item, dir, words[i]);
 		if (i > 0)
 			(void)buf_append(out, ",", 1);
