@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <stddef.h>
 
-#include "cli/options.h"
+#include "cli/options/options.h"
 #include "cli/say.h"
 
 static const struct option long_options[] = {

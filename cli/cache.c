@@ -14,13 +14,13 @@
 #include <string.h>
 
 #include "cli/arguments.h"
-#include "cli/cache_place.h"
 #include "cli/command.h"
-#include "cli/describe.h"
-#include "cli/number.h"
-#include "cli/options.h"
-#include "cli/places.h"
-#include "cli/plan.h"
+#include "cli/control/describe.h"
+#include "cli/options/number.h"
+#include "cli/options/options.h"
+#include "cli/plan/cache_place.h"
+#include "cli/plan/places.h"
+#include "cli/plan/plan.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 

@@ -6,7 +6,7 @@
 
 #include "cli/cache.h"
 #include "cli/command.h"
-#include "cli/describe.h"
+#include "cli/control/describe.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 

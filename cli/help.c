@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/nearest.h"
-#include "cli/options.h"
+#include "cli/options/nearest.h"
+#include "cli/options/options.h"
 #include "cli/say.h"
 
 enum { HELP_BYTES_MAX = 64 * 1024 };

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/harden.h"
+#include "cli/mount/harden.h"
 #include "cli/say.h"
 #include "cli/version.h"
 

@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli/describe.h"
+#include "cli/control/describe.h"
 
 enum {
 	STEP_MS = 100,

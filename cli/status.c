@@ -11,7 +11,7 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
-#include "cli/control.h"
+#include "cli/control/control.h"
 #include "cli/mounts.h"
 #include "cli/say.h"
 #include "cli/unsent/list.h"

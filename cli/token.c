@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/token.c - `bearerfs token show|path|verify`: which token a mount would use,
- * what it says of itself, and where it lies. Never the token.
+ * cli/token.c - `bearerfs token show|path|verify`: which token a mount would
+ * use, what it says of itself, and where it lies. Never the token.
  */
 #include "base/log.h"
 #include "fetch/fetch.h"
@@ -14,9 +14,9 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
-#include "cli/options.h"
-#include "cli/own_tokens.h"
-#include "cli/plan.h"
+#include "cli/mount/own_tokens.h"
+#include "cli/options/options.h"
+#include "cli/plan/plan.h"
 #include "cli/say.h"
 #include "cli/token_verify.h"
 

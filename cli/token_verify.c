@@ -13,12 +13,12 @@
 #include <stdlib.h>
 
 #include "cli/command.h"
-#include "cli/documents.h"
-#include "cli/harden.h"
-#include "cli/options.h"
+#include "cli/mount/documents.h"
+#include "cli/mount/harden.h"
+#include "cli/options/options.h"
+#include "cli/plan/trusted.h"
 #include "cli/say.h"
 #include "cli/token_stdin.h"
-#include "cli/trusted.h"
 
 enum {
 	KEYS_WAIT_MS = 60 * 1000, /* the fetch has deadlines of its own */

@@ -19,9 +19,9 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
-#include "cli/control.h"
+#include "cli/control/control.h"
 #include "cli/mounts.h"
-#include "cli/number.h"
+#include "cli/options/number.h"
 #include "cli/say.h"
 #include "cli/unsent/list.h"
 #include "cli/unsent/place.h"

@@ -18,6 +18,7 @@ import sys
 
 PAGES = ("bearerfs.1", "bearerfs.conf.5", "mount.bearerfs.8")
 
+OPTIONS = "cli/options/options.tbl.h"
 # Errnos that come from the kernel or libfuse, without a line of ours.
 FROM_KERNEL = {"ENOTCONN"}
 # Of the spool's disk, as it comes.
@@ -41,13 +42,13 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "cache/drafts/unlink.c")
 # Where `status --json` and `explain --json` are written, and the functions
 # that are given a name there.
-JSON_FILES = {"STATUS": ("cli/describe.c", "cli/refusals.c",
+JSON_FILES = {"STATUS": ("cli/control/describe.c", "cli/control/refusals.c",
                          "tokens/describe.c", "fetch/servers/server_describe.c",
                          "fetch/federation/federation_describe.c",
                          "cache/cache.c", "cache/ahead/budget_show.c",
                          "cache/store/store.c", "cache/drafts/tell.c",
                          "cli/unsent/list.c", "cli/status.c"),
-              "EXPLAIN": ("cli/reasons_tell.c", "cli/explain.c"),
+              "EXPLAIN": ("cli/control/reasons_tell.c", "cli/explain.c"),
               "CACHE": ("cli/cache_show.c",)}
 JSON_NAMES = (r'\\"(\w+)\\":', r'put_field\(\s*out, "(\w+)"',
               r'put_(?:text|time)\(\s*out, "(\w+)"',
@@ -57,12 +58,13 @@ JSON_NAMES = (r'\\"(\w+)\\":', r'put_field\(\s*out, "(\w+)"',
 def sources(root, binary):
     """Everything that is compared, as texts by name."""
     texts = {}
-    for name in ("cli/commands.tbl.h", "cli/options.tbl.h",
+    for name in ("cli/commands.tbl.h", OPTIONS,
                  "base/stats.tbl.h", "fetch/calls/status.tbl.h",
                  *ERRNO_FILES, *sum(JSON_FILES.values(), ())):
         texts[name] = (root / name).read_text(encoding="utf-8")
-    for path in sorted((root / "cli").glob("*.c")):
-        texts["cli/" + path.name] = path.read_text(encoding="utf-8")
+    for path in sorted((root / "cli").rglob("*.c")):
+        name = path.relative_to(root).as_posix()
+        texts[name] = path.read_text(encoding="utf-8")
     for page in PAGES:
         texts[page] = (root / "man" / page).read_text(encoding="utf-8")
     for name, words in (("--help", ["--help"]),
@@ -128,14 +130,14 @@ def check_commands(texts):
 
 
 def check_options(texts):
-    table = rows(texts["cli/options.tbl.h"], "OPTION")
+    table = rows(texts[OPTIONS], "OPTION")
     names = [row[0] for row in table]
     man = section(texts["bearerfs.1"], "OPTIONS")
     in_man = [n for n in items(man, "Cm") if n != "Ar"]
     in_help = re.findall(r"(?m)^  ([a-z_]+)(?:=| )",
                          texts["mount --help"].split("times s m h d:")[1])
-    wrong = differ("option", names, "cli/options.tbl.h", in_man, "OPTIONS")
-    wrong += differ("option", names, "cli/options.tbl.h", in_help,
+    wrong = differ("option", names, OPTIONS, in_man, "OPTIONS")
+    wrong += differ("option", names, OPTIONS, in_help,
                     "mount --help")
     for row in table:
         name, kind, fallback = row[0], row[1], row[5]
@@ -149,11 +151,11 @@ def check_options(texts):
                          f"says {said[1] if said else 'nothing'}")
         if f"[{fallback}]" not in texts["mount --help"]:
             wrong.append(f"option {name}: --help does not show {fallback}")
-    generic = [row[0] for row in rows(texts["cli/options.tbl.h"], "GENERIC")]
+    generic = [row[0] for row in rows(texts[OPTIONS], "GENERIC")]
     taken = man.split("change nothing here:")
     in_man = re.findall(r"(?m)^\.Cm ([\w]+) ,?$", taken[-1])
     return wrong + differ(
-        "option of mount(8)", generic, "cli/options.tbl.h",
+        "option of mount(8)", generic, OPTIONS,
         [n for n in in_man] + re.findall(r"(?m)^\.Cm (exec)$", taken[-1]),
         "OPTIONS")
 
@@ -241,8 +243,8 @@ PLANTED = (
     ("--help", r"(?m)^  status .*\n", ""),
     ("bearerfs.1", r"(?m)^\.It Cm attr_ttl .*$", ".It Cm atr_ttl"),
     ("bearerfs.1", r"Default: 60s", "Default: 61s"),
-    ("cli/options.tbl.h", r'"120s"', '"121s"'),
-    ("cli/options.tbl.h", r"\Z",
+    (OPTIONS, r'"120s"', '"121s"'),
+    (OPTIONS, r"\Z",
      'OPTION(sighing, FLAG, 0, 0, "", "no", "sighs while it reads")\n'),
     ("mount --help", r"(?m)^  cache_size=.*\n", ""),
     ("bearerfs.1", r"(?m)^\.Cm _netdev ,$", ".Cm netdev ,"),
@@ -251,10 +253,10 @@ PLANTED = (
     ("fs/file.c", r"\Z", "int f(void) { return -ENXIO; }\n"),
     ("base/stats.tbl.h", r"\Z", 'COUNTER(fs_sighs, counter, "sighs")\n'),
     ("bearerfs.1", r"(?m)^\.It Li fs_reads$", ".It Li fs_read"),
-    ("cli/describe.c", r"\\\"uptime_s\\\"", r'\\"uptime_ms\\"'),
+    ("cli/control/describe.c", r"\\\"uptime_s\\\"", r'\\"uptime_ms\\"'),
     ("tokens/describe.c", r'put_field\(out, "issuer"',
      'put_field(out, "iss"'),
-    ("cli/reasons_tell.c", r'add_text_or_null\(out, "verdict"',
+    ("cli/control/reasons_tell.c", r'add_text_or_null\(out, "verdict"',
      'add_text_or_null(out, "vredict"'),
     ("cli/explain.c", r'\\"mountpoint\\"', r'\\"monutpoint\\"'),
     ("fs/xattr.c", r'PREFIX "etag"', 'PREFIX "tag"'),

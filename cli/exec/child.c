@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "cli/exec/space.h"
-#include "cli/harden.h"
-#include "cli/options.h"
-#include "cli/plan.h"
+#include "cli/mount/harden.h"
+#include "cli/options/options.h"
+#include "cli/plan/plan.h"
 #include "cli/say.h"
 
 enum { FD_CHANNEL, FD_ROOT, FD_COUNT };

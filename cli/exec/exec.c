@@ -9,7 +9,7 @@
  *      |    |           away, waits until the mount answers, becomes COMMAND
  *      |    |                                       (cli/exec/child.c)
  *      |    +-- ...     what it starts; adopted by the first when it is left
- *      +-- the mount    serves the descriptor       (cli/mount.c)
+ *      +-- the mount    serves the descriptor       (cli/mount/mount.c)
  *
  * Only COMMAND is in the namespaces. The mount is outside: it finds, re-reads
  * and judges token files, cache and spool as any mount does (in a user
@@ -45,14 +45,14 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
-#include "cli/daemon.h"
 #include "cli/env.h"
 #include "cli/exec/attend.h"
 #include "cli/exec/child.h"
 #include "cli/exec/leave.h"
-#include "cli/mount.h"
-#include "cli/options.h"
-#include "cli/plan.h"
+#include "cli/mount/daemon.h"
+#include "cli/mount/mount.h"
+#include "cli/options/options.h"
+#include "cli/plan/plan.h"
 #include "cli/say.h"
 
 static const struct arguments_form form = {

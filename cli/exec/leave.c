@@ -15,10 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/control.h"
+#include "cli/control/control.h"
 #include "cli/mounts.h"
-#include "cli/options.h"
-#include "cli/plan.h"
+#include "cli/options/options.h"
+#include "cli/plan/plan.h"
 #include "cli/say.h"
 #include "cli/unsent/list.h"
 #include "cli/unsent/talk.h"

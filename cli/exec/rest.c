@@ -13,8 +13,8 @@
 
 #include "cli/env.h"
 #include "cli/exec/leave.h"
-#include "cli/options.h"
-#include "cli/plan.h"
+#include "cli/options/options.h"
+#include "cli/plan/plan.h"
 #include "cli/say.h"
 #include "cli/unsent/list.h"
 

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/describe.h"
+#include "cli/control/describe.h"
+#include "cli/control/reasons.h"
 #include "cli/prefetch/impl.h"
-#include "cli/reasons.h"
 
 void job_answered(struct job *job)
 {

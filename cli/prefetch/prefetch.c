@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/prefetch/prefetch.c - `bearerfs prefetch`: fill the caches of mounts with files.
+ * cli/prefetch/prefetch.c - `bearerfs prefetch`: fill the caches of mounts with
+ * files.
  *
  * The mounts are asked through their control sockets, as the process that
  * asks: nothing passes through the mount point, so that nothing is copied

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli/describe.h"
+#include "cli/control/describe.h"
 #include "cli/prefetch/impl.h"
 
 enum {

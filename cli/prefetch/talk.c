@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli/control.h"
-#include "cli/harden.h"
+#include "cli/control/control.h"
+#include "cli/mount/harden.h"
 #include "cli/mounts.h"
 #include "cli/prefetch/serve.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/describe.h"
+#include "cli/control/describe.h"
 #include "cli/say.h"
 
 enum {

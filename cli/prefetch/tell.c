@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/describe.h"
+#include "cli/control/describe.h"
 #include "cli/mounts.h"
 #include "cli/prefetch/tally.h"
 

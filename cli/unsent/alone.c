@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/harden.h"
-#include "cli/plan.h"
+#include "cli/mount/harden.h"
+#include "cli/plan/plan.h"
 #include "cli/say.h"
 
 /* How a mount of it would be made. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/unsent/alone.h - the layers of a mount without one, each time in a process
- * of its own, because a token that came by the environment is wiped from there
- * when it was read. Its token is looked for where the spool's entry says it was
- * from, unless the command's options say where.
+ * cli/unsent/alone.h - the layers of a mount without one, each time in a
+ * process of its own, because a token that came by the environment is wiped
+ * from there when it was read. Its token is looked for where the spool's entry
+ * says it was from, unless the command's options say where.
  *
  * Threads: main thread, which is the only one.
  */
@@ -12,8 +12,8 @@
 
 #include <stdbool.h>
 
-#include "cli/layers.h"
-#include "cli/options.h"
+#include "cli/mount/layers.h"
+#include "cli/options/options.h"
 #include "cli/unsent/orphans.h"
 
 struct plan;

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/describe.h"
-#include "cli/places.h"
-#include "cli/spool_place.h"
+#include "cli/control/describe.h"
+#include "cli/plan/places.h"
+#include "cli/plan/spool_place.h"
 #include "cli/unsent/place.h"
 
 int unsent_open(struct spool **out, const char *dir, struct err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/unsent/list.h - what lies in a spool, told to a person or a program: what,
- * for where, why it is not sent, and the commands that cure that.
+ * cli/unsent/list.h - what lies in a spool, told to a person or a program:
+ * what, for where, why it is not sent, and the commands that cure that.
  *
  * Threads: main thread; looks at local files.
  */

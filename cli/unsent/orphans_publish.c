@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/unsent/orphans_publish.c - one entry of which a person has decided is sent;
- * see orphans.h.
+ * cli/unsent/orphans_publish.c - one entry of which a person has decided is
+ * sent; see orphans.h.
  */
 #include "cache/spool/spool.h"
 #include "fetch/change.h"

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/control.h"
-#include "cli/places.h"
-#include "cli/spool_place.h"
+#include "cli/control/control.h"
+#include "cli/plan/places.h"
+#include "cli/plan/spool_place.h"
 
 /* Cut a line off a text. NULL: there is none. */
 static char *next_line(char **text)

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/control.h"
-#include "cli/describe.h"
+#include "cli/control/control.h"
+#include "cli/control/describe.h"
 
 enum { ANSWER_MARGIN_MS = 2000 }; /* behind the deadline of a flush */
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/control.h"
+#include "cli/control/control.h"
 #include "cli/mounts.h"
 #include "cli/progress.h"
 #include "cli/say.h"

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "cli/answer.h"
-#include "cli/control.h"
-#include "cli/describe.h"
+#include "cli/control/answer.h"
+#include "cli/control/control.h"
+#include "cli/control/describe.h"
 #include "json_check.h"
 
 static struct describe mount = {

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "cli/config.h"
-#include "cli/options.h"
+#include "cli/options/config.h"
+#include "cli/options/options.h"
 
 static struct options options;
 static struct config *config;

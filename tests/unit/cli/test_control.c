@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "cli/control.h"
+#include "cli/control/control.h"
 
 static char dir[] = "/tmp/test_control.XXXXXX";
 static struct control *control;

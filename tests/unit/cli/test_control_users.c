@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "cli/control.h"
+#include "cli/control/control.h"
 
 #define DIR    "/run/bearerfs"
 #define SOCKET DIR "/0-53.sock"

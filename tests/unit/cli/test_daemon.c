@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "cli/daemon.h"
+#include "cli/mount/daemon.h"
 
 enum { MARK = 'd' };
 

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "cli/describe.h"
+#include "cli/control/describe.h"
 #include "json_check.h"
 
 static const struct describe mount = {

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "cli/doctor_checks.h"
+#include "cli/doctor/checks.h"
 
 static struct doctor_report begin(bool json)
 {

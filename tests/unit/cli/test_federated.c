@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/federated.h: does a mount start without its federation; and what of a
+/* cli/plan/federated.h: does a mount start without its federation; and what of a
  * source that is one (plan.h). */
 #include "base/attr.h"
 #include "base/err.h"
@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-#include "cli/federated.h"
-#include "cli/options.h"
-#include "cli/plan.h"
+#include "cli/options/options.h"
+#include "cli/plan/federated.h"
+#include "cli/plan/plan.h"
 
 static struct options options;
 

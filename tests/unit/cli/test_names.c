@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cli/names.h"
+#include "cli/options/names.h"
 
 static void a_list_is_cut_at_semicolons_and_blanks(void **state)
 {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "cli/number.h"
+#include "cli/options/number.h"
 
 static uint64_t read_number(const char *text, enum number_unit unit)
 {

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "cli/nearest.h"
-#include "cli/options.h"
+#include "cli/options/nearest.h"
+#include "cli/options/options.h"
 
 static struct options options;
 
@@ -313,7 +313,7 @@ static void help_names_each_option_with_its_default(void **state)
 	assert_non_null(strstr(buf_text(&out), "  " #name));    \
 	assert_non_null(strstr(buf_text(&out), help));
 #define GENERIC(name, help)
-#include "cli/options.tbl.h"
+#include "cli/options/options.tbl.h"
 #undef OPTION
 #undef GENERIC
 	assert_non_null(strstr(buf_text(&out), "[10G]"));

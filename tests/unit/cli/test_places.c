@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "cli/places.h"
+#include "cli/plan/places.h"
 
 static char dir[] = "/tmp/test_places.XXXXXX";
 static char out[PATH_MAX];

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "cli/describe.h"
-#include "cli/reasons.h"
+#include "cli/control/describe.h"
+#include "cli/control/reasons.h"
 #include "json_check.h"
 
 enum { NOW_S = 1700000000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/servers.h: the caches that the option `server` names. */
+/* cli/plan/servers.h: the caches that the option `server` names. */
 #include "base/attr.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cli/servers.h"
+#include "cli/plan/servers.h"
 
 static struct servers servers;
 

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "cli/places.h"
-#include "cli/spool_place.h"
+#include "cli/plan/places.h"
+#include "cli/plan/spool_place.h"
 
 static char dir[] = "/tmp/test_spool_place.XXXXXX";
 static char out[PATH_MAX];

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cli/start.h"
+#include "cli/mount/start.h"
 
 static struct err out;
 

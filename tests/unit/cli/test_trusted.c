@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "cli/options.h"
-#include "cli/trusted.h"
+#include "cli/options/options.h"
+#include "cli/plan/trusted.h"
 
 /* Options, a director's answer, and what comes of both. */
 struct bed {

@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-#include "cli/control.h"
-#include "cli/describe.h"
+#include "cli/control/control.h"
+#include "cli/control/describe.h"
 #include "cli/unsent/serve.h"
 
 /* The drafts, as they are asked. */
