@@ -22,362 +22,16 @@
 
 #include <cmocka.h>
 
+#include "liar.h"
 #include "rig.h"
 #include "server.h"
 
-enum { FILE_BYTES = 300000, MTIME_S = 1700000000 };
-
-#define MTIME_TEXT "Tue, 14 Nov 2023 22:13:20 GMT"
-#define GENUINE    "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
-
 static const struct fetch_version version = {
-    .size_bytes = FILE_BYTES, .mtime_s = MTIME_S};
-
-/* What the server does with GET; the rest is genuine. */
-enum lie {
-	GENUINELY,
-	CUT_ONCE,         /* half of the bytes, then the connection ends */
-	CUT_OFTEN,        /* a tenth of what is missing, each time */
-	CUT_SOMETIMES,    /* every third */
-	CUT_THEN_CHANGED, /* ...and the second half has another ETag */
-	WRONG_RANGE_ONCE, /* Content-Range of other bytes */
-	WRONG_RANGE,
-	NO_RANGE,         /* 206 without Content-Range */
-	WHOLE_FILE,       /* 200 and all bytes */
-	WRONG_TOTAL_ONCE, /* Content-Range of a larger file */
-	SURPLUS,          /* chunked, more than was asked for */
-	SHORT_ONCE,       /* chunked, less */
-	GZIP_ONCE,        /* says that it is compressed */
-	PAGE_ONCE,        /* 200 text/html */
-	ENDLESS_HEADERS,
-	LONG_HEADERS,
-	ENDLESS_HEADER, /* one line of 200 KB */
-	NO_HTTP,
-	BUSY_ONCE, /* 503, Retry-After: 0 */
-	BUSY_LONG, /* 503, Retry-After: 3600 */
-	ERROR_ALWAYS,
-	NOT_FOUND,
-	PRECONDITION_FAILED,
-	NOT_SATISFIABLE_ONCE,
-	LOCKED,
-	REFUSED,
-	NO_VALIDATOR,         /* as XRootD: nothing but Content-Length */
-	NO_VALIDATOR_CHANGED, /* ...and the file changes meanwhile */
-	OTHER_TIME,           /* Last-Modified never is what PROPFIND says */
-	RESET_ONCE,
-	SILENT,
-	SILENT_LATER, /* from the second request on */
-	INTERIM,      /* 103 before the answer */
-};
-
-struct script {
-	enum lie lie;
-	atomic_uint gets;
-	atomic_uint propfinds;
-	atomic_uint changed;
-	atomic_uint sent;           /* answers of NO_VALIDATOR */
-	unsigned gate;              /* PROPFIND waits for so many of them */
-	atomic_uint asked_with_pin; /* If-Match: "one" */
-	char elsewhere[128];        /* redirect target; "": none */
-};
-
-static void say_bytes(struct server_peer *peer, uint64_t first, uint64_t last)
-{
-	size_t size_bytes = (size_t)(last - first + 1);
-	uint8_t *bytes = malloc(size_bytes);
-
-	assert(bytes != NULL);
-	for (size_t i = 0; i < size_bytes; i++)
-		bytes[i] = rig_byte(first + i);
-	server_send(peer, bytes, size_bytes);
-	free(bytes);
-}
-
-static void say_part(
-    struct server_peer *peer, const char *more, uint64_t first, uint64_t last)
-{
-	server_say(peer,
-	    "HTTP/1.1 206 Partial Content\r\nContent-Length: %" PRIu64
-	    "\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64 "/%d\r\n%s\r\n",
-	    last - first + 1, first, last, (int)FILE_BYTES, more);
-}
-
-static bool say_propfind(const struct script *script, struct server_peer *peer)
-{
-	char body[1024];
-	bool changed = atomic_load(&script->changed) > 0;
-	int size = snprintf(body, sizeof(body),
-	    "<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\">"
-	    "<D:response><D:href>/f</D:href><D:propstat><D:prop>"
-	    "<D:resourcetype/><D:getcontentlength>%d</D:getcontentlength>"
-	    "<D:getlastmodified>%s</D:getlastmodified></D:prop>"
-	    "<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
-	    "</D:multistatus>",
-	    FILE_BYTES + (changed ? 1 : 0), MTIME_TEXT);
-
-	server_say(peer,
-	    "HTTP/1.1 207 Multi-Status\r\nContent-Type: text/xml\r\n"
-	    "Content-Length: %d\r\n\r\n%s",
-	    size, body);
-	return true;
-}
-
-static bool say_status(
-    struct server_peer *peer, const char *status, const char *more)
-{
-	server_say(peer,
-	    "HTTP/1.1 %s\r\n" GENUINE "Content-Length: 3\r\n%s\r\nno\n", status,
-	    more);
-	return true;
-}
-
-static bool say_chunks(struct server_peer *peer,
-    const struct server_request *request, uint64_t size_bytes)
-{
-	server_say(peer,
-	    "HTTP/1.1 206 Partial Content\r\n" GENUINE
-	    "Transfer-Encoding: chunked\r\nLast-Modified: " MTIME_TEXT
-	    "\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
-	    "/%d\r\n\r\n%" PRIx64 "\r\n",
-	    request->first, request->last, (int)FILE_BYTES, size_bytes);
-	say_bytes(peer, request->first, request->first + size_bytes - 1);
-	server_say(peer, "\r\n0\r\n\r\n");
-	return true;
-}
-
-static bool say_cut(struct server_peer *peer,
-    const struct server_request *request, const char *headers,
-    uint64_t size_bytes)
-{
-	say_part(peer, headers, request->first, request->last);
-	if (size_bytes > 0)
-		say_bytes(
-		    peer, request->first, request->first + size_bytes - 1);
-	return false;
-}
-
-static bool say_genuine(
-    struct server_peer *peer, const struct server_request *request)
-{
-	say_part(peer,
-	    GENUINE "Last-Modified: " MTIME_TEXT "\r\nETag: \"one\"\r\n",
-	    request->first, request->last);
-	say_bytes(peer, request->first, request->last);
-	return true;
-}
-
-static bool say_headers_only(struct server_peer *peer, unsigned count)
-{
-	server_say(peer, "HTTP/1.1 206 Partial Content\r\n");
-	for (unsigned i = 0; i < count; i++)
-		server_say(peer, "X-Header-%u: one more\r\n", i);
-	return false;
-}
-
-static bool on_lie(struct script *script, const struct server_request *request,
-    struct server_peer *peer)
-{
-	static const char date[] =
-	    GENUINE "Last-Modified: " MTIME_TEXT "\r\nETag: \"one\"\r\n";
-	uint64_t size_bytes = request->last - request->first + 1;
-	unsigned nth = atomic_fetch_add(&script->gets, 1) + 1;
-	bool again = nth > 1;
-	char *junk;
-
-	switch (script->lie) {
-	case CUT_ONCE:
-		if (!again)
-			return say_cut(peer, request, date, size_bytes / 2);
-		break;
-	case CUT_OFTEN:
-		if (size_bytes > 6000)
-			return say_cut(peer, request, date, size_bytes / 10);
-		break;
-	case CUT_SOMETIMES:
-		if (nth % 3 == 0)
-			return say_cut(peer, request, date, size_bytes / 2);
-		break;
-	case CUT_THEN_CHANGED:
-		if (!again)
-			return say_cut(peer, request,
-			    GENUINE
-			    "ETag: \"zero\"\r\nLast-Modified: " MTIME_TEXT
-			    "\r\n",
-			    size_bytes / 2);
-		break;
-	case WRONG_RANGE_ONCE:
-		if (again)
-			break;
-		/* fall through */
-	case WRONG_RANGE:
-		say_part(peer, date, request->first + 1, request->last + 1);
-		say_bytes(peer, request->first + 1, request->last + 1);
-		return true;
-	case NO_RANGE:
-		server_say(peer,
-		    "HTTP/1.1 206 Partial Content\r\n%sContent-Length: %" PRIu64
-		    "\r\n\r\n",
-		    date, size_bytes);
-		say_bytes(peer, request->first, request->last);
-		return true;
-	case WHOLE_FILE:
-		server_say(peer,
-		    "HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n", date,
-		    (int)FILE_BYTES);
-		say_bytes(peer, 0, FILE_BYTES - 1);
-		return true;
-	case WRONG_TOTAL_ONCE:
-		if (again)
-			break;
-		server_say(peer,
-		    "HTTP/1.1 206 Partial Content\r\n%sContent-Length: %" PRIu64
-		    "\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
-		    "/%d\r\n\r\n",
-		    date, size_bytes, request->first, request->last,
-		    FILE_BYTES + 7);
-		say_bytes(peer, request->first, request->last);
-		return true;
-	case SURPLUS:
-		return say_chunks(peer, request, size_bytes + 1);
-	case SHORT_ONCE:
-		if (!again)
-			return say_chunks(peer, request, size_bytes / 2);
-		break;
-	case GZIP_ONCE:
-		if (again)
-			break;
-		say_part(peer, GENUINE "Content-Encoding: gzip\r\n",
-		    request->first, request->last);
-		say_bytes(peer, request->first, request->last);
-		return true;
-	case PAGE_ONCE:
-		if (!again)
-			return say_status(
-			    peer, "200 OK", "Content-Type: text/html\r\n");
-		break;
-	case ENDLESS_HEADERS:
-		return say_headers_only(peer, 2000);
-	case ENDLESS_HEADER:
-		junk = calloc(1, 200001);
-		assert(junk != NULL);
-		memset(junk, 'x', 200000);
-		server_say(peer, "HTTP/1.1 206 Partial Content\r\nX: ");
-		server_send(peer, junk, 200000);
-		free(junk);
-		return false;
-	case LONG_HEADERS:
-		junk = calloc(1, 15001);
-		assert(junk != NULL);
-		memset(junk, 'x', 15000);
-		server_say(peer, "HTTP/1.1 206 Partial Content\r\n");
-		for (int i = 0; i < 10; i++)
-			server_say(peer, "X-Long: %s\r\n", junk);
-		free(junk);
-		return false;
-	case NO_HTTP:
-		server_say(peer, "220 smtp.example.org ESMTP\r\n");
-		return false;
-	case BUSY_ONCE:
-		if (!again)
-			return say_status(peer, "503 Service Unavailable",
-			    "Retry-After: 0\r\n");
-		break;
-	case BUSY_LONG:
-		return say_status(
-		    peer, "503 Service Unavailable", "Retry-After: 3600\r\n");
-	case ERROR_ALWAYS:
-		return say_status(peer, "500 Internal Server Error", "");
-	case NOT_FOUND:
-		return say_status(peer, "404 Not Found", "");
-	case PRECONDITION_FAILED:
-		return say_status(peer, "412 Precondition Failed", "");
-	case NOT_SATISFIABLE_ONCE:
-		if (!again)
-			return say_status(
-			    peer, "416 Range Not Satisfiable", "");
-		break;
-	case LOCKED:
-		return say_status(peer, "423 Locked", "");
-	case REFUSED:
-		return say_status(peer, "403 Forbidden", "");
-	case NO_VALIDATOR_CHANGED:
-		atomic_store(&script->changed, 1);
-		/* fall through */
-	case NO_VALIDATOR:
-		say_part(peer, "Server: XrootD/v5.5.3\r\n", request->first,
-		    request->last);
-		say_bytes(peer, request->first, request->last);
-		atomic_fetch_add(&script->sent, 1);
-		return true;
-	case OTHER_TIME:
-		say_part(peer,
-		    GENUINE "Last-Modified: Tue, 14 Nov 2023 23:13:20 GMT\r\n",
-		    request->first, request->last);
-		say_bytes(peer, request->first, request->last);
-		return true;
-	case RESET_ONCE:
-		if (!again)
-			return false;
-		break;
-	case SILENT_LATER:
-		if (!again)
-			break;
-		/* fall through */
-	case SILENT:
-		server_be_silent(peer);
-		return false;
-	case INTERIM:
-		server_say(peer,
-		    "HTTP/1.1 103 Early Hints\r\nContent-Range: bytes "
-		    "0-1/2\r\n\r\n");
-		break;
-	case GENUINELY:
-		break;
-	}
-	return say_genuine(peer, request);
-}
-
-static void wait_for_gate(const struct script *script)
-{
-	struct timespec pause = {.tv_nsec = 1000000};
-
-	for (int i = 0; i < 60000; i++) {
-		if (atomic_load(&script->sent) >= script->gate)
-			return;
-		(void)nanosleep(&pause, NULL);
-	}
-	assert(false);
-}
-
-static bool on_request(
-    void *arg, const struct server_request *request, struct server_peer *peer)
-{
-	struct script *script = arg;
-	char pin[FETCH_ETAG_BYTES];
-
-	if (strcmp(request->method, "PROPFIND") == 0) {
-		atomic_fetch_add(&script->propfinds, 1);
-		wait_for_gate(script);
-		return say_propfind(script, peer);
-	}
-	assert(strcmp(request->method, "GET") == 0);
-	if (strcmp(server_header(request, "If-Match", pin, sizeof(pin)),
-	        "\"one\"") == 0)
-		atomic_fetch_add(&script->asked_with_pin, 1);
-	if (script->elsewhere[0] != '\0') {
-		server_say(peer,
-		    "HTTP/1.1 307 Temporary Redirect\r\n" GENUINE
-		    "Location: %s%s?authz=Bearer%%20x&uuid=1\r\n"
-		    "Content-Length: 0\r\n\r\n",
-		    script->elsewhere, request->target);
-		return true;
-	}
-	return on_lie(script, request, peer);
-}
+    .size_bytes = LIAR_FILE_BYTES, .mtime_s = LIAR_MTIME_S};
 
 /* Ask one range with one lie; the answer's code. */
 struct run {
-	struct script script;
+	struct liar liar;
 	struct server *server;
 	struct rig rig;
 	struct answer answer;
@@ -386,8 +40,8 @@ struct run {
 static void run_begin(struct run *run, enum lie lie, uint32_t timeout_ms)
 {
 	memset(run, 0, sizeof(*run));
-	run->script.lie = lie;
-	run->server = server_new(false, on_request, &run->script);
+	run->liar.lie = lie;
+	run->server = server_new(false, liar_answer, &run->liar);
 	rig_init(&run->rig,
 	    &(struct rig_config){
 	        .url = server_url(run->server), .timeout_ms = timeout_ms});
@@ -396,8 +50,8 @@ static void run_begin(struct run *run, enum lie lie, uint32_t timeout_ms)
 static void run_begin_for(struct run *run, enum lie lie, bool shared)
 {
 	memset(run, 0, sizeof(*run));
-	run->script.lie = lie;
-	run->server = server_new(false, on_request, &run->script);
+	run->liar.lie = lie;
+	run->server = server_new(false, liar_answer, &run->liar);
 	rig_init(&run->rig,
 	    &(struct rig_config){
 	        .url = server_url(run->server), .shared = shared});
@@ -433,7 +87,7 @@ static void gives_right_bytes(enum lie lie, unsigned gets)
 	assert_int_equal(run_range(&run, 65536, 65536), 0);
 	assert_true(answer_is_right(&run.answer));
 	assert_int_equal(run.answer.times, 1);
-	assert_int_equal(atomic_load(&run.script.gets), gets);
+	assert_int_equal(atomic_load(&run.liar.gets), gets);
 	run_end(&run);
 }
 
@@ -448,7 +102,7 @@ static void gives_errno(enum lie lie, int code, unsigned gets)
 	assert_int_equal(run.answer.err.code, code);
 	assert_true(run.answer.err.text[0] != '\0');
 	if (gets > 0)
-		assert_int_equal(atomic_load(&run.script.gets), gets);
+		assert_int_equal(atomic_load(&run.liar.gets), gets);
 	run_end(&run);
 }
 
@@ -471,12 +125,13 @@ static void a_range_of_any_length_is_exact(void **state)
 		assert_int_equal(run_range(&run, i * 7, lengths[i]), 0);
 		assert_true(answer_is_right(&run.answer));
 		assert_int_equal(
-		    run_range(&run, FILE_BYTES - lengths[i], lengths[i]), 0);
+		    run_range(&run, LIAR_FILE_BYTES - lengths[i], lengths[i]),
+		    0);
 		assert_true(answer_is_right(&run.answer));
 	}
 	assert_int_equal(server_connections(run.server), 1);
 	assert_true(fetch_validates_bytes(run.rig.fetch));
-	assert_int_equal(atomic_load(&run.script.propfinds), 0);
+	assert_int_equal(atomic_load(&run.liar.propfinds), 0);
 	run_end(&run);
 }
 
@@ -488,9 +143,9 @@ static void a_lost_connection_goes_on_at_the_next_byte(void **state)
 	gives_right_bytes(CUT_ONCE, 2);
 	gives_right_bytes(RESET_ONCE, 2);
 	run_begin(&run, CUT_OFTEN, 0);
-	assert_int_equal(run_range(&run, 0, FILE_BYTES), 0);
+	assert_int_equal(run_range(&run, 0, LIAR_FILE_BYTES), 0);
 	assert_true(answer_is_right(&run.answer));
-	assert_true(atomic_load(&run.script.gets) > 5);
+	assert_true(atomic_load(&run.liar.gets) > 5);
 	run_end(&run);
 }
 
@@ -548,7 +203,7 @@ static void the_whole_file_may_come_as_200(void **state)
 
 	(void)state;
 	run_begin(&run, WHOLE_FILE, 0);
-	assert_int_equal(run_range(&run, 0, FILE_BYTES), 0);
+	assert_int_equal(run_range(&run, 0, LIAR_FILE_BYTES), 0);
 	assert_true(answer_is_right(&run.answer));
 	run_end(&run);
 }
@@ -561,7 +216,7 @@ static void bytes_without_validator_are_confirmed_after_the_last(void **state)
 	run_begin(&run, NO_VALIDATOR, 0);
 	assert_int_equal(run_range(&run, 4096, 65536), 0);
 	assert_true(answer_is_right(&run.answer));
-	assert_int_equal(atomic_load(&run.script.propfinds), 1);
+	assert_int_equal(atomic_load(&run.liar.propfinds), 1);
 	assert_false(fetch_validates_bytes(run.rig.fetch));
 	run_end(&run);
 
@@ -581,7 +236,7 @@ static void ranges_of_one_file_share_their_confirming(void **state)
 	(void)state;
 	run_begin(&run, NO_VALIDATOR, 0);
 	/* The first question is held until all bytes are under way. */
-	run.script.gate = RANGES;
+	run.liar.gate = RANGES;
 	answer_init(&run.answer, 0, 0);
 	for (unsigned i = 0; i < RANGES; i++) {
 		range.offset_bytes = i * 8192;
@@ -594,7 +249,7 @@ static void ranges_of_one_file_share_their_confirming(void **state)
 		answer_fini(&answers[i]);
 	}
 	/* It does not count for those that ended after it was sent. */
-	assert_in_range(atomic_load(&run.script.propfinds), 1, RANGES / 2);
+	assert_in_range(atomic_load(&run.liar.propfinds), 1, RANGES / 2);
 	run_end(&run);
 }
 
@@ -614,7 +269,7 @@ static void callers_do_not_share_their_confirming(void **state)
 
 	(void)state;
 	run_begin_for(&run, NO_VALIDATOR, true);
-	run.script.gate = RANGES;
+	run.liar.gate = RANGES;
 	answer_init(&run.answer, 0, 0);
 	for (unsigned i = 0; i < RANGES; i++) {
 		range.offset_bytes = i * 8192;
@@ -626,7 +281,7 @@ static void callers_do_not_share_their_confirming(void **state)
 		assert_int_equal(answer_wait(&answers[i]), 0);
 		answer_fini(&answers[i]);
 	}
-	assert_int_equal(atomic_load(&run.script.propfinds), RANGES);
+	assert_int_equal(atomic_load(&run.liar.propfinds), RANGES);
 	run_end(&run);
 }
 
@@ -639,11 +294,11 @@ static void times_that_never_agree_cost_one_question(void **state)
 	assert_int_equal(run_range(&run, 0, 65536), 0);
 	assert_true(answer_is_right(&run.answer));
 	/* One to learn it, one after the last byte. */
-	assert_int_equal(atomic_load(&run.script.propfinds), 2);
+	assert_int_equal(atomic_load(&run.liar.propfinds), 2);
 	assert_int_equal(run_range(&run, 65536, 65536), 0);
 	assert_true(answer_is_right(&run.answer));
-	assert_int_equal(atomic_load(&run.script.gets), 3);
-	assert_int_equal(atomic_load(&run.script.propfinds), 3);
+	assert_int_equal(atomic_load(&run.liar.gets), 3);
+	assert_int_equal(atomic_load(&run.liar.propfinds), 3);
 	assert_false(fetch_validates_bytes(run.rig.fetch));
 	run_end(&run);
 }
@@ -662,7 +317,7 @@ static void the_pin_is_asked_with_and_compared(void **state)
 	answer_init(&run.answer, 0, 1000);
 	(void)rig_range(&run.rig, &range, &run.answer);
 	assert_int_equal(answer_wait(&run.answer), 0);
-	assert_int_equal(atomic_load(&run.script.asked_with_pin), 1);
+	assert_int_equal(atomic_load(&run.liar.asked_with_pin), 1);
 	assert_string_equal(run.answer.etag, "\"one\"");
 	answer_fini(&run.answer);
 
@@ -678,12 +333,12 @@ static void the_pin_is_asked_with_and_compared(void **state)
 static void a_sink_that_does_not_want_the_version_gets_no_byte(void **state)
 {
 	struct fetch_range range = {
-	    .path = "/f", .version = &version, .length_bytes = FILE_BYTES};
+	    .path = "/f", .version = &version, .length_bytes = LIAR_FILE_BYTES};
 	struct run run;
 
 	(void)state;
 	run_begin(&run, GENUINELY, 0);
-	answer_init(&run.answer, 0, FILE_BYTES);
+	answer_init(&run.answer, 0, LIAR_FILE_BYTES);
 	run.answer.begin_code = -ESTALE;
 	(void)rig_range(&run.rig, &range, &run.answer);
 	assert_int_equal(answer_wait(&run.answer), -ESTALE);
@@ -811,8 +466,8 @@ static void a_storm_of_ranges_is_answered_one_by_one(void **state)
 		uint64_t number;
 
 		seed = seed * 1103515245 + 12345;
-		range.offset_bytes = (seed >> 8) % (FILE_BYTES / 2);
-		range.length_bytes = 1 + (seed >> 4) % (FILE_BYTES / 8);
+		range.offset_bytes = (seed >> 8) % (LIAR_FILE_BYTES / 2);
+		range.length_bytes = 1 + (seed >> 4) % (LIAR_FILE_BYTES / 8);
 		range.demand = (seed >> 20) % 3 != 0;
 		answer_init(&answers[i], range.offset_bytes,
 		    (size_t)range.length_bytes);
@@ -843,13 +498,13 @@ static void a_storm_of_ranges_is_answered_one_by_one(void **state)
 
 static void a_redirect_is_followed_without_authz(void **state)
 {
-	struct script target_script = {.lie = GENUINELY};
-	struct server *target = server_new(false, on_request, &target_script);
+	struct liar target_script = {.lie = GENUINELY};
+	struct server *target = server_new(false, liar_answer, &target_script);
 	struct run run;
 
 	(void)state;
 	run_begin(&run, GENUINELY, 0);
-	(void)snprintf(run.script.elsewhere, sizeof(run.script.elsewhere), "%s",
+	(void)snprintf(run.liar.elsewhere, sizeof(run.liar.elsewhere), "%s",
 	    server_url(target));
 	assert_int_equal(run_range(&run, 100, 1000), 0);
 	assert_true(answer_is_right(&run.answer));
@@ -867,7 +522,7 @@ static void redirects_without_end_are_left(void **state)
 
 	(void)state;
 	run_begin(&run, GENUINELY, 0);
-	(void)snprintf(run.script.elsewhere, sizeof(run.script.elsewhere), "%s",
+	(void)snprintf(run.liar.elsewhere, sizeof(run.liar.elsewhere), "%s",
 	    server_url(run.server));
 	assert_int_equal(run_range(&run, 100, 1000), -EIO);
 	/* Six requests each of four tries. */
