@@ -120,14 +120,14 @@ struct call {
 	uint64_t number;
 	uint64_t deadline_ms;
 	uint64_t silent_ms; /* as of its kind; ask() may change it */
+	uint64_t bytes;     /* that are wanted; 0: not told */
 	bool demand;
-	bool change;    /* call_ask.change */
-	uint64_t bytes; /* that are wanted; 0: not told */
-	bool bare;      /* it carries no token */
+	bool change; /* call_ask.change */
+	bool bare;   /* it carries no token */
+	bool copies; /* COPY, when there is a `to` */
 	struct ident ident;
 	const char *path; /* in the same allocation */
 	const char *to;   /* of the kind's: where a MOVE or COPY ends; NULL */
-	bool copies;      /* of `to`: COPY */
 
 	struct token *token; /* held for the next attempt */
 	struct token_wait *wait;
@@ -135,10 +135,10 @@ struct call {
 	unsigned refusals;
 	bool proven; /* the store knows that this token opens this path */
 
+	bool at_origin; /* no cache is to be asked any more */
+	unsigned only;  /* n: the nth server alone, once; 0: whichever */
 	uint32_t
 	    tried; /* servers (a bit each) that failed since the last wait */
-	unsigned only;  /* n: the nth server alone, once; 0: whichever */
-	bool at_origin; /* no cache is to be asked any more */
 	struct fetch_server *waited;  /* that has been asked; NULL: none yet */
 	struct fetch_server *refuser; /* a cache that refused... */
 	uint64_t refused_token;       /* ...this token */
@@ -147,21 +147,21 @@ struct call {
 	struct call *second;     /* asks another server for the same; NULL */
 	struct call *first;      /* of a second one: for whom, while neither
 				    has answered */
-	unsigned seconds;        /* that it has had */
-	bool late; /* of a second one: it counts in its server's choice */
 	struct confirm *confirm; /* while CONFIRMING */
-	unsigned attempts;
-	bool slash;        /* ask the path with a slash: a directory */
+	unsigned seconds;        /* that it has had */
+	bool late;       /* of a second one: it counts in its server's choice */
+	bool slash;      /* ask the path with a slash: a directory */
+	bool target_may; /* the redirect's target may be given the token */
 	struct buf target; /* URL of a redirect; empty: the path's own */
-	bool target_may;   /* it may be given the token */
 	unsigned redirects;
+	unsigned attempts;
 
 	unsigned failures; /* in a row */
 	unsigned bad;
-	bool failed; /* `reason` is that of the last failure */
-	enum retry_reason reason;
-	uint64_t resume_ms; /* while DELAYED */
-	bool wait_asked;    /* Retry-After of the last answer */
+	enum retry_reason reason; /* of the last failure, */
+	bool failed;              /* when there was one */
+	bool wait_asked;          /* Retry-After of the last answer */
+	uint64_t resume_ms;       /* while DELAYED */
 	uint32_t wait_asked_s;
 	struct err err;
 };
@@ -319,6 +319,19 @@ NODISCARD int call_send(struct call *call, const struct request_plan *plan)
 struct verdict call_done(struct call *call, int code, const char *why);
 struct verdict call_again(
     struct call *call, enum retry_reason reason, const char *why);
+
+/* call_account.c */
+
+/** An attempt has ended, with its request still there. */
+void call_account(struct call *call, const struct verdict *verdict)
+    REQUIRES(fetch_thread);
+
+/** Only a server's own answers tell of the server, and not those of whom it
+ *  redirects to. */
+static inline bool call_is_to_server(const struct call *call)
+{
+	return call->target.size_bytes == 0;
+}
 
 /* token_wait.c */
 

@@ -4,14 +4,12 @@
  *
  * Threads: the fetch thread.
  */
-#include "base/stats.h"
 #include "fetch/calls/call.h"
 #include "fetch/calls/call_hedge.h"
 #include "fetch/calls/call_stripe.h"
 #include "fetch/calls/redirect.h"
 #include "fetch/calls/request.h"
 #include "fetch/engine.h"
-#include "fetch/servers/fleet.h"
 #include "tokens/tokens.h"
 
 #include <assert.h>
@@ -69,13 +67,6 @@ struct verdict call_verdict_of(
 
 enum { MULTI_STATUS = 207 }; /* RFC 4918, section 13 */
 
-/* Only a server's own answers tell of the server, and not those of whom it
- * redirects to. */
-static bool from_server(const struct call *call)
-{
-	return call->target.size_bytes == 0;
-}
-
 bool call_is_astray(const struct call *call)
 {
 	return call->target.size_bytes > 0 && call->server->source.tls &&
@@ -123,7 +114,7 @@ static void judge_head(struct request *request)
 	const struct response *response = &request->response;
 
 	call_drop_echo(call, request->response.etag);
-	if (from_server(call)) {
+	if (call_is_to_server(call)) {
 		profile_saw(&call->server->profile, response);
 		writing_saw(&call->server->writing, response);
 	}
@@ -173,7 +164,7 @@ static struct verdict failure_of(struct call *call, CURLcode result)
 	const struct request *request = call->request;
 	/* libcurl's words may hold the host, which of a redirect is the
 	 * server's to choose: it might put the token into it. */
-	const char *why = request->problem[0] != '\0' && from_server(call)
+	const char *why = request->problem[0] != '\0' && call_is_to_server(call)
 	    ? request->problem
 	    : curl_easy_strerror(result);
 	enum retry_reason reason = RETRY_LOST;
@@ -263,71 +254,6 @@ static struct verdict follow(struct call *call)
 	return (struct verdict){.kind = VERDICT_REDIRECT};
 }
 
-static void note_date(struct call *call, const struct response *response)
-{
-	if (!response->skew_known || !from_server(call))
-		return;
-	server_dated(call->server, response->skew_s);
-	if (call->server->is_origin)
-		tokens_note_skew(call->fetch->tokens, response->skew_s);
-}
-
-/* The answer was what it should be, to its end. */
-static bool is_right(const struct verdict *verdict)
-{
-	return verdict->kind == VERDICT_CONFIRM ||
-	    (verdict->kind == VERDICT_DONE && verdict->code == 0);
-}
-
-/* Numbers and news of an attempt that has ended. */
-static void account(struct call *call, const struct verdict *verdict)
-    REQUIRES(fetch_thread);
-
-static void account(struct call *call, const struct verdict *verdict)
-{
-	struct fetch *fetch = call->fetch;
-	struct fetch_server *server = call->server;
-	const struct response *response = &call->request->response;
-	curl_off_t first_us = 0;
-	long connects = 0;
-	bool unreachable;
-
-	(void)curl_easy_getinfo(
-	    call->request->easy, CURLINFO_NUM_CONNECTS, &connects);
-	stats_add(STATS_fetch_connections, connects);
-	if (verdict->kind == VERDICT_AGAIN)
-		call_note(call, response->ended ? response->status : 0,
-		    call->err.code);
-	else if (response->ended)
-		call_note(call, response->status, 0);
-	if (response->ended) {
-		if (!call->kind->aside)
-			(void)curl_easy_getinfo(call->request->easy,
-			    CURLINFO_STARTTRANSFER_TIME_T, &first_us);
-		if (server_answered(server, response->status,
-		        first_us > 0 ? (uint64_t)first_us : 0))
-			call_wake_delayed(fetch);
-		note_date(call, response);
-		if (server->is_origin)
-			atomic_store(&fetch->untrusted, false);
-	}
-	call_measure(call, is_right(verdict));
-	if (verdict->kind != VERDICT_AGAIN ||
-	    verdict->reason == RETRY_ELSEWHERE)
-		return;
-	if (verdict->reason == RETRY_BAD)
-		stats_add(STATS_fetch_bad_answers, 1);
-	if (verdict->reason == RETRY_UNTRUSTED && server->is_origin)
-		atomic_store(&fetch->untrusted, true);
-	unreachable = verdict->reason == RETRY_CONNECT ||
-	    verdict->reason == RETRY_UNTRUSTED;
-	server_failed(server, &call->err, unreachable);
-	if (unreachable) {
-		server_lost(server, fetch->now_ms);
-		fleet_failed(fetch, server);
-	}
-}
-
 void call_finished(struct request *request, CURLcode result)
 {
 	struct call *call = request->call;
@@ -338,7 +264,7 @@ void call_finished(struct request *request, CURLcode result)
 	if (verdict.kind == VERDICT_DONE && verdict.code == 0 &&
 	    request->response.status == MULTI_STATUS)
 		prove(call, MULTI_STATUS);
-	account(call, &verdict);
+	call_account(call, &verdict);
 	call->wait_asked = request->response.wait_asked;
 	call->wait_asked_s = request->response.wait_asked_s;
 	if (request->response.status == 429 && call->wait_asked)

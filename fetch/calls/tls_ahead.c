@@ -18,6 +18,7 @@ enum {
 	BUFFER_RECORDS = 4,
 };
 
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's parameters */
 static void on_message(int sent, int version, int kind, const void *bytes,
     size_t size_bytes, SSL *ssl, void *arg)
 {

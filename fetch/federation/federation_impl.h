@@ -44,9 +44,9 @@ struct federation {
 
 	/* Of who asks. */
 	struct pelican_federation document;
-	bool has_document;
 	struct fetch *fetch; /* NULL: not started */
 	pthread_t thread;
+	bool has_document;
 	bool started;
 
 	pthread_mutex_t mutex;

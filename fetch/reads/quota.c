@@ -161,16 +161,15 @@ static void deliver(struct post *post, struct fetch *fetch)
 	struct call *call = CONTAINER_OF(post, struct call, post);
 	struct quota_call *quota = quota_of(call);
 	struct quota_memory *memory = &fetch->quota;
+	bool another = fetch->shared && memory->uid != call->ident.uid;
 
 	fetch_assert_thread(fetch);
-	if (fetch->shared && memory->uid != call->ident.uid) {
-		begin(call);
-	} else if (memory->asking != NULL) {
+	if (!another && memory->asking != NULL) {
 		struct quota_call *first = quota_of(memory->asking);
 
 		quota->waiting = first->waiting;
 		first->waiting = quota;
-	} else if (fetch->now_ms < memory->until_ms) {
+	} else if (!another && fetch->now_ms < memory->until_ms) {
 		tell(quota, memory->code, &memory->quota);
 		free(quota);
 	} else {

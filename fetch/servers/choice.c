@@ -209,10 +209,8 @@ static unsigned find_best(struct choice *const of[], unsigned count,
 		if (of[i] == NULL || choice_rests(of[i], now_ms) ||
 		    is_avoided(of, count, i, now_ms))
 			continue;
-		if (best == count)
-			best = i;
-		else if (i + 1 < count &&
-		    is_better(of[i], of[best], ask->bytes))
+		if (best == count ||
+		    (i + 1 < count && is_better(of[i], of[best], ask->bytes)))
 			best = i;
 	}
 	return best;
