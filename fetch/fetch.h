@@ -265,14 +265,20 @@ typedef void (*fetch_digest_fn)(
 void fetch_blame(struct fetch *fetch, const struct ident *ident,
     const char *path, unsigned servers);
 
+struct fetch_digest_ask {
+	const struct ident *ident;           /* copied */
+	const char *path;                    /* copied; the server's path */
+	const struct fetch_version *version; /* copied */
+	uint64_t deadline_ms;                /* 0: now + timeout */
+};
+
 /**
  * Ask the origin for the checksum of a version of a file. That may take a
  * server as long as reading the file, so it is asked once and for nobody
  * who waits, or not for long; what it says of a token or of the server counts
- * for nothing. `deadline_ms` is monotonic; 0: now + timeout.
+ * for nothing.
  */
-void fetch_digest(struct fetch *fetch, const struct ident *ident,
-    const char *path, const struct fetch_version *version, uint64_t deadline_ms,
+void fetch_digest(struct fetch *fetch, const struct fetch_digest_ask *ask,
     fetch_digest_fn answer, void *arg);
 
 /** Quota of the source (RFC 4331), in bytes; -1: the server does not say. */

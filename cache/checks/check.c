@@ -121,8 +121,11 @@ bool run_check(struct run *run)
 		run->rides = false;
 		return false;
 	}
-	fetch_digest(cache->config.fetch, &run->ident, run->object->server_path,
-	    &run->object->version, cache_now_ms(cache) + RUN_CHECK_MS, told,
-	    run);
+	fetch_digest(cache->config.fetch,
+	    &(struct fetch_digest_ask){.ident = &run->ident,
+	        .path = run->object->server_path,
+	        .version = &run->object->version,
+	        .deadline_ms = cache_now_ms(cache) + RUN_CHECK_MS},
+	    told, run);
 	return true;
 }

@@ -328,7 +328,10 @@ void checksum_ask(struct object *object)
 	checksum->state = CHECKSUM_ASKING;
 	object_get(object);
 	cache_exit(cache);
-	fetch_digest(cache->config.fetch, &checksum->ident, object->server_path,
-	    &object->version, 0, told, object);
+	fetch_digest(cache->config.fetch,
+	    &(struct fetch_digest_ask){.ident = &checksum->ident,
+	        .path = object->server_path,
+	        .version = &object->version},
+	    told, object);
 	cache_enter(cache);
 }

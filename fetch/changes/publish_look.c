@@ -185,8 +185,10 @@ static void compare_sum(struct publish *publish)
 	feed_digest(publish->feed, &ours);
 	if (ours.known &&
 	    feed_size_bytes(publish->feed) > PUBLISH_UNSUMMED_BYTES)
-		fetch_digest(publish->fetch, &publish->ident,
-		    publish_target(publish), &publish->out.version, 0,
+		fetch_digest(publish->fetch,
+		    &(struct fetch_digest_ask){.ident = &publish->ident,
+		        .path = publish_target(publish),
+		        .version = &publish->out.version},
 		    on_digest, publish);
 	else
 		publish_sent(publish);

@@ -58,7 +58,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	    : 0;
 }
 
-static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+static size_t on_body(const char *bytes, size_t size, size_t count, void *arg)
 {
 	struct answer *answer = arg;
 
@@ -68,8 +68,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return answer->cut ? 0 : size * count;
 }
 
-static int make_url(struct buf *out, const char *url, const char *path,
-    enum director_about about)
+static int make_url(struct buf *out, const struct director_question *question)
 {
 	static const char *const places[] = {
 	    [DIRECTOR_CACHES] = "/api/v1.0/director/object",
@@ -77,11 +76,13 @@ static int make_url(struct buf *out, const char *url, const char *path,
 	    [DIRECTOR_SELF] = "",
 	};
 
-	(void)buf_append(out, url, strlen(url));
-	(void)buf_append(out, places[about], strlen(places[about]));
-	(void)path_encode(out, path);
+	const char *place = places[question->about];
+
+	(void)buf_append(out, question->url, strlen(question->url));
+	(void)buf_append(out, place, strlen(place));
+	(void)path_encode(out, question->path);
 	/* It is a directory that is asked about: no server need look. */
-	if (about != DIRECTOR_SELF)
+	if (question->about != DIRECTOR_SELF)
 		(void)buf_append(out, "?skipstat", 9);
 	return buf_code(out);
 }
@@ -158,23 +159,23 @@ static bool is_answer(int status, enum director_about about)
 }
 
 static int ask(CURL *easy, struct answer *answer, const char *url,
-    const char *path, enum director_about about, struct pelican_facts *out,
+    const struct director_question *question, struct pelican_facts *out,
     struct err *err)
 {
-	struct pelican_answer read = {.url = url, .path = path};
+	struct pelican_answer read = {.url = url, .path = question->path};
 	int code = perform(easy, answer, url, err);
 
 	if (code < 0)
 		return code;
-	if (!is_answer(answer->said->status, about))
+	if (!is_answer(answer->said->status, question->about))
 		return code_of(answer, err);
 	read.headers = buf_text(&answer->headers);
 	read.headers_bytes = answer->headers.size_bytes;
 	return pelican_facts_read(out, &read, err);
 }
 
-int director_ask(const struct fetch_document_config *config, const char *url,
-    const char *path, enum director_about about, struct pelican_facts *out,
+int director_ask(const struct fetch_document_config *config,
+    const struct director_question *question, struct pelican_facts *out,
     struct director_said *said, struct err *err)
 {
 	struct answer answer = {.said = said};
@@ -183,18 +184,17 @@ int director_ask(const struct fetch_document_config *config, const char *url,
 	int code;
 
 	*said = (struct director_said){.status = 0};
-	code = document_begin(&easy, url, err);
+	code = document_begin(&easy, question->url, err);
 	if (code < 0)
 		return code;
 	buf_init(&where, FETCH_URL_BYTES_MAX);
 	buf_init(&answer.headers, PELICAN_HEADERS_BYTES_MAX);
-	code = make_url(&where, url, path, about);
+	code = make_url(&where, question);
 	if (code < 0)
 		(void)err_set(err, code, "%s", err_message(code));
-	set_up(easy, config, &answer, about);
+	set_up(easy, config, &answer, question->about);
 	if (code == 0)
-		code =
-		    ask(easy, &answer, buf_text(&where), path, about, out, err);
+		code = ask(easy, &answer, buf_text(&where), question, out, err);
 	curl_easy_cleanup(easy);
 	buf_fini(&answer.headers);
 	buf_fini(&where);

@@ -35,6 +35,13 @@ enum director_about {
 	DIRECTOR_SELF,    /* a server without a director: what it says itself */
 };
 
+/** What is asked, of whom. */
+struct director_question {
+	const char *url;  /* https, without a slash at its end */
+	const char *path; /* in the federation, normal */
+	enum director_about about;
+};
+
 struct director_said {
 	int status;      /* HTTP; 0: no answer came */
 	bool wait_asked; /* Retry-After */
@@ -44,8 +51,6 @@ struct director_said {
 /**
  * Ask.
  *
- * @param url   https, of the director, without a slash at its end.
- * @param path  in the federation, normal.
  * @param out   on success to be released with pelican_facts_fini().
  * @retval 0         see `out`.
  * @retval -ENOENT   a director says so (404): no such namespace, or nobody
@@ -58,7 +63,7 @@ struct director_said {
  * @retval -EIO      any other status, or an answer that is none.
  */
 NODISCARD int director_ask(const struct fetch_document_config *config,
-    const char *url, const char *path, enum director_about about,
-    struct pelican_facts *out, struct director_said *said, struct err *err);
+    const struct director_question *question, struct pelican_facts *out,
+    struct director_said *said, struct err *err);
 
 #endif

@@ -162,12 +162,23 @@ static void answers_fini(struct answers *answers)
 		pelican_facts_fini(&answers->origins);
 }
 
+static int ask_about(struct federation *federation, const char *url,
+    enum director_about about, struct pelican_facts *facts,
+    struct answers *answers, struct err *err)
+{
+	const struct director_question question = {
+	    .url = url, .path = federation->source.path, .about = about};
+
+	return director_ask(
+	    &federation->ask, &question, facts, &answers->said, err);
+}
+
 /* The namespace may forbid to ask its origin: then none is told. */
 static int ask_origins(struct federation *federation, const char *url,
     struct answers *out, struct err *err)
 {
-	int code = director_ask(&federation->ask, url, federation->source.path,
-	    DIRECTOR_ORIGINS, &out->origins, &out->said, err);
+	int code = ask_about(
+	    federation, url, DIRECTOR_ORIGINS, &out->origins, out, err);
 
 	out->has_origins = code == 0;
 	return code == -ENOENT || code == -EOPNOTSUPP ? 0 : code;
@@ -176,8 +187,8 @@ static int ask_origins(struct federation *federation, const char *url,
 static int ask_director(struct federation *federation, const char *url,
     struct answers *out, struct err *err)
 {
-	int code = director_ask(&federation->ask, url, federation->source.path,
-	    DIRECTOR_CACHES, &out->caches, &out->said, err);
+	int code =
+	    ask_about(federation, url, DIRECTOR_CACHES, &out->caches, out, err);
 
 	out->has_origins = false;
 	if (code < 0)
@@ -229,8 +240,8 @@ static int ask_directors(struct federation *federation, const char **url,
 static int ask_self(struct federation *federation, const char *url,
     struct answers *out, struct err *err)
 {
-	int code = director_ask(&federation->ask, url, federation->source.path,
-	    DIRECTOR_SELF, &out->caches, &out->said, err);
+	int code =
+	    ask_about(federation, url, DIRECTOR_SELF, &out->caches, out, err);
 
 	out->has_origins = false;
 	if (code == -ENOMSG) {

@@ -135,23 +135,22 @@ static const struct call_kind digest_kind = {
     .answer = answered,
 };
 
-void fetch_digest(struct fetch *fetch, const struct ident *ident,
-    const char *path, const struct fetch_version *version, uint64_t deadline_ms,
+void fetch_digest(struct fetch *fetch, const struct fetch_digest_ask *ask,
     fetch_digest_fn answer, void *arg)
 {
 	struct call *call = call_new(fetch, &digest_kind,
-	    &(struct call_ask){.ident = ident,
-	        .path = path,
-	        .deadline_ms = deadline_ms,
+	    &(struct call_ask){.ident = ask->ident,
+	        .path = ask->path,
+	        .deadline_ms = ask->deadline_ms,
 	        /* Who waits for it does so for a moment. */
-	        .demand = deadline_ms != 0,
+	        .demand = ask->deadline_ms != 0,
 	        .bytes = UINT64_MAX});
 
 	if (call == NULL) {
 		answer(arg, -ENOMEM, NULL);
 		return;
 	}
-	digest_of(call)->version = *version;
+	digest_of(call)->version = *ask->version;
 	digest_of(call)->answer = answer;
 	digest_of(call)->arg = arg;
 	(void)call_post(call);

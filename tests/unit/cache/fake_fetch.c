@@ -286,8 +286,7 @@ bool fetch_digests_apart(struct fetch *fetch)
 	return fake.apart;
 }
 
-void fetch_digest(struct fetch *fetch, const struct ident *ident,
-    const char *path, const struct fetch_version *version, uint64_t deadline_ms,
+void fetch_digest(struct fetch *fetch, const struct fetch_digest_ask *ask,
     fetch_digest_fn answer, void *arg)
 {
 	struct fake_digest *digest;
@@ -295,14 +294,11 @@ void fetch_digest(struct fetch *fetch, const struct ident *ident,
 	bool stopped;
 
 	(void)fetch;
-	(void)ident;
-	(void)version;
-	(void)deadline_ms;
 	(void)pthread_mutex_lock(&mutex);
 	assert(fake.digest_count < 64);
 	number = fake.digest_count++;
 	digest = &fake.digest[number];
-	(void)snprintf(digest->path, sizeof(digest->path), "%s", path);
+	(void)snprintf(digest->path, sizeof(digest->path), "%s", ask->path);
 	digest->answer = answer;
 	digest->arg = arg;
 	stopped = fake.stopped;

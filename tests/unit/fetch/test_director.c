@@ -80,7 +80,9 @@ static int ask(
 	int code;
 
 	*out = (struct asked){.err = ERR_INIT};
-	code = director_ask(&config, server_url(server), "/ns/a b", about,
+	code = director_ask(&config,
+	    &(struct director_question){
+	        .url = server_url(server), .path = "/ns/a b", .about = about},
 	    &facts, &out->said, &out->err);
 	out->requests = server_requests(server);
 	if (code == 0) {
@@ -190,15 +192,16 @@ static void nobody_is_told_apart_from_noise(void **state)
 	struct director_said said;
 	struct asked asked;
 	struct err err = ERR_INIT;
+	struct director_question question = {
+	    .url = "https://127.0.0.1:1", .path = "/ns"};
 
 	(void)state;
 	assert_int_equal(ask(&script, DIRECTOR_CACHES, &asked), -EIO);
-	assert_int_equal(director_ask(&config, "https://127.0.0.1:1", "/ns",
-	                     DIRECTOR_CACHES, &facts, &said, &err),
+	assert_int_equal(director_ask(&config, &question, &facts, &said, &err),
 	    -EHOSTUNREACH);
-	assert_int_equal(director_ask(&config, "http://127.0.0.1:1", "/ns",
-	                     DIRECTOR_CACHES, &facts, &said, &err),
-	    -EINVAL);
+	question.url = "http://127.0.0.1:1";
+	assert_int_equal(
+	    director_ask(&config, &question, &facts, &said, &err), -EINVAL);
 }
 
 int main(void)

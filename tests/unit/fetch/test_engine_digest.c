@@ -145,7 +145,10 @@ static int ask(struct run *run, char text[FETCH_DIGEST_TEXT_BYTES])
 	    .cond = PTHREAD_COND_INITIALIZER};
 	const struct ident ident = {.uid = 1};
 
-	fetch_digest(run->rig.fetch, &ident, "/f", &version, 0, take, &got);
+	fetch_digest(run->rig.fetch,
+	    &(struct fetch_digest_ask){
+	        .ident = &ident, .path = "/f", .version = &version},
+	    take, &got);
 	(void)pthread_mutex_lock(&got.mutex);
 	while (!got.done)
 		(void)pthread_cond_wait(&got.cond, &got.mutex);

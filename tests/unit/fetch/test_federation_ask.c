@@ -48,8 +48,8 @@ int __wrap_fetch_document(const struct fetch_document_config *config,
     const char *url, struct buf *out, struct tokens_document_facts *facts,
     struct err *err);
 int __wrap_director_ask(const struct fetch_document_config *config,
-    const char *url, const char *path, enum director_about about,
-    struct pelican_facts *out, struct director_said *said, struct err *err);
+    const struct director_question *question, struct pelican_facts *out,
+    struct director_said *said, struct err *err);
 
 int __wrap_fetch_document(const struct fetch_document_config *config,
     const char *url, struct buf *out, struct tokens_document_facts *facts,
@@ -67,21 +67,23 @@ int __wrap_fetch_document(const struct fetch_document_config *config,
 }
 
 int __wrap_director_ask(const struct fetch_document_config *config,
-    const char *url, const char *path, enum director_about about,
-    struct pelican_facts *out, struct director_said *said, struct err *err)
+    const struct director_question *question, struct pelican_facts *out,
+    struct director_said *said, struct err *err)
 {
-	const char *headers =
-	    about == DIRECTOR_ORIGINS ? script.origins : script.caches;
-	struct pelican_answer answer = {.url = url, .path = path};
-	int code = about == DIRECTOR_ORIGINS ? script.origins_code : 0;
+	bool origins = question->about == DIRECTOR_ORIGINS;
+	const char *headers = origins ? script.origins : script.caches;
+	struct pelican_answer answer = {
+	    .url = question->url, .path = question->path};
+	int code = origins ? script.origins_code : 0;
 	char line[128];
 
 	(void)config;
 	script.directors++;
-	(void)snprintf(line, sizeof(line), "%s %d\n", url, (int)about);
+	(void)snprintf(
+	    line, sizeof(line), "%s %d\n", question->url, (int)question->about);
 	(void)strncat(
 	    script.urls, line, sizeof(script.urls) - strlen(script.urls) - 1);
-	if (strcmp(url, DIRECTOR) == 0 && script.director_code < 0)
+	if (strcmp(question->url, DIRECTOR) == 0 && script.director_code < 0)
 		code = script.director_code;
 	*said = (struct director_said){.status = code < 0 ? 500 : 307,
 	    .wait_asked = script.wait_s != 0,
