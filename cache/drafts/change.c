@@ -40,7 +40,7 @@ static void add(struct draft *draft, struct change *change, bool changes,
 	work_add(draft, &change->work);
 }
 
-static struct change *change_new(size_t size_bytes, draft_fn to, void *arg)
+static struct change *change_new(size_t size_bytes, draft_fn answer, void *arg)
 {
 	struct change *change;
 	size_t all;
@@ -50,7 +50,7 @@ static struct change *change_new(size_t size_bytes, draft_fn to, void *arg)
 	change = malloc(all);
 	if (change != NULL)
 		*change = (struct change){
-		    .answer = to, .arg = arg, .size_bytes = size_bytes};
+		    .answer = answer, .arg = arg, .size_bytes = size_bytes};
 	return change;
 }
 
@@ -119,17 +119,17 @@ static void run_write(struct work *work)
 }
 
 void draft_write(struct draft *draft, const void *bytes, size_t size_bytes,
-    uint64_t offset_bytes, bool append, draft_fn to, void *arg)
+    uint64_t offset_bytes, bool append, draft_fn answer, void *arg)
 {
 	struct change *change;
 
 	if (size_bytes == 0 || size_bytes > INT32_MAX) {
-		to(arg, size_bytes == 0 ? 0 : -EINVAL);
+		answer(arg, size_bytes == 0 ? 0 : -EINVAL);
 		return;
 	}
-	change = change_new(size_bytes, to, arg);
+	change = change_new(size_bytes, answer, arg);
 	if (change == NULL) {
-		to(arg, -ENOMEM);
+		answer(arg, -ENOMEM);
 		return;
 	}
 	change->offset_bytes = offset_bytes;
@@ -168,12 +168,12 @@ static void run_truncate(struct work *work)
 }
 
 void draft_truncate(
-    struct draft *draft, uint64_t size_bytes, draft_fn to, void *arg)
+    struct draft *draft, uint64_t size_bytes, draft_fn answer, void *arg)
 {
-	struct change *change = change_new(0, to, arg);
+	struct change *change = change_new(0, answer, arg);
 
 	if (change == NULL) {
-		to(arg, -ENOMEM);
+		answer(arg, -ENOMEM);
 		return;
 	}
 	change->offset_bytes = size_bytes;
@@ -217,13 +217,13 @@ static void run_set(struct work *work)
 	finish(change, code);
 }
 
-void draft_set(
-    struct draft *draft, const struct draft_set *set, draft_fn to, void *arg)
+void draft_set(struct draft *draft, const struct draft_set *set,
+    draft_fn answer, void *arg)
 {
-	struct change *change = change_new(0, to, arg);
+	struct change *change = change_new(0, answer, arg);
 
 	if (change == NULL) {
-		to(arg, -ENOMEM);
+		answer(arg, -ENOMEM);
 		return;
 	}
 	change->set = *set;

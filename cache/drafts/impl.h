@@ -137,17 +137,18 @@ struct draft {
 	bool has_mtime;            /* set by hand; else of the last write */
 	int64_t mtime_s;
 	uint32_t mtime_ns;
-	bool created;      /* no server has had it under this name yet */
-	bool changed;      /* since it was sent last: from its opening on when
+	bool created;       /* no server has had it under this name yet */
+	bool changed;       /* since it was sent last: from its opening on when
 	                      that creates it or cuts it to nothing */
-	bool adopted;      /* an earlier mount may have sent it */
-	bool blank;        /* created or cut to nothing, never written since */
-	bool kept;         /* the cache has been given these bytes */
-	bool gone;         /* unlinked or replaced: is never sent */
-	bool parted;       /* a conflict: it has its path no more */
-	bool seized;       /* a change of names has it (names.h) */
-	struct seat *seat; /* of that, while its base is kept (keep_base.c) */
-	struct list queue; /* of struct work, in order */
+	bool adopted;       /* an earlier mount may have sent it */
+	bool blank;         /* created or cut to nothing, never written since */
+	bool kept;          /* the cache has been given these bytes */
+	bool gone;          /* unlinked or replaced: is never sent */
+	bool parted;        /* a conflict: it has its path no more */
+	bool seized;        /* a change of names has it (names.h) */
+	bool closing_waits; /* `closing` is in the queue */
+	struct seat *seat;  /* of that, while its base is kept (keep_base.c) */
+	struct list queue;  /* of struct work, in order */
 	struct work *running; /* one of them is on a thread */
 	enum draft_sending sending;
 	struct flight *flight; /* FILLING, SENDING */
@@ -160,7 +161,6 @@ struct draft {
 	uint64_t again_ms;   /* when it is tried again; 0: not by itself */
 	uint64_t sent_bytes; /* of the sending that goes on */
 	struct work closing; /* sync.c: draft_done() */
-	bool closing_waits;  /* it is in the queue */
 	struct work ending;  /* draft.c: nobody has it any more */
 	struct list pasts;   /* of struct past: base.file under earlier paths,
 	                        from which somebody may read still */

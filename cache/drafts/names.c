@@ -53,6 +53,7 @@ static struct names *next_free(struct drafts *drafts)
 
 /* Begin those that are free. Who comes while another does so leaves it to
  * them: what ends in its very begin does not nest. */
+/* NOLINTNEXTLINE(misc-no-recursion): names_beginning ends it */
 static void go_on(struct drafts *drafts)
 {
 	struct names *names;
@@ -137,6 +138,7 @@ static void leave_seat(struct seat *seat)
 	free(seat);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): see go_on() */
 void names_end(struct names *names, int code)
 {
 	struct drafts *drafts = names->drafts;

@@ -42,7 +42,6 @@ struct seat {
 
 struct names {
 	struct list in; /* drafts.names */
-	bool going;     /* it has begun */
 	struct drafts *drafts;
 	struct ident ident;
 	void (*begin)(struct names *names);
@@ -55,6 +54,7 @@ struct names {
 	int code;          /* the first that went wrong */
 	draft_fn answer;
 	void *arg;
+	bool going; /* it has begun */
 	/* Of a rename. */
 	bool replace;
 	enum cache_kind kind; /* of what is moved */

@@ -148,11 +148,30 @@ static void fill_in(struct draft *draft, const struct opening *opening)
 	draft_settle(draft);
 }
 
+/* A new draft; NULL: out of memory, or somebody has been quicker. */
+static struct draft *enter(struct opening *opening, struct base *base,
+    const struct cache_attr *attr, bool *met)
+{
+	struct drafts *drafts = opening->drafts;
+	struct draft *draft = NULL;
+
+	drafts_lock_enter(drafts);
+	*met = drafts_at(drafts, opening->ident.uid, opening->path) != NULL;
+	if (!*met)
+		draft = draft_new(drafts, &opening->ident, opening->path, base);
+	if (draft != NULL) {
+		draft->was = attr != NULL ? attr->version : 0;
+		wear(draft, attr);
+		fill_in(draft, opening);
+	}
+	drafts_lock_leave(drafts);
+	return draft;
+}
+
 /* `base` is taken; `attr` of what it is, NULL: not known. */
 static void make(
     struct opening *opening, struct base *base, const struct cache_attr *attr)
 {
-	struct drafts *drafts = opening->drafts;
 	struct draft *draft = NULL;
 	bool met = false;
 	int code = 0;
@@ -162,20 +181,8 @@ static void make(
 		code = may(opening);
 	if (code == 0)
 		code = base->exists ? opening->may_modify : opening->may_create;
-	if (code == 0) {
-		drafts_lock_enter(drafts);
-		met = drafts_at(drafts, opening->ident.uid, opening->path) !=
-		    NULL;
-		if (!met)
-			draft = draft_new(
-			    drafts, &opening->ident, opening->path, base);
-		if (draft != NULL) {
-			draft->was = attr != NULL ? attr->version : 0;
-			wear(draft, attr);
-			fill_in(draft, opening);
-		}
-		drafts_lock_leave(drafts);
-	}
+	if (code == 0)
+		draft = enter(opening, base, attr, &met);
 	if (draft != NULL) {
 		succeed(opening, draft);
 		return;
@@ -233,10 +240,28 @@ static void opened(
 	}
 }
 
+/* It is there, and is cut: of what is not opened() was told -EACCES. */
+static void begin_empty(struct opening *opening, const struct cache_attr *attr)
+{
+	struct cache *cache = opening->drafts->config.cache;
+	struct base base = {.known = true, .exists = true};
+	bool cuts = (opening->how & DRAFTS_OPEN_TRUNCATE) != 0;
+
+	if (cuts && cache_path_version(cache, opening->path, &base.version)) {
+		make(opening, &base, attr);
+	} else if (cuts && !opening->refused) {
+		/* Forgotten again already: have it held. */
+		opening->refused = true;
+		cache_open(
+		    cache, &opening->ident, opening->path, opened, opening);
+	} else {
+		fail(opening, -EACCES);
+	}
+}
+
 static void looked(void *arg, int code, const struct cache_attr *attr)
 {
 	struct opening *opening = arg;
-	struct base base = {.known = true, .exists = true};
 
 	if (code == -ENOENT) {
 		make_new(opening);
@@ -248,18 +273,8 @@ static void looked(void *arg, int code, const struct cache_attr *attr)
 		fail(opening, -EEXIST);
 	} else if (attr->kind != CACHE_FILE) {
 		fail(opening, -EISDIR);
-	} else if ((opening->how & DRAFTS_OPEN_TRUNCATE) == 0) {
-		fail(opening, -EACCES); /* opened() was told so */
-	} else if (cache_path_version(opening->drafts->config.cache,
-	               opening->path, &base.version)) {
-		make(opening, &base, attr);
-	} else if (!opening->refused) {
-		/* Forgotten again already: have it held. */
-		opening->refused = true;
-		cache_open(opening->drafts->config.cache, &opening->ident,
-		    opening->path, opened, opening);
 	} else {
-		fail(opening, -EACCES);
+		begin_empty(opening, attr);
 	}
 }
 

@@ -135,6 +135,23 @@ static int make_durable(struct draft *draft, struct err *err)
 	return code < 0 ? code : spool_sync(draft->entry, err);
 }
 
+/* What it has is finished and wanted sent, unless that is for later. */
+static int send_soon(struct question *question, struct draft *draft)
+{
+	bool through = question->through;
+	struct err err = ERR_INIT;
+	int code;
+
+	if (is_for_later(draft, through))
+		return 0;
+	code = finish(draft, &err);
+	if (code == 0)
+		code = want(draft, &question->ident,
+		    through ? &question->waiter : NULL);
+	/* The spool has it, the next mount sends it. */
+	return code == -ECANCELED && !through ? 0 : code;
+}
+
 static void run_question(struct work *work)
 {
 	struct question *question = CONTAINER_OF(work, struct question, work);
@@ -145,20 +162,13 @@ static void run_question(struct work *work)
 
 	if (question->sync)
 		code = make_durable(draft, &err);
-	if (code == 0 && (!question->sync || through) &&
-	    !is_for_later(draft, through)) {
-		code = finish(draft, &err);
-		if (code == 0)
-			code = want(draft, &question->ident,
-			    through ? &question->waiter : NULL);
-		/* The spool has it, the next mount sends it. */
-		if (code == -ECANCELED && !through)
-			code = 0;
-	}
+	if (code == 0 && (!question->sync || through))
+		code = send_soon(question, draft);
 	if (!through || code <= 0) {
 		question->answer(question->arg, code < 0 ? code : 0);
 		drop(question); /* there is no waiter */
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): counted */
 	work_done(work);
 	drop(question);
 }
