@@ -59,6 +59,7 @@ static bool is_empty(const struct fs_file *file)
 	return attr.attr.size_bytes == 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libfuse's parameters */
 void op_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
     struct fuse_file_info *from_info, fuse_ino_t to, off_t to_offset,
     struct fuse_file_info *to_info, size_t size_bytes, int flags)

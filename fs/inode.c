@@ -44,7 +44,7 @@ static struct fs_room *room_of(const struct fs_node *node)
 	struct fs_room *room = NULL;
 
 	if (node->name_bytes > node->room_bytes)
-		memcpy(&room, node->name, sizeof(room));
+		memcpy(&room, node->name, sizeof(void *));
 	return room;
 }
 
@@ -293,7 +293,7 @@ static void set_name(
 		struct fs_room *fresh = STEAL(*room);
 
 		memcpy(fresh->name, name, name_bytes + 1);
-		memcpy(node->name, &fresh, sizeof(fresh));
+		memcpy(node->name, &fresh, sizeof(void *));
 	} else {
 		memcpy(node->name, name, name_bytes + 1);
 	}
