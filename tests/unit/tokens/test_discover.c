@@ -3,9 +3,8 @@
  * passed over. */
 #include "base/stats.h"
 #include "tests/unit/oom.h"
+#include "tests/unit/tokens/discover_bed.h"
 #include "tests/unit/tokens/make.h"
-#include "tokens/find/condor.h"
-#include "tokens/find/discover.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -19,80 +18,6 @@
 
 #include <cmocka.h>
 
-/* The wall clock of these tests; files made now are settled by then. */
-#define NOW UINT64_C(3000000000)
-
-static char dir[256];
-static struct discover *discover;
-static struct finding found;
-
-static char *in_dir(const char *name)
-{
-	static char paths[4][512];
-	static unsigned next;
-	char *path = paths[next++ % 4];
-
-	(void)snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	make_no_environment();
-	make_directory(dir);
-	discover = NULL;
-	found = (struct finding){.count = 0};
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	finding_fini(&found);
-	discover_free(discover);
-	make_remove(dir);
-	make_no_environment();
-	return 0;
-}
-
-/* A user id that has no file in /tmp, whatever machine this is. */
-static uid_t uid_of_test(void)
-{
-	return geteuid();
-}
-
-static void begin(const char *token_file)
-{
-	const struct tokens_config config = {
-	    .token_file = token_file, .uid = uid_of_test()};
-	struct err err = ERR_INIT;
-
-	discover_free(discover);
-	discover = NULL;
-	assert_int_equal(discover_new(&discover, &config, NULL, &err), 0);
-}
-
-static void look(uint64_t now_s)
-{
-	finding_fini(&found);
-	discover_look(discover, false, now_s, &found);
-}
-
-static void put(const char *path, const char *name, uint64_t expires_s)
-{
-	char text[MAKE_BYTES];
-
-	make_token(text, name, expires_s);
-	make_replaced(path, text, 0600);
-}
-
-static void assert_subject(const char *name)
-{
-	assert_non_null(finding_first(&found));
-	assert_string_equal(finding_first(&found)->claims.subject, name);
-}
-
 /* The whole environment, each place with a token of its own, in the order in
  * which they count. /tmp/bt_u$UID is the user's own: it is not touched. */
 static const char *const places[] = {
@@ -104,15 +29,15 @@ static const char *place_path(size_t place)
 
 	switch (place) {
 	case 1:
-		return in_dir("file");
+		return discover_bed_in_dir("file");
 	case 2:
-		(void)snprintf(
-		    known, sizeof(known), "bt_u%u", (unsigned)uid_of_test());
-		return in_dir(known);
+		(void)snprintf(known, sizeof(known), "bt_u%u",
+		    (unsigned)discover_bed_uid_of_test());
+		return discover_bed_in_dir(known);
 	case 3:
-		return in_dir("creds/scitokens.use");
+		return discover_bed_in_dir("creds/scitokens.use");
 	default:
-		return in_dir("creds/alpha.use");
+		return discover_bed_in_dir("creds/alpha.use");
 	}
 }
 
@@ -120,23 +45,14 @@ static void fill_places(uint64_t expires_s)
 {
 	char text[MAKE_BYTES];
 
-	(void)mkdir(in_dir("creds"), 0755);
+	(void)mkdir(discover_bed_in_dir("creds"), 0755);
 	make_token(text, places[0], expires_s);
 	(void)setenv("BEARER_TOKEN", text, 1);
-	(void)setenv("BEARER_TOKEN_FILE", in_dir("file"), 1);
-	(void)setenv("XDG_RUNTIME_DIR", dir, 1);
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
+	(void)setenv("BEARER_TOKEN_FILE", discover_bed_in_dir("file"), 1);
+	(void)setenv("XDG_RUNTIME_DIR", discover_bed.dir, 1);
+	(void)setenv("_CONDOR_CREDS", discover_bed_in_dir("creds"), 1);
 	for (size_t i = 1; i < ARRAY_COUNT(places); i++)
-		put(place_path(i), places[i], expires_s);
-}
-
-static bool own_token_in_tmp(void)
-{
-	char path[64];
-
-	(void)snprintf(
-	    path, sizeof(path), "/tmp/bt_u%u", (unsigned)uid_of_test());
-	return access(path, F_OK) == 0;
+		discover_bed_put(place_path(i), places[i], expires_s);
 }
 
 static void the_first_place_that_has_a_token_is_taken(void **state)
@@ -144,46 +60,48 @@ static void the_first_place_that_has_a_token_is_taken(void **state)
 	(void)state;
 	fill_places(NOW + 1000);
 	for (size_t first = 0; first < ARRAY_COUNT(places); first++) {
-		if (first == 3 && own_token_in_tmp())
+		if (first == 3 && discover_bed_own_token_in_tmp())
 			skip();
-		begin(NULL);
-		look(NOW);
-		assert_subject(places[first]);
-		assert_string_equal(token_source(finding_first(&found)),
+		discover_bed_begin(NULL);
+		discover_bed_look(NOW);
+		discover_bed_found(places[first]);
+		assert_string_equal(
+		    token_source(finding_first(&discover_bed.found)),
 		    first == 0 ? "$BEARER_TOKEN" : place_path(first));
-		assert_int_equal(found.problem.code, 0);
+		assert_int_equal(discover_bed.found.problem.code, 0);
 		if (first == 0)
 			(void)unsetenv("BEARER_TOKEN");
 		else
 			assert_int_equal(unlink(place_path(first)), 0);
 	}
-	if (own_token_in_tmp())
+	if (discover_bed_own_token_in_tmp())
 		skip();
-	begin(NULL);
-	look(NOW);
-	assert_null(finding_first(&found));
-	assert_non_null(strstr(found.problem.text, "BEARER_TOKEN_FILE"));
-	assert_non_null(strstr(found.problem.text, "token_file="));
+	discover_bed_begin(NULL);
+	discover_bed_look(NOW);
+	assert_null(finding_first(&discover_bed.found));
+	assert_non_null(
+	    strstr(discover_bed.found.problem.text, "BEARER_TOKEN_FILE"));
+	assert_non_null(strstr(discover_bed.found.problem.text, "token_file="));
 }
 
 static void the_option_stands_alone(void **state)
 {
 	(void)state;
 	fill_places(NOW + 1000);
-	put(in_dir("own"), "option", NOW + 1000);
-	begin(in_dir("own"));
-	look(NOW);
-	assert_subject("option");
-	begin(in_dir("none"));
-	look(NOW);
-	assert_null(finding_first(&found));
-	assert_non_null(strstr(found.problem.text, "/none"));
-	assert_non_null(strstr(found.problem.text, "mode 600"));
-	put(in_dir("ended"), "ended", NOW - 1000);
-	begin(in_dir("ended"));
-	look(NOW);
-	assert_subject("ended");
-	assert_int_equal(found.problem.code, -EKEYEXPIRED);
+	discover_bed_put(discover_bed_in_dir("own"), "option", NOW + 1000);
+	discover_bed_begin(discover_bed_in_dir("own"));
+	discover_bed_look(NOW);
+	discover_bed_found("option");
+	discover_bed_begin(discover_bed_in_dir("none"));
+	discover_bed_look(NOW);
+	assert_null(finding_first(&discover_bed.found));
+	assert_non_null(strstr(discover_bed.found.problem.text, "/none"));
+	assert_non_null(strstr(discover_bed.found.problem.text, "mode 600"));
+	discover_bed_put(discover_bed_in_dir("ended"), "ended", NOW - 1000);
+	discover_bed_begin(discover_bed_in_dir("ended"));
+	discover_bed_look(NOW);
+	discover_bed_found("ended");
+	assert_int_equal(discover_bed.found.problem.code, -EKEYEXPIRED);
 }
 
 static void an_unusable_option_is_an_error(void **state)
@@ -194,12 +112,14 @@ static void an_unusable_option_is_an_error(void **state)
 
 	(void)state;
 	assert_non_null(path);
-	assert_int_equal(discover_new(&discover, &config, NULL, &err), -EINVAL);
+	assert_int_equal(
+	    discover_new(&discover_bed.discover, &config, NULL, &err), -EINVAL);
 	memset(path, 'a', PATH_BYTES_MAX);
 	path[0] = '/';
 	path[PATH_BYTES_MAX] = '\0';
 	config.token_file = path;
-	assert_int_equal(discover_new(&discover, &config, NULL, &err), -EINVAL);
+	assert_int_equal(
+	    discover_new(&discover_bed.discover, &config, NULL, &err), -EINVAL);
 	free(path);
 }
 
@@ -240,16 +160,17 @@ static void what_is_of_no_use_is_passed_over(void **state)
 		    (unsigned long long)rows[i].not_before_s,
 		    (unsigned long long)rows[i].expires_s);
 		make_jwt(text, claims);
-		make_file(in_dir("file"),
+		make_file(discover_bed_in_dir("file"),
 		    rows[i].text != NULL ? rows[i].text : text, rows[i].mode);
-		begin(NULL);
-		look(NOW);
-		assert_subject("runtime");
+		discover_bed_begin(NULL);
+		discover_bed_look(NOW);
+		discover_bed_found("runtime");
 		if (rows[i].why[0] == '\0')
-			assert_int_equal(found.problem.code, 0);
-		else if (strstr(found.problem.text, rows[i].why) == NULL)
-			fail_msg("'%s' does not say '%s'", found.problem.text,
-			    rows[i].why);
+			assert_int_equal(discover_bed.found.problem.code, 0);
+		else if (strstr(discover_bed.found.problem.text, rows[i].why) ==
+		    NULL)
+			fail_msg("'%s' does not say '%s'",
+			    discover_bed.found.problem.text, rows[i].why);
 	}
 }
 
@@ -262,12 +183,12 @@ static void a_value_of_no_use_is_passed_over(void **state)
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		fill_places(NOW + 1000);
 		(void)setenv("BEARER_TOKEN", rows[i], 1);
-		begin(NULL);
-		look(NOW);
-		assert_subject("file");
+		discover_bed_begin(NULL);
+		discover_bed_look(NOW);
+		discover_bed_found("file");
 		if (i >= 2)
-			assert_non_null(
-			    strstr(found.problem.text, "$BEARER_TOKEN"));
+			assert_non_null(strstr(
+			    discover_bed.found.problem.text, "$BEARER_TOKEN"));
 	}
 }
 
@@ -278,23 +199,23 @@ static void one_that_will_be_good_goes_before_one_that_was(void **state)
 	char claims[128];
 
 	(void)state;
-	put(in_dir("file"), "ended", NOW - 10);
-	(void)setenv("BEARER_TOKEN_FILE", in_dir("file"), 1);
-	(void)mkdir(in_dir("creds"), 0755);
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
+	discover_bed_put(discover_bed_in_dir("file"), "ended", NOW - 10);
+	(void)setenv("BEARER_TOKEN_FILE", discover_bed_in_dir("file"), 1);
+	(void)mkdir(discover_bed_in_dir("creds"), 0755);
+	(void)setenv("_CONDOR_CREDS", discover_bed_in_dir("creds"), 1);
 	(void)snprintf(claims, sizeof(claims),
 	    "{\"sub\":\"early\",\"nbf\":%llu}", (unsigned long long)NOW + 10);
 	make_jwt(text, claims);
-	make_file(in_dir("creds/a.use"), text, 0600);
-	if (own_token_in_tmp())
+	make_file(discover_bed_in_dir("creds/a.use"), text, 0600);
+	if (discover_bed_own_token_in_tmp())
 		skip();
-	begin(NULL);
-	look(NOW);
-	assert_subject("early");
-	look(NOW + 10);
-	assert_subject("early");
-	look(NOW - 11);
-	assert_subject("ended");
+	discover_bed_begin(NULL);
+	discover_bed_look(NOW);
+	discover_bed_found("early");
+	discover_bed_look(NOW + 10);
+	discover_bed_found("early");
+	discover_bed_look(NOW - 11);
+	discover_bed_found("ended");
 }
 
 static void the_xdg_directory_must_be_absolute(void **state)
@@ -302,21 +223,22 @@ static void the_xdg_directory_must_be_absolute(void **state)
 	char known[64];
 
 	(void)state;
-	if (own_token_in_tmp())
+	if (discover_bed_own_token_in_tmp())
 		skip();
-	(void)snprintf(known, sizeof(known), "bt_u%u", (unsigned)uid_of_test());
-	put(in_dir(known), "runtime", NOW + 10);
-	assert_int_equal(chdir(dir), 0);
+	(void)snprintf(known, sizeof(known), "bt_u%u",
+	    (unsigned)discover_bed_uid_of_test());
+	discover_bed_put(discover_bed_in_dir(known), "runtime", NOW + 10);
+	assert_int_equal(chdir(discover_bed.dir), 0);
 	(void)setenv("XDG_RUNTIME_DIR", ".", 1);
-	begin(NULL);
-	look(NOW);
-	assert_null(finding_first(&found));
+	discover_bed_begin(NULL);
+	discover_bed_look(NOW);
+	assert_null(finding_first(&discover_bed.found));
 	/* A relative token file is taken from where the command was typed. */
 	(void)setenv("BEARER_TOKEN_FILE", known, 1);
-	begin(NULL);
+	discover_bed_begin(NULL);
 	assert_int_equal(chdir("/"), 0);
-	look(NOW);
-	assert_subject("runtime");
+	discover_bed_look(NOW);
+	discover_bed_found("runtime");
 }
 
 static void a_token_stays_itself_while_its_text_is_the_same(void **state)
@@ -324,17 +246,17 @@ static void a_token_stays_itself_while_its_text_is_the_same(void **state)
 	uint64_t id;
 
 	(void)state;
-	put(in_dir("token"), "ada", NOW + 1000);
-	begin(in_dir("token"));
-	look(NOW);
-	id = token_id(finding_first(&found));
+	discover_bed_put(discover_bed_in_dir("token"), "ada", NOW + 1000);
+	discover_bed_begin(discover_bed_in_dir("token"));
+	discover_bed_look(NOW);
+	id = token_id(finding_first(&discover_bed.found));
 	/* HTCondor's starter replaces the file every 300 s. */
-	put(in_dir("token"), "ada", NOW + 1000);
-	look(NOW + 1);
-	assert_int_equal(token_id(finding_first(&found)), id);
-	put(in_dir("token"), "ada", NOW + 2000);
-	look(NOW + 2);
-	assert_true(token_id(finding_first(&found)) != id);
+	discover_bed_put(discover_bed_in_dir("token"), "ada", NOW + 1000);
+	discover_bed_look(NOW + 1);
+	assert_int_equal(token_id(finding_first(&discover_bed.found)), id);
+	discover_bed_put(discover_bed_in_dir("token"), "ada", NOW + 2000);
+	discover_bed_look(NOW + 2);
+	assert_true(token_id(finding_first(&discover_bed.found)) != id);
 }
 
 enum replacement { BY_RENAME, IN_PLACE, AFTER_DELETING, AS_JSON, REPLACEMENTS };
@@ -352,9 +274,11 @@ static void replace(enum replacement how, const char *path, const char *text)
 		break;
 	case AFTER_DELETING:
 		assert_int_equal(unlink(path), 0);
-		look(NOW + 1); /* htgettoken: nothing there for a moment */
-		assert_subject("old");
-		assert_non_null(strstr(found.problem.text, "No such file"));
+		discover_bed_look(
+		    NOW + 1); /* htgettoken: nothing there for a moment */
+		discover_bed_found("old");
+		assert_non_null(
+		    strstr(discover_bed.found.problem.text, "No such file"));
 		make_file(path, text, 0600);
 		break;
 	case AS_JSON:
@@ -373,15 +297,17 @@ static void a_new_token_is_seen_however_it_was_written(void **state)
 	for (int how = 0; how < REPLACEMENTS; how++) {
 		char text[MAKE_BYTES];
 
-		put(in_dir("token"), "old", NOW + 1000);
-		begin(in_dir("token"));
-		look(NOW);
-		assert_subject("old");
+		discover_bed_put(
+		    discover_bed_in_dir("token"), "old", NOW + 1000);
+		discover_bed_begin(discover_bed_in_dir("token"));
+		discover_bed_look(NOW);
+		discover_bed_found("old");
 		make_token(text, "new", NOW + 2000);
-		replace((enum replacement)how, in_dir("token"), text);
-		look(NOW + 2);
-		assert_subject("new");
-		assert_int_equal(found.problem.code, 0);
+		replace(
+		    (enum replacement)how, discover_bed_in_dir("token"), text);
+		discover_bed_look(NOW + 2);
+		discover_bed_found("new");
+		assert_int_equal(discover_bed.found.problem.code, 0);
 	}
 }
 
@@ -395,25 +321,28 @@ static void the_last_good_token_serves_until_its_end(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-		put(in_dir("token"), "old", NOW + 100);
-		begin(in_dir("token"));
-		look(NOW);
-		assert_subject("old");
-		assert_int_equal(unlink(in_dir("token")), 0);
+		discover_bed_put(
+		    discover_bed_in_dir("token"), "old", NOW + 100);
+		discover_bed_begin(discover_bed_in_dir("token"));
+		discover_bed_look(NOW);
+		discover_bed_found("old");
+		assert_int_equal(unlink(discover_bed_in_dir("token")), 0);
 		if (rows[i].text != NULL)
-			make_file(in_dir("token"), rows[i].text, rows[i].mode);
+			make_file(discover_bed_in_dir("token"), rows[i].text,
+			    rows[i].mode);
 		for (uint64_t s = 1; s < 100; s += 7) {
-			look(NOW + s);
-			assert_subject("old");
-			assert_true(found.problem.code != 0);
+			discover_bed_look(NOW + s);
+			discover_bed_found("old");
+			assert_true(discover_bed.found.problem.code != 0);
 		}
 		/* Ended: still what is told of. */
-		look(NOW + 100);
-		assert_subject("old");
-		put(in_dir("token"), "new", NOW + 1000);
-		look(NOW + 101);
-		assert_subject("new");
-		assert_int_equal(found.problem.code, 0);
+		discover_bed_look(NOW + 100);
+		discover_bed_found("old");
+		discover_bed_put(
+		    discover_bed_in_dir("token"), "new", NOW + 1000);
+		discover_bed_look(NOW + 101);
+		discover_bed_found("new");
+		assert_int_equal(discover_bed.found.problem.code, 0);
 	}
 }
 
@@ -423,24 +352,24 @@ static void a_worse_token_does_not_replace_a_good_one(void **state)
 	char claims[128];
 
 	(void)state;
-	put(in_dir("token"), "old", NOW + 100);
-	begin(in_dir("token"));
-	look(NOW);
-	put(in_dir("token"), "ended", NOW - 100);
-	look(NOW + 1);
-	assert_subject("old");
+	discover_bed_put(discover_bed_in_dir("token"), "old", NOW + 100);
+	discover_bed_begin(discover_bed_in_dir("token"));
+	discover_bed_look(NOW);
+	discover_bed_put(discover_bed_in_dir("token"), "ended", NOW - 100);
+	discover_bed_look(NOW + 1);
+	discover_bed_found("old");
 	/* An issuer whose clock is a little ahead of ours. */
 	(void)snprintf(claims, sizeof(claims),
 	    "{\"sub\":\"early\",\"nbf\":%llu,\"exp\":%llu}",
 	    (unsigned long long)NOW + 5, (unsigned long long)NOW + 1000);
 	make_jwt(text, claims);
-	make_replaced(in_dir("token"), text, 0600);
-	look(NOW + 4);
-	assert_subject("old");
-	look(NOW + 5);
-	assert_subject("early");
-	look(NOW + 101);
-	assert_subject("early");
+	make_replaced(discover_bed_in_dir("token"), text, 0600);
+	discover_bed_look(NOW + 4);
+	discover_bed_found("old");
+	discover_bed_look(NOW + 5);
+	discover_bed_found("early");
+	discover_bed_look(NOW + 101);
+	discover_bed_found("early");
 }
 
 static void the_search_goes_on_when_a_token_has_ended(void **state)
@@ -448,17 +377,17 @@ static void the_search_goes_on_when_a_token_has_ended(void **state)
 	(void)state;
 	fill_places(NOW + 1000);
 	(void)unsetenv("BEARER_TOKEN");
-	put(in_dir("file"), "short", NOW + 10);
-	begin(NULL);
-	look(NOW + 9);
-	assert_subject("short");
-	look(NOW + 10);
-	assert_subject("runtime");
-	assert_non_null(strstr(found.problem.text, "ended"));
+	discover_bed_put(discover_bed_in_dir("file"), "short", NOW + 10);
+	discover_bed_begin(NULL);
+	discover_bed_look(NOW + 9);
+	discover_bed_found("short");
+	discover_bed_look(NOW + 10);
+	discover_bed_found("runtime");
+	assert_non_null(strstr(discover_bed.found.problem.text, "ended"));
 	/* And back, as the order says. */
-	put(in_dir("file"), "fresh", NOW + 100);
-	look(NOW + 11);
-	assert_subject("fresh");
+	discover_bed_put(discover_bed_in_dir("file"), "fresh", NOW + 100);
+	discover_bed_look(NOW + 11);
+	discover_bed_found("fresh");
 }
 
 static void a_token_in_use_goes_before_a_later_place(void **state)
@@ -466,19 +395,19 @@ static void a_token_in_use_goes_before_a_later_place(void **state)
 	(void)state;
 	fill_places(NOW + 1000);
 	(void)unsetenv("BEARER_TOKEN");
-	begin(NULL);
-	look(NOW);
-	assert_subject("file");
-	assert_int_equal(unlink(in_dir("file")), 0);
-	look(NOW + 1);
-	assert_subject("file");
+	discover_bed_begin(NULL);
+	discover_bed_look(NOW);
+	discover_bed_found("file");
+	assert_int_equal(unlink(discover_bed_in_dir("file")), 0);
+	discover_bed_look(NOW + 1);
+	discover_bed_found("file");
 	/* One that was never in use and is gone is gone. */
 	assert_int_equal(unlink(place_path(2)), 0);
-	begin(NULL);
-	if (own_token_in_tmp())
+	discover_bed_begin(NULL);
+	if (discover_bed_own_token_in_tmp())
 		skip();
-	look(NOW);
-	assert_subject("scitokens");
+	discover_bed_look(NOW);
+	discover_bed_found("scitokens");
 }
 
 static void unchanged_files_are_not_read(void **state)
@@ -486,226 +415,18 @@ static void unchanged_files_are_not_read(void **state)
 	uint64_t reads;
 
 	(void)state;
-	put(in_dir("token"), "ada", NOW + 1000);
-	begin(in_dir("token"));
-	look(NOW);
+	discover_bed_put(discover_bed_in_dir("token"), "ada", NOW + 1000);
+	discover_bed_begin(discover_bed_in_dir("token"));
+	discover_bed_look(NOW);
 	reads = stats_get(STATS_tokens_reads);
 	for (uint64_t s = 1; s < 10; s++)
-		look(NOW + s);
+		discover_bed_look(NOW + s);
 	assert_int_equal(stats_get(STATS_tokens_reads), reads);
-	finding_fini(&found);
-	discover_look(discover, true, NOW + 10, &found);
+	finding_fini(&discover_bed.found);
+	discover_look(
+	    discover_bed.discover, true, NOW + 10, &discover_bed.found);
 	assert_int_equal(stats_get(STATS_tokens_reads), reads + 1);
-	assert_subject("ada");
-}
-
-static void condors_files_come_in_their_order(void **state)
-{
-	static const char *const sorted[] = {
-	    "scitokens.use", "a.use", "b.use", "scitokens_x.use"};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_COUNT(sorted); i++) {
-		for (size_t j = 0; j < ARRAY_COUNT(sorted); j++) {
-			int order = condor_order(sorted[i], sorted[j]);
-
-			assert_int_equal(order < 0, i < j);
-			assert_int_equal(order > 0, i > j);
-		}
-	}
-}
-
-static void condors_directory_may_change_and_vanish(void **state)
-{
-	(void)state;
-	if (own_token_in_tmp())
-		skip();
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
-	begin(NULL);
-	look(NOW);
-	assert_null(finding_first(&found));
-	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
-	put(in_dir("creds/b.use"), "b", NOW + 100);
-	put(in_dir("creds/.hidden.use"), "hidden", NOW + 100);
-	put(in_dir("creds/a.top"), "top", NOW + 100);
-	put(in_dir("creds/a.use.tmp"), "tmp", NOW + 100);
-	put(in_dir("creds/.use"), "use", NOW + 100);
-	look(NOW + 1);
-	assert_subject("b");
-	/* The whole directory is gone, as when the starter fails half-way. */
-	make_remove(in_dir("creds"));
-	look(NOW + 2);
-	assert_subject("b");
-	/* It is back, without the file in use: that one keeps its place. */
-	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
-	put(in_dir("creds/c.use"), "c", NOW + 200);
-	look(NOW + 3);
-	assert_subject("b");
-	put(in_dir("creds/a.use"), "a", NOW + 50);
-	look(NOW + 4);
-	assert_subject("a");
-	/* Then the next that has not ended, by the order. */
-	look(NOW + 50);
-	assert_subject("b");
-	look(NOW + 100);
-	assert_subject("c");
-	put(in_dir("creds/scitokens.use"), "s", NOW + 300);
-	look(NOW + 101);
-	assert_subject("s");
-}
-
-/* Their subjects, one letter each, in their order. */
-static void assert_subjects(const char *letters)
-{
-	char got[FINDING_TOKENS_MAX + 1] = "";
-
-	for (unsigned i = 0; i < found.count; i++) {
-		got[i] = found.tokens[i]->claims.subject[0];
-		got[i + 1] = '\0';
-	}
-	assert_string_equal(got, letters);
-}
-
-static void all_of_condors_good_tokens_are_found(void **state)
-{
-	char early[MAKE_BYTES];
-	char claims[128];
-
-	(void)state;
-	if (own_token_in_tmp())
-		skip();
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
-	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
-	put(in_dir("creds/z.use"), "z", NOW + 100);
-	put(in_dir("creds/b.use"), "b", NOW); /* has ended */
-	put(in_dir("creds/a.use"), "a", NOW + 200);
-	put(in_dir("creds/scitokens.use"), "s", NOW + 300);
-	(void)snprintf(claims, sizeof(claims), "{\"sub\":\"e\",\"nbf\":%llu}",
-	    (unsigned long long)NOW + 10);
-	make_jwt(early, claims);
-	make_replaced(in_dir("creds/e.use"), early, 0600);
-	make_replaced(in_dir("creds/g.use"), "gar bage", 0600);
-	begin(NULL);
-	look(NOW);
-	assert_subjects("saz");
-	assert_string_equal(
-	    token_source(found.tokens[1]), in_dir("creds/a.use"));
-	assert_int_equal(found.problem.code, -EKEYEXPIRED);
-	look(NOW + 10);
-	assert_subjects("saez");
-	look(NOW + 100);
-	assert_subjects("sae");
-	/* An earlier place has one: it is alone. */
-	(void)setenv("BEARER_TOKEN_FILE", in_dir("file"), 1);
-	put(in_dir("file"), "f", NOW + 300);
-	begin(NULL);
-	look(NOW + 100);
-	assert_subjects("f");
-}
-
-static void each_of_them_is_kept_against_bad_times(void **state)
-{
-	struct token *kept[3];
-
-	(void)state;
-	if (own_token_in_tmp())
-		skip();
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
-	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
-	put(in_dir("creds/a.use"), "a", NOW + 50);
-	put(in_dir("creds/b.use"), "b", NOW + 100);
-	put(in_dir("creds/c.use"), "c", NOW + 150);
-	begin(NULL);
-	look(NOW);
-	assert_subjects("abc");
-	for (unsigned i = 0; i < 3; i++)
-		kept[i] = found.tokens[i];
-	assert_int_equal(unlink(in_dir("creds/a.use")), 0);
-	make_replaced(in_dir("creds/b.use"), "", 0600);
-	make_replaced(in_dir("creds/c.use"), "gar bage", 0600);
-	look(NOW + 1);
-	assert_subjects("abc");
-	for (unsigned i = 0; i < 3; i++)
-		assert_ptr_equal(found.tokens[i], kept[i]);
-	make_remove(in_dir("creds"));
-	look(NOW + 50);
-	assert_subjects("bc");
-	look(NOW + 100);
-	assert_subjects("c");
-	/* Of what has ended, the one that was good last. */
-	look(NOW + 150);
-	assert_subjects("c");
-	assert_int_equal(found.problem.code, -ENOENT);
-}
-
-static void no_more_of_them_than_a_finding_holds(void **state)
-{
-	char name[64];
-
-	(void)state;
-	if (own_token_in_tmp())
-		skip();
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
-	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
-	begin(NULL);
-	for (char c = 'a'; c < 'a' + FINDING_TOKENS_MAX + 3; c++) {
-		(void)snprintf(name, sizeof(name), "creds/%c.use", c);
-		put(in_dir(name), (char[]){c, '\0'}, NOW + 100);
-	}
-	look(NOW);
-	assert_subjects("abcdefghijklmnop");
-	/* All of them are kept beside all that come. */
-	make_remove(in_dir("creds"));
-	assert_int_equal(mkdir(in_dir("creds"), 0755), 0);
-	for (unsigned i = 0; i < CONDOR_FILES_MAX; i++) {
-		(void)snprintf(name, sizeof(name), "creds/0%02u.use", i);
-		put(in_dir(name), "0", NOW + 200);
-	}
-	look(NOW + 1);
-	assert_subjects("0000000000000000");
-}
-
-static void condors_files_are_bounded(void **state)
-{
-	struct condor_files files;
-	struct file_rules rules = {.uid = uid_of_test()};
-	struct err err = ERR_INIT;
-
-	(void)state;
-	(void)mkdir(in_dir("creds"), 0755);
-	for (int extra = 0; extra < 2; extra++) {
-		for (int i = 0; i < CONDOR_FILES_MAX + extra; i++) {
-			char name[64];
-
-			(void)snprintf(name, sizeof(name), "creds/%d.use", i);
-			make_file(in_dir(name), "abc", 0600);
-		}
-		assert_int_equal(
-		    condor_list(&files, in_dir("creds"), &rules, &err), 0);
-		assert_int_equal(files.count, CONDOR_FILES_MAX);
-		condor_files_fini(&files);
-	}
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
-	begin(NULL);
-	/* One more than fits, and another set of names at each look. */
-	for (uint64_t round = 0; round < 4; round++) {
-		look(NOW + round);
-		for (int i = 0; i < CONDOR_FILES_MAX + 1; i++) {
-			char from[64];
-			char to[64];
-
-			(void)snprintf(from, sizeof(from), "creds/r%llu_%d.use",
-			    (unsigned long long)round, i);
-			(void)snprintf(to, sizeof(to), "creds/r%llu_%d.use",
-			    (unsigned long long)round + 1, i);
-			if (round == 0)
-				(void)snprintf(
-				    from, sizeof(from), "creds/%d.use", i);
-			assert_int_equal(rename(in_dir(from), in_dir(to)), 0);
-		}
-	}
-	look(NOW + 10);
-	assert_non_null(finding_first(&found));
+	discover_bed_found("ada");
 }
 
 /* What the environment said is known from the beginning and for good: the
@@ -714,12 +435,12 @@ static void the_environment_is_read_once(void **state)
 {
 	(void)state;
 	fill_places(NOW + 1000);
-	begin(NULL);
+	discover_bed_begin(NULL);
 	make_no_environment();
-	look(NOW);
-	assert_subject("value");
+	discover_bed_look(NOW);
+	discover_bed_found("value");
 	assert_string_equal(
-	    token_source(finding_first(&found)), "$BEARER_TOKEN");
+	    token_source(finding_first(&discover_bed.found)), "$BEARER_TOKEN");
 }
 
 /* strdup(3) allocates inside libc, where no wrapper sees it. */
@@ -747,7 +468,7 @@ static int make_once(void *arg)
 static void making_survives_every_failed_allocation(void **state)
 {
 	struct tokens_config config = {
-	    .uid = uid_of_test(), .forbidden_tree = "/mnt"};
+	    .uid = discover_bed_uid_of_test(), .forbidden_tree = "/mnt"};
 
 	(void)state;
 	fill_places(NOW + 1000);
@@ -764,7 +485,7 @@ static int look_once(void *arg)
 	bool found_one;
 
 	(void)arg;
-	discover_look(discover, true, NOW, &one);
+	discover_look(discover_bed.discover, true, NOW, &one);
 	found_one = finding_first(&one) != NULL &&
 	    strcmp(finding_first(&one)->claims.subject, "alpha") == 0;
 	finding_fini(&one);
@@ -774,20 +495,23 @@ static int look_once(void *arg)
 static void a_look_survives_every_failed_allocation(void **state)
 {
 	(void)state;
-	if (own_token_in_tmp())
+	if (discover_bed_own_token_in_tmp())
 		skip();
-	(void)mkdir(in_dir("creds"), 0755);
-	put(in_dir("creds/a.use"), "alpha", NOW + 1000);
-	(void)setenv("_CONDOR_CREDS", in_dir("creds"), 1);
-	begin(NULL);
+	(void)mkdir(discover_bed_in_dir("creds"), 0755);
+	discover_bed_put(
+	    discover_bed_in_dir("creds/a.use"), "alpha", NOW + 1000);
+	(void)setenv("_CONDOR_CREDS", discover_bed_in_dir("creds"), 1);
+	discover_bed_begin(NULL);
 	assert_true(oom_each(look_once, NULL) >= 10);
-	look(NOW);
-	assert_subject("alpha");
+	discover_bed_look(NOW);
+	discover_bed_found("alpha");
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                       \
+	cmocka_unit_test_setup_teardown( \
+	    name, discover_bed_set_up, discover_bed_tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(the_first_place_that_has_a_token_is_taken),
 	    TEST(the_option_stands_alone),
@@ -803,12 +527,6 @@ int main(void)
 	    TEST(the_search_goes_on_when_a_token_has_ended),
 	    TEST(a_token_in_use_goes_before_a_later_place),
 	    TEST(unchanged_files_are_not_read),
-	    TEST(condors_files_come_in_their_order),
-	    TEST(condors_directory_may_change_and_vanish),
-	    TEST(all_of_condors_good_tokens_are_found),
-	    TEST(each_of_them_is_kept_against_bad_times),
-	    TEST(no_more_of_them_than_a_finding_holds),
-	    TEST(condors_files_are_bounded),
 	    TEST(the_environment_is_read_once),
 	    TEST(making_survives_every_failed_allocation),
 	    TEST(a_look_survives_every_failed_allocation),
