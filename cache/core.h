@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/core.h - what the files of the upper half of cache/ share: the
- * cache itself, its lock, and what has to be done once that is left.
+ * cache/core.h - what the rooms of cache/ share: the cache itself, its lock,
+ * and what has to be done once that is left.
  *
  * Nothing is called back and nothing is asked for under the lock. A function
  * that changes something under it collects what follows from that in a

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cli/control/dir.h - names and directories of control sockets, for both
- * ends; private to control*.c.
+ * ends; private to this folder.
  *
  * Threads: every function may be called from any thread.
  */

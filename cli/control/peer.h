@@ -2,7 +2,7 @@
 /*
  * cli/control/peer.h - one connection to the control socket: its request is
  * read, answered, and the answer taken; each within a deadline, so that no
- * client holds a place for long. Private to control*.c.
+ * client holds a place for long. Private to this folder.
  *
  * Threads: control thread.
  */
