@@ -156,32 +156,55 @@ static enum meta_answer of_change(const struct listing_change *change,
 	return change->there ? META_THERE : META_ABSENT;
 }
 
+/* What a listing tells of a name. Servers leave dot files out of theirs (nginx
+ * does) and give them all the same to who asks by name. */
+static enum meta_answer of_listing(const struct cache_listing *listing,
+    const char *name, struct meta_attr *out)
+{
+	if (listing_find(listing, name, out))
+		return out->exact || out->kind == CACHE_DIRECTORY
+		    ? META_THERE
+		    : META_UNKNOWN;
+	if (name[0] == '.' && !listing_is_whole(listing))
+		return META_UNKNOWN;
+	out->fresh_until_ms = listing_fresh_until_ms(listing);
+	return META_ABSENT;
+}
+
+/* When the path's own answer was asked for; 0: there is none. */
+static uint64_t asked_ms_of(const struct meta_entry *entry)
+{
+	return entry != NULL && entry->known ? entry->asked_ms : 0;
+}
+
+/* Whether a change of the name counts before the path's own answer. */
+static bool is_newer(
+    const struct listing_change *change, const struct meta_entry *entry)
+{
+	uint64_t asked_ms = asked_ms_of(entry);
+
+	return change->asked_ms > asked_ms ||
+	    (change->asked_ms == asked_ms && entry != NULL && entry->is_note);
+}
+
 enum meta_answer meta_find_fresh(
     struct meta *meta, const char *path, uint64_t now_ms, struct meta_attr *out)
 {
 	const struct meta_entry *above = meta_entry_above(meta, path);
 	struct meta_entry *entry = meta_entry_find(meta, path, strlen(path));
-	uint64_t asked_ms = entry != NULL && entry->known ? entry->asked_ms : 0;
 	const struct cache_listing *listing =
-	    listing_in(above, asked_ms, now_ms);
+	    listing_in(above, asked_ms_of(entry), now_ms);
 	const struct listing_change *change = above == NULL
 	    ? NULL
 	    : changes_find(above->changes, path_name(path));
+	enum meta_answer answer = META_UNKNOWN;
 
-	if (change != NULL &&
-	    (change->asked_ms > asked_ms ||
-	        (change->asked_ms == asked_ms && entry->is_note)))
+	if (change != NULL && is_newer(change, entry))
 		return of_change(change, above, now_ms, out);
-	if (listing != NULL && listing_find(listing, path_name(path), out)) {
-		if (out->exact || out->kind == CACHE_DIRECTORY)
-			return META_THERE;
-	} else if (listing != NULL &&
-	    (path_name(path)[0] != '.' || listing_is_whole(listing))) {
-		/* Servers leave dot files out of their listings (nginx does)
-		 * and give them all the same to who asks by name. */
-		out->fresh_until_ms = listing_fresh_until_ms(listing);
-		return META_ABSENT;
-	}
+	if (listing != NULL)
+		answer = of_listing(listing, path_name(path), out);
+	if (answer != META_UNKNOWN)
+		return answer;
 	if (entry == NULL || !entry->known || entry->made_up ||
 	    now_ms >= entry->fresh_until_ms)
 		return META_UNKNOWN;

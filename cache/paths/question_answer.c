@@ -115,6 +115,46 @@ static void ask_all_again(struct list *askers)
 		ask_again(asker);
 }
 
+/* What the server told, or what a token's reach lets be made up instead.
+ * @return the code then. */
+static int attr_of(const struct question *question, int code,
+    const struct fetch_stat *stat, struct meta_attr *out, bool *made_up)
+{
+	struct cache *cache = question->cache;
+
+	if (code == 0) {
+		meta_attr_of(
+		    out, stat, cache->seed, &cache->suspects, &question->look);
+		was_apply(&cache->written, &cache->suspects,
+		    was_key_of(question->path), out);
+	} else if (access_is_refused(code) && !cache->config.shared &&
+	    reach_any(cache, &question->ident, question->server_path)) {
+		*made_up = true;
+		*out = reach_attr();
+		code = 0;
+	}
+	return code;
+}
+
+/* @return whether it was stored, or is not to be; false: it is outdated. */
+static bool store_attr(
+    struct question *question, int code, struct meta_attr *attr, bool made_up)
+{
+	struct cache *cache = question->cache;
+	const struct meta_attr *there = code == 0 ? attr : NULL;
+	bool current;
+
+	if (is_outdated(question))
+		return false;
+	if (code != 0 && (code != -ENOENT || !is_absent_for_all(question)))
+		return true;
+	current =
+	    meta_store(cache, question->path, there, made_up, &question->look);
+	attr->fresh_until_ms =
+	    meta_fresh_until(cache, there, question->look.asked_ms);
+	return current;
+}
+
 void question_stat_answered(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
 {
@@ -122,31 +162,13 @@ void question_stat_answered(
 	struct cache *cache = question->cache;
 	struct meta_attr attr = {0};
 	bool made_up = false;
-	bool current = true;
+	bool current;
 	bool looked = false;
 	struct list askers;
 
 	(void)err; /* fetch has logged it */
-	if (code == 0) {
-		meta_attr_of(&attr, stat, cache->seed, &cache->suspects,
-		    &question->look);
-		was_apply(&cache->written, &cache->suspects,
-		    was_key_of(question->path), &attr);
-	} else if (access_is_refused(code) && !cache->config.shared &&
-	    reach_any(cache, &question->ident, question->server_path)) {
-		made_up = true;
-		code = 0;
-		attr = reach_attr();
-	}
-	if (is_outdated(question)) {
-		current = false;
-	} else if (code == 0 ||
-	    (code == -ENOENT && is_absent_for_all(question))) {
-		current = meta_store(cache, question->path,
-		    code == 0 ? &attr : NULL, made_up, &question->look);
-		attr.fresh_until_ms = meta_fresh_until(
-		    cache, code == 0 ? &attr : NULL, question->look.asked_ms);
-	}
+	code = attr_of(question, code, stat, &attr, &made_up);
+	current = store_attr(question, code, &attr, made_up);
 	end_question(question, &askers);
 	if (!current)
 		ask_all_again(&askers);
@@ -223,6 +245,28 @@ static void amend(struct question *question)
 	question->listing = amended;
 }
 
+/* One of those who asked, in the end of a question. */
+static void give_listing(
+    struct question *question, struct asker *asker, int code)
+{
+	if (question->given_up) {
+		ask_again(asker); /* who came too late */
+		return;
+	}
+	if (!is_for(question, asker, code))
+		return;
+	if (code < 0 && !answer_reach(question, asker, code)) {
+		ask_refuse(asker, code, NULL);
+		return;
+	}
+	if (code == 0) {
+		listing_show(question->listing);
+		asker->to.answer.list(
+		    asker->to.arg, 0, listing_get(question->listing));
+	}
+	free(asker);
+}
+
 void question_list_done(void *arg, int code, const struct err *err)
 {
 	struct question *question = arg;
@@ -239,24 +283,8 @@ void question_list_done(void *arg, int code, const struct err *err)
 	end_question(question, &askers);
 	if (outdated)
 		ask_all_again(&askers);
-	while ((asker = question_next_asker(&askers)) != NULL) {
-		if (question->given_up) {
-			ask_again(asker); /* who came too late */
-			continue;
-		}
-		if (!is_for(question, asker, code))
-			continue;
-		if (code < 0 && !answer_reach(question, asker, code)) {
-			ask_refuse(asker, code, NULL);
-			continue;
-		}
-		if (code == 0) {
-			listing_show(question->listing);
-			asker->to.answer.list(
-			    asker->to.arg, 0, listing_get(question->listing));
-		}
-		free(asker);
-	}
+	while ((asker = question_next_asker(&askers)) != NULL)
+		give_listing(question, asker, code);
 	if (code == 0 && !outdated &&
 	    (!question->ahead || atomic_load(&question->wanted)))
 		walk_enters(question->cache, &question->ident, question->path);
