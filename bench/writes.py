@@ -56,6 +56,7 @@ def upload(rig, contender, name, writers, count, size):
     seed = rig.fresh_rng()
     options = {"seed": seed, "count": count, "size": size,
                "writers": writers}
+    rig.touch_memory()
     with Watch(rig, contender) as watch:
         begun = time.monotonic()
         if contender.kind == "net":
@@ -102,6 +103,7 @@ def curl_row(rig, contender, size):
     path = empty(rig, "one")
     subprocess.run([rig.tool("reader"), "write", f"path={name}", "seed=5",
                     f"size={size}"], check=True, stdout=subprocess.DEVNULL)
+    rig.touch_memory()
     with Watch(rig, contender) as watch:
         begun = time.monotonic()
         subprocess.run(
