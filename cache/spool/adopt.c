@@ -158,8 +158,11 @@ static int adopt_one(struct spool *spool, const struct files_name *name,
 	int code = found_open(&found, spool, name, true);
 
 	if (code == -ENODATA) {
+		bool busy = found.busy;
+
 		found_fini(&found);
-		remove_unborn(spool, name);
+		if (!busy)
+			remove_unborn(spool, name);
 	}
 	if (code == -ENODATA || code == -ENOENT || code == -EPERM)
 		return 0;

@@ -10,6 +10,7 @@
 #include "cache/spool/impl.h"
 #include "cache/spool/item.h"
 #include "cache/spool/lease.h"
+#include "cache/spool/spare.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,6 +133,8 @@ static int make_files(struct spool *spool, struct files_name *name,
 	int code;
 
 	*data_fd = -1;
+	if (file && spare_take(spool, name, journal_fd, data_fd))
+		return 0;
 	if (file) {
 		name->kind = FILES_DATA;
 		files_name(text, name);
@@ -228,6 +231,7 @@ static int begin(struct spool_entry *entry, const struct spool_wish *wish,
 	uint64_t since_s = clock_wall_s(entry->spool->clock);
 	int code = set_facts(entry, wish, since_s);
 
+	entry->made = true;
 	if (code < 0)
 		return err_set(err, code, "spool '%s': %s", entry->spool->dir,
 		    err_message(code));

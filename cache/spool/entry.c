@@ -8,6 +8,7 @@
 #include "cache/spool/files.h"
 #include "cache/spool/impl.h"
 #include "cache/spool/item.h"
+#include "cache/spool/spare.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -42,7 +43,8 @@ void entry_free(struct spool_entry *entry) UNCHECKED
 {
 	struct spool *spool = entry->spool;
 
-	(void)close(entry->journal.fd); /* lets go of its lock */
+	if (entry->journal.fd >= 0)
+		(void)close(entry->journal.fd); /* lets go of its lock */
 	if (entry->data_fd >= 0)
 		(void)close(entry->data_fd);
 	spool_facts_enter(spool);
@@ -201,7 +203,7 @@ int entry_settle(struct spool_entry *entry, enum spool_state state,
 	return code;
 }
 
-int spool_remove(struct spool_entry **entry_in, struct err *err)
+int entry_remove(struct spool_entry **entry_in, struct err *err)
 {
 	struct spool_entry *entry = STEAL(*entry_in);
 	struct files_name name = {
@@ -226,6 +228,14 @@ int spool_remove(struct spool_entry **entry_in, struct err *err)
 		    "name=%s error=%s", gone, err_name(errno));
 	entry_free(entry);
 	return code;
+}
+
+int spool_remove(struct spool_entry **entry, struct err *err)
+{
+	if (!spare_keep(*entry))
+		return entry_remove(entry, err);
+	entry_free(STEAL(*entry));
+	return 0;
 }
 
 struct spool_attr spool_attr(const struct spool_entry *entry)

@@ -279,7 +279,7 @@ int spool_export(struct spool_entry **entry_in, const char *dir,
 	    place.below, place.name);
 	/* As long as it is the spool's too, its mode is the spool's. */
 	kept_fd = place.linked ? dup(entry->data_fd) : -1;
-	code = spool_remove(entry_in, err);
+	code = entry_remove(entry_in, err);
 	if (kept_fd >= 0) {
 		dress(kept_fd, &attr);
 		(void)close(kept_fd);

@@ -116,6 +116,7 @@ static int judge(struct found *found, const struct spool *spool,
 int found_open(struct found *found, const struct spool *spool,
     const struct files_name *name, bool own)
 {
+	char text[FILES_NAME_BYTES];
 	struct stat about;
 	int code;
 
@@ -126,6 +127,12 @@ int found_open(struct found *found, const struct spool *spool,
 	if (code == 0)
 		code = judge(found, spool, name,
 		    (uint64_t)about.st_blocks * STAT_BLOCK_BYTES);
+	/* What was read under this name may be another entry's since
+	 * (spare.h). */
+	files_name(text, name);
+	if ((code == 0 || code == -ENODATA) && found->busy &&
+	    !is_there(spool->dir_fd, text, &about))
+		code = -ENOENT;
 	if (code < 0 && code != -ENODATA)
 		found_fini(found);
 	return code;

@@ -30,7 +30,7 @@ struct found {
  * @param name  of the journal.
  * @param own   take the entry, when nobody has it; else it is only looked at.
  * @retval 0         found_fini() ends it.
- * @retval -ENOENT   it has gone.
+ * @retval -ENOENT   it has gone; its files may be those of another by now.
  * @retval -ENODATA  not even a first record: being made, or its maker died;
  *                   it is owned until found_fini() when that was wanted.
  * @retval -EPERM    no file of ours; -errno.

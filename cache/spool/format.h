@@ -37,6 +37,7 @@
  *   reopen    OPEN, flushed when CLOSED was; only then bytes change.
  *   drop      OPEN, with a flag: when its owner is gone, so is the entry.
  *   remove    the journal becomes .gone; data; .gone. The renaming decides.
+ *             Small files are kept for the next entry instead (spare.h).
  *
  * How a journal may end: with its last record; with zeros or with the begin
  * of a record, which was never promised and is cut off; with anything else,

@@ -13,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/sync.h"
+#include "cache/spool/files.h"
 #include "cache/spool/format.h"
 #include "cache/spool/journal.h"
 #include "cache/spool/ranges.h"
@@ -29,6 +30,16 @@ struct lease {
 	uint64_t left_bytes;
 };
 
+/* More than are sent at once. */
+enum { SPARES_MAX = 64 };
+
+/* Files without an entry (spare.h). */
+struct spare {
+	struct files_name name; /* of the entry that had them; no kind */
+	int journal_fd;
+	int data_fd;
+};
+
 struct spool {
 	const struct clock *clock;
 	uint64_t size_bytes;
@@ -43,6 +54,8 @@ struct spool {
 	struct lease leases[DISK_CLAIMS] GUARDED_BY(spool_common_lock);
 	unsigned lease_count GUARDED_BY(spool_common_lock);
 	unsigned entries GUARDED_BY(spool_facts_lock);
+	struct spare spares[SPARES_MAX] GUARDED_BY(spool_facts_lock);
+	unsigned spare_count GUARDED_BY(spool_facts_lock);
 	char dir[PATH_MAX];
 };
 
@@ -59,6 +72,7 @@ struct spool_entry {
 	bool spoilt GUARDED_BY(spool_work_lock);        /* a flush failed */
 	bool damaged GUARDED_BY(spool_work_lock); /* journal not understood */
 	bool dropped GUARDED_BY(spool_work_lock); /* goes with its owner */
+	bool made GUARDED_BY(spool_work_lock);    /* by this process */
 	bool named GUARDED_BY(spool_work_lock);   /* directory flushed */
 	bool durable GUARDED_BY(spool_work_lock); /* all of it is on the disk */
 	struct spool_item item GUARDED_BY(spool_facts_lock);
@@ -76,8 +90,6 @@ void spool_facts_leave(struct spool *spool) RELEASES(spool_facts_lock);
 
 /* ---- entry.c ---- */
 
-struct files_name;
-
 /** An entry around descriptors, which it owns from now on; NULL: they stay
  *  the caller's. Its facts are to be filled in. */
 struct spool_entry *entry_new(struct spool *spool,
@@ -85,6 +97,9 @@ struct spool_entry *entry_new(struct spool *spool,
 
 /** Close and free; the files stay. */
 void entry_free(struct spool_entry *entry);
+
+/** As spool_remove(); its files go, whatever they would be good for. */
+int entry_remove(struct spool_entry **entry, struct err *err);
 
 /** Flush data, journal, and once the directory. */
 NODISCARD int entry_flush(struct spool_entry *entry, struct err *err)

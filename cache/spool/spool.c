@@ -9,6 +9,7 @@
 #include "cache/spool/files.h"
 #include "cache/spool/impl.h"
 #include "cache/spool/lease.h"
+#include "cache/spool/spare.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -118,6 +119,7 @@ void spool_close(struct spool *spool)
 	spool_facts_enter(spool);
 	assert(spool->entries == 0);
 	spool_facts_leave(spool);
+	spare_end(spool);
 	lease_end(spool);
 	files_close_spool(spool);
 	(void)pthread_mutex_destroy(&spool->facts);

@@ -231,19 +231,24 @@ static void do_fill(struct life *life, unsigned which)
 	    &err);
 }
 
-static void do_finish(struct life *life, unsigned which)
+static void finish_for(
+    struct life *life, unsigned which, enum spool_promise kind)
 {
 	struct model *model = life->model;
 	struct model_file *after = begin(model, which);
 	struct err err = ERR_INIT;
-	enum spool_promise kind =
-	    pick(model, 2) ? SPOOL_TO_KILL : SPOOL_TO_POWER;
 
 	after->state = SPOOL_CLOSED;
 	if (kind == SPOOL_TO_POWER)
 		promise(after);
 	model->pending = true;
 	done(model, spool_finish(life->entries[which], kind, &err), &err);
+}
+
+static void do_finish(struct life *life, unsigned which)
+{
+	finish_for(
+	    life, which, pick(life->model, 2) ? SPOOL_TO_KILL : SPOOL_TO_POWER);
 }
 
 static void do_reopen(struct life *life, unsigned which)
@@ -257,11 +262,8 @@ static void do_reopen(struct life *life, unsigned which)
 	done(model, spool_reopen(life->entries[which], &err), &err);
 }
 
-static void do_send(struct life *life, unsigned which)
+static uint64_t begin_sending(struct life *life, unsigned which)
 {
-	static const enum spool_state ends[] = {
-	    SPOOL_FAILED, SPOOL_CONFLICT, SPOOL_ASIDE};
-	static const struct spool_version version = {.exists = true};
 	struct model *model = life->model;
 	struct err err = ERR_INIT;
 	uint64_t changes;
@@ -272,6 +274,29 @@ static void do_send(struct life *life, unsigned which)
 	    spool_sending(life->entries[which],
 	        pick(model, 2) ? "/.part" : NULL, &changes, &err),
 	    &err);
+	return changes;
+}
+
+static void end_sending(struct life *life, unsigned which, uint64_t changes)
+{
+	static const struct spool_version version = {.exists = true};
+	struct model *model = life->model;
+	struct err err = ERR_INIT;
+
+	begin(model, which)->state = SPOOL_SENT;
+	model->pending = true;
+	done(model, spool_sent(life->entries[which], changes, &version, &err),
+	    &err);
+}
+
+static void do_send(struct life *life, unsigned which)
+{
+	static const enum spool_state ends[] = {
+	    SPOOL_FAILED, SPOOL_CONFLICT, SPOOL_ASIDE};
+	struct model *model = life->model;
+	struct err err = ERR_INIT;
+	uint64_t changes = begin_sending(life, which);
+
 	if (pick(model, 2) == 0) {
 		enum spool_state end = ends[pick(model, 3)];
 
@@ -283,10 +308,7 @@ static void do_send(struct life *life, unsigned which)
 		    &err);
 		return;
 	}
-	begin(model, which)->state = SPOOL_SENT;
-	model->pending = true;
-	done(model, spool_sent(life->entries[which], changes, &version, &err),
-	    &err);
+	end_sending(life, which, changes);
 }
 
 static void do_names(struct life *life, unsigned which)
@@ -317,6 +339,16 @@ static void do_remove(struct life *life, unsigned which)
 	begin(model, which)->exists = false;
 	model->pending = true;
 	done(model, spool_remove(&life->entries[which], &err), &err);
+}
+
+/* As most files go, whose own files then serve another one. */
+static void do_all(struct life *life, unsigned which)
+{
+	do_create(life, which);
+	do_write(life, which);
+	finish_for(life, which, SPOOL_TO_KILL);
+	end_sending(life, which, begin_sending(life, which));
+	do_remove(life, which);
 }
 
 static void step_open(struct life *life, unsigned which)
@@ -350,7 +382,9 @@ static void step(struct life *life)
 	unsigned which = pick(model, MODEL_FILES);
 	enum spool_state state = model->files[which].state;
 
-	if (!model->files[which].exists)
+	if (!model->files[which].exists && pick(model, 2) == 0)
+		do_all(life, which);
+	else if (!model->files[which].exists)
 		do_create(life, which);
 	else if (pick(model, 12) == 0)
 		do_remove(life, which);

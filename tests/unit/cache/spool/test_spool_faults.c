@@ -180,6 +180,7 @@ struct done {
 	bool promised;
 	bool made;    /* the directory's entry */
 	bool removed; /* the one that was to go */
+	bool out;     /* the one that came after it */
 };
 
 enum { SIZE = 3000, LONGER = 9000 };
@@ -234,11 +235,18 @@ static void work(struct bed *bed, struct done *done, const uint8_t *bytes)
 	}
 	wish = bed_wish("/going");
 	if (spool_create(bed->spool, &wish, &entry, &err) == 0)
-		done->removed = spool_remove(&entry, &err) == 0;
+		done->removed = spool_write(entry, bytes, SIZE, 0, &err) == 0 &&
+		    spool_drop(entry, &err) == 0 &&
+		    spool_remove(&entry, &err) == 0;
+	if (!done->removed)
+		spool_release(entry);
+	/* Its files serve the next. */
 	wish = bed_wish("/out");
 	(void)snprintf(dir, sizeof(dir), "%s/out", bed->top);
-	if (spool_create(bed->spool, &wish, &entry, &err) == 0 &&
-	    spool_export(&entry, dir, name, &err) < 0)
+	if (spool_create(bed->spool, &wish, &entry, &err) == 0)
+		done->out = spool_write(entry, "out", 3, 0, &err) == 0 &&
+		    spool_export(&entry, dir, name, &err) == 0;
+	if (!done->out)
 		spool_release(entry);
 	/* Whatever fails of it, it does not matter here. */
 	(void)!spool_adopt(
@@ -274,6 +282,20 @@ static void check_file(
 	spool_release(entry);
 }
 
+static void check_out(const struct bed *bed)
+{
+	char path[200];
+	char bytes[8];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/out/out", bed->top);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, bytes, sizeof(bytes)), 3);
+	assert_memory_equal(bytes, "out", 3);
+	(void)close(fd);
+}
+
 /* Fail the nth call; whether it came. */
 static bool fail_one(enum call call, unsigned nth, const uint8_t *bytes)
 {
@@ -302,6 +324,8 @@ static bool fail_one(enum call call, unsigned nth, const uint8_t *bytes)
 		assert_int_equal(item.state, 0);
 	if (item.state != 0)
 		spool_item_fini(&item);
+	if (done.out)
+		check_out(&bed);
 	bed_fini(&bed);
 	return met;
 }

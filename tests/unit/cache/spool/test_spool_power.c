@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/unit/cache/spool/test_spool_power.c - the power fails: of each file
- * what was flushed is there, or also what came later, or zeros in its place;
- * of the names those that were flushed, or all.
+ * what was flushed is there, or also what came later, or zeros in its place,
+ * or what it had before it was emptied for another entry; of the names those
+ * that were flushed, or all.
  *
  * What was promised is there, to the byte; what is given away to be sent is
  * what was promised and nothing else; what was flushed is listed.
@@ -30,6 +31,7 @@ enum { SEQUENCES = 150, BUFFER = 256 * 1024, NAMES = 64 };
 
 static char shadow[200]; /* "": nothing is kept */
 static char buffer[BUFFER];
+static unsigned reused; /* files that had what they had before */
 
 static size_t load(int fd)
 {
@@ -59,6 +61,35 @@ static void keep_file(int fd)
 	(void)snprintf(path, sizeof(path), "%s/%llu", shadow,
 	    (unsigned long long)about.st_ino);
 	save(path, buffer, load(fd));
+}
+
+/* What a file had before it is emptied may be on the disk until it is flushed
+ * the next time. */
+static void old_path(char out[300], unsigned long long inode)
+{
+	(void)snprintf(out, 300, "%s/%llu.old", shadow, inode);
+}
+
+static void keep_old(int fd)
+{
+	struct stat about;
+	char path[300];
+
+	if (shadow[0] == '\0' || fstat(fd, &about) < 0 || about.st_size == 0)
+		return;
+	old_path(path, about.st_ino);
+	save(path, buffer, load(fd));
+}
+
+static void forget_old(int fd)
+{
+	struct stat about;
+	char path[300];
+
+	if (shadow[0] == '\0' || fstat(fd, &about) < 0)
+		return;
+	old_path(path, about.st_ino);
+	(void)unlink(path);
 }
 
 /* A row of names with the files they lead to. */
@@ -107,9 +138,20 @@ int __wrap_fdatasync(int fd);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
+int __real_ftruncate64(int fd, off64_t size);
+int __wrap_ftruncate64(int fd, off64_t size);
+
+int __wrap_ftruncate64(int fd, off64_t size)
+{
+	if (size == 0)
+		keep_old(fd);
+	return __real_ftruncate64(fd, size);
+}
+
 int __wrap_fdatasync(int fd)
 {
 	keep_file(fd);
+	forget_old(fd);
 	return __real_fdatasync(fd);
 }
 
@@ -119,32 +161,62 @@ int __wrap_fsync(int fd)
 	return __real_fsync(fd);
 }
 
-/* One file as the disk may have it. */
-static void cut_file(struct model *model, const char *from, const char *to,
-    unsigned long long inode)
+/* What a file has now, under whatever name. @return whether it is there */
+static bool load_now(const struct model *model, const struct names *names,
+    unsigned long long inode, size_t *size)
 {
 	char path[300];
-	unsigned how = (unsigned)(bed_random(&model->random) % 3);
+	int fd = -1;
+
+	for (unsigned i = 0; i < names->count && fd < 0; i++) {
+		if (names->list[i].inode != inode)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/v1/%s", model->bed.dir,
+		    names->list[i].name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return false;
+	*size = load(fd);
+	(void)close(fd);
+	return true;
+}
+
+/* What is kept beside the spool. */
+static bool load_kept(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	*size = load(fd);
+	(void)close(fd);
+	return true;
+}
+
+/* One file as the disk may have it. */
+static void cut_file(struct model *model, const struct names *current,
+    const char *to, unsigned long long inode)
+{
+	char path[300];
+	unsigned how = (unsigned)(bed_random(&model->random) % 4);
 	size_t flushed = 0;
 	size_t now = 0;
+	size_t old = 0;
 	static char latest[BUFFER];
-	int fd = open(from, O_RDONLY | O_CLOEXEC);
-	struct stat about;
 
-	if (fd >= 0 && fstat(fd, &about) == 0 && about.st_ino == inode) {
-		now = load(fd);
+	if (load_now(model, current, inode, &now))
 		memcpy(latest, buffer, now);
-	} else {
+	else
 		how = 0; /* it has gone since */
+	old_path(path, inode);
+	if (how == 3 && load_kept(path, &old)) {
+		reused++;
+		save(to, buffer, old);
+		return;
 	}
-	if (fd >= 0)
-		(void)close(fd);
 	(void)snprintf(path, sizeof(path), "%s/%llu", shadow, inode);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		flushed = load(fd);
-		(void)close(fd);
-	}
+	(void)load_kept(path, &flushed);
 	if (how == 0) {
 		save(to, buffer, flushed);
 	} else if (how == 1) {
@@ -162,6 +234,7 @@ static void cut_file(struct model *model, const char *from, const char *to,
 static void cut_power(struct model *model)
 {
 	struct names names = {0};
+	struct names current = {0};
 	char path[600];
 	char from[600];
 	char to[600];
@@ -175,21 +248,17 @@ static void cut_power(struct model *model)
 		(void)close(fd);
 	}
 	(void)snprintf(from, sizeof(from), "%s/v1", model->bed.dir);
-	if (bed_random(&model->random) % 2 == 0) {
-		names.count = 0;
-		assert_int_equal(
-		    io_each_name(AT_FDCWD, from, note_name, &names), 0);
-	}
+	assert_int_equal(io_each_name(AT_FDCWD, from, note_name, &current), 0);
+	if (bed_random(&model->random) % 2 == 0)
+		names = current;
 	(void)snprintf(path, sizeof(path), "%s/after", model->bed.top);
 	assert_int_equal(mkdir(path, 0700), 0);
 	(void)snprintf(path, sizeof(path), "%s/after/v1", model->bed.top);
 	assert_int_equal(mkdir(path, 0700), 0);
 	for (unsigned i = 0; i < names.count; i++) {
-		(void)snprintf(from, sizeof(from), "%s/v1/%s", model->bed.dir,
-		    names.list[i].name);
 		(void)snprintf(
 		    to, sizeof(to), "%.200s/%s", path, names.list[i].name);
-		cut_file(model, from, to, names.list[i].inode);
+		cut_file(model, &current, to, names.list[i].inode);
 	}
 	(void)snprintf(
 	    model->bed.dir, sizeof(model->bed.dir), "%s/after", model->bed.top);
@@ -321,8 +390,9 @@ static void what_was_promised_survives_the_power(void **state)
 	print_message("BEARERFS_SEED=%llu\n", (unsigned long long)seed);
 	for (uint64_t i = 0; i < count; i++)
 		promised += fail_power(seed + i);
-	print_message("%u promises held\n", promised);
+	print_message("%u promises held, %u files reused\n", promised, reused);
 	assert_true(promised > 0);
+	assert_true(reused > 0);
 }
 
 int main(void)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache/spool/spare.h - the two files of an entry that has ended, kept for one
+ * that begins: to make and to unlink them for each is what a small file costs
+ * most.
+ *
+ * A *spare* is an empty data file and an empty journal, under the names of the
+ * entry that has ended, open and owned by this process as that was. The next
+ * entry gives them its own names. What others see of a spare is an entry that
+ * is being made: owned, and without a record.
+ *
+ * Kept are the files of what this process has made and nobody was promised to
+ * find after a loss of power: no flush has given the disk a journal that would
+ * be believed then. Large ones, and what has another name besides (somebody
+ * has taken it out of the spool), are unlinked as ever. The steps:
+ *
+ *   keep   data cut to nothing, journal cut to nothing
+ *   take   data renamed, journal renamed; then as for new files
+ *   end    both unlinked
+ *
+ * Killed in between:
+ * - the journal says still that the entry has been sent, or dropped: whoever
+ *   looks next removes it, whatever its data file has.
+ * - the journal is empty and so are the data: whoever looks next removes both,
+ *   each under the name that it has, also when one of them has another name
+ *   than the other.
+ * So the order matters: data without a record would be listed as bytes that
+ * nobody knows.
+ *
+ * When the power fails, the disk may have any of these steps and of what came
+ * before. A journal that it has from before was never flushed, says so, and
+ * counts only while the kernel that was told of it runs: its entry is removed
+ * when it says that it was sent, else set aside, as any that was not flushed.
+ * Under the name of another entry its checks, which depend on the number, do
+ * not hold: it is listed as damaged. An entry in reused files that is flushed
+ * has flushed data, journal and directory, and with them all these steps.
+ *
+ * Threads: any; all of it may wait for the disk.
+ */
+#ifndef CACHE_SPOOL_SPARE_H
+#define CACHE_SPOOL_SPARE_H
+
+#include "base/attr.h"
+#include "cache/spool/files.h"
+
+#include <stdbool.h>
+
+struct spool;
+struct spool_entry;
+
+/** Keep the files of an entry that ends. @return whether they are kept: the
+ *  entry has none any more, and is only freed. */
+NODISCARD bool spare_keep(struct spool_entry *entry);
+
+/** Files for an entry that begins, of the same user, under its name; under the
+ *  lock of all processes. @return whether there are any */
+NODISCARD bool spare_take(struct spool *spool, const struct files_name *name,
+    int *journal_fd, int *data_fd);
+
+/** All go. */
+void spare_end(struct spool *spool);
+
+#endif
