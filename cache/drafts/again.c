@@ -92,6 +92,7 @@ void again_tick(struct drafts *drafts, uint64_t now_ms)
 			again_soon(due[i]);
 		draft_put(due[i]);
 	}
+	late_tick(drafts, now_ms);
 	leftover_tick(drafts, now_ms);
 	adopt_tick(drafts);
 	send_next(drafts);

@@ -211,6 +211,7 @@ static void begin(void *arg, int code, const struct cache_attr *attr)
 	copy->size_bytes = attr->size_bytes;
 	copy->work.run = run;
 	copy->work.changes = true;
+	copy->work.asks = true;
 	work_add(draft, &copy->work);
 	draft_put(draft);
 }

@@ -83,23 +83,29 @@ static void released(void *arg)
 	part_over(flight, &flight->released);
 }
 
-/* All of it is here, and stays as it is. */
+/* All of it is here, and stays as it is while it is read. */
 static int64_t give(
     void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
 {
 	struct flight *flight = arg;
 	struct draft *draft = flight->draft;
 	struct err err = ERR_INIT;
-	ssize_t n =
-	    spool_read(draft->entry, out, size_bytes, offset_bytes, &err);
+	ssize_t n;
+	bool late;
 
-	if (n <= 0)
-		return n < 0 ? n : -EIO;
 	drafts_lock_enter(flight->drafts);
-	if (offset_bytes + (uint64_t)n > draft->sent_bytes)
+	late = draft->sending == DRAFT_LATE;
+	flight->reading = !late;
+	drafts_lock_leave(flight->drafts);
+	if (late)
+		return -ECANCELED; /* it is another by now */
+	n = spool_read(draft->entry, out, size_bytes, offset_bytes, &err);
+	drafts_lock_enter(flight->drafts);
+	flight->reading = false;
+	if (n > 0 && offset_bytes + (uint64_t)n > draft->sent_bytes)
 		draft->sent_bytes = offset_bytes + (uint64_t)n;
 	drafts_lock_leave(flight->drafts);
-	return n;
+	return n != 0 ? n : -EIO;
 }
 
 /* ---- the steps ---- */

@@ -19,6 +19,7 @@
  *   land.c        what the server said, and what follows
  *   own.c         a conflict with what an earlier try of ours put there
  *   again.c       what failed: pauses, and trying again
+ *   late.c        the server is silent, and somebody writes on
  *   leftover.c    temporary names that stay on the server
  *   adopt.c       what earlier mounts left
  *   names.c       who may change names now, and what they touch (names.h)
@@ -88,6 +89,8 @@ struct work {
 	void (*run)(struct work *work);
 	bool changes;   /* waits while the draft is not at rest (enum
 	                   draft_sending) */
+	bool asks;      /* a change that asks the server, too: waits also while
+	                   that is silent */
 	bool unordered; /* reading, and the sender's own: at once */
 };
 
@@ -96,6 +99,11 @@ struct work {
  * that has ended: whoever wants it sent comes through the draft's queue
  * (draft_send()) or is a work in it. So the sender has the entry to itself from
  * DRAFT_QUEUED on.
+ *
+ * But for one whose answer is late (late.c): no byte of it is read again,
+ * so those who write go on; it lands in its turn, between two changes, and
+ * what was written since is sent after that. What is sent never overtakes
+ * what was sent before.
  */
 
 enum draft_sending {
@@ -103,6 +111,8 @@ enum draft_sending {
 	DRAFT_QUEUED,  /* wants to be sent */
 	DRAFT_FILLING, /* its base is brought */
 	DRAFT_SENDING, /* the server takes it; nobody changes it */
+	DRAFT_LATE,    /* fetch has all of it, and the server is silent: bytes
+	                  may change, names not */
 };
 
 /* A file of the cache under an earlier path, closed with its draft. */
@@ -133,7 +143,7 @@ struct draft {
 	struct spool_entry *entry; /* NULL before the first change; then the
 	                              same to the draft's end */
 	uint64_t size_bytes;       /* as its writers see it */
-	uint32_t mode;             /* 0: not set */
+	uint32_t mode;             /* as of draft_attr; 0: not set */
 	bool has_mtime;            /* set by hand; else of the last write */
 	int64_t mtime_s;
 	uint32_t mtime_ns;
@@ -151,11 +161,12 @@ struct draft {
 	struct list queue;  /* of struct work, in order */
 	struct work *running; /* one of them is on a thread */
 	enum draft_sending sending;
-	struct flight *flight; /* FILLING, SENDING */
-	uint64_t call;         /* of fetch_publish(), to cancel it; 0: none */
-	bool giving_way;       /* it was cancelled for a change */
-	struct list waiters;   /* of struct waiter */
-	int code;              /* of the last try */
+	struct flight *flight;  /* FILLING, SENDING */
+	uint64_t call;          /* of fetch_publish(), to cancel it; 0: none */
+	bool giving_way;        /* a change waits: it was cancelled for that, */
+	uint64_t giving_way_ms; /* or is waited for since then */
+	struct list waiters;    /* of struct waiter */
+	int code;               /* of the last try */
 	unsigned tries;
 	uint64_t failed_at;  /* sender.failures of the last; 0 */
 	uint64_t again_ms;   /* when it is tried again; 0: not by itself */
@@ -271,6 +282,9 @@ void work_add(struct draft *draft, struct work *work);
 void work_add_quietly(struct draft *draft, struct work *work)
     REQUIRES(drafts_lock);
 
+/* Have it run before all others of the queue: a sending of it ends. */
+void work_add_first(struct draft *draft, struct work *work);
+
 /* Have one that runs, and is not done, run once more. */
 void work_again(struct work *work);
 
@@ -360,6 +374,12 @@ uint32_t again_after_ms(unsigned tries, int code);
 void again_soon(struct draft *draft);
 
 void again_tick(struct drafts *drafts, uint64_t now_ms);
+
+/* ---- late.c ---- */
+
+/* Changes go on that have waited long for nothing but an answer. Any thread,
+ * never waits. */
+void late_tick(struct drafts *drafts, uint64_t now_ms);
 
 /* ---- adopt.c ---- */
 

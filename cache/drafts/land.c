@@ -93,11 +93,12 @@ static int land_sent(struct flight *flight)
 	struct fetch_version version = version_of(flight);
 	struct err err = ERR_INIT;
 	int code = set_base(flight, flight->changes, &err);
+	bool changed = code == 0;
 	unsigned tries;
 
 	cache_note_file(drafts->config.cache, flight->path,
 	    version_is_known(&version) ? &version : NULL, draft->number);
-	if (code == 0) {
+	if (changed && !flight->in_turn) {
 		code = err_set(&err, -EIO,
 		    "it was changed while it was sent; it is sent again");
 		send_failed(draft, code, &err);
@@ -116,8 +117,8 @@ static int land_sent(struct flight *flight)
 	tries = draft->tries;
 	draft->created = false;
 	draft->adopted = false;
-	draft->changed = false;
-	draft->blank = false;
+	draft->changed = changed;
+	draft->blank = draft->blank && changed;
 	draft->kept = false;
 	draft->code = 0;
 	draft->tries = 0;
@@ -242,10 +243,27 @@ static int land_cancelled(struct flight *flight)
 	drafts_lock_leave(drafts);
 	if (gone)
 		return 0;
-	if (spool_finish(draft->entry, promise, &err) < 0)
+	/* Who has begun to change a late one finishes it. */
+	if (spool_attr(draft->entry).state != SPOOL_OPEN &&
+	    spool_finish(draft->entry, promise, &err) < 0)
 		log_line(LOG_LEVEL_ERROR, LOG_CACHE,
 		    "unsent file not kept as it should", "path=%s error=%s",
 		    LOG_TEXT(flight->path), LOG_TEXT(err.text));
+	return flight->code;
+}
+
+/* A late one, which is written again: it is sent when it is closed. */
+static int land_written(struct flight *flight)
+{
+	struct drafts *drafts = flight->drafts;
+	bool news;
+
+	drafts_lock_enter(drafts);
+	news = note_failed(flight->draft, 0, flight->code, &flight->err);
+	drafts_lock_leave(drafts);
+	if (news)
+		tell_failed(flight->path, DRAFTS_AGAIN_FIRST_MS, flight->code,
+		    &flight->err);
 	return flight->code;
 }
 
@@ -266,19 +284,39 @@ static int judge(struct flight *flight)
 		    LOG_TEXT(err.text));
 	if (flight->code == -ECANCELED)
 		return land_cancelled(flight);
+	if (flight->in_turn && !is_conflict(flight->code) &&
+	    spool_attr(flight->draft->entry).state == SPOOL_OPEN)
+		return land_written(flight);
 	send_failed(flight->draft, flight->code, &flight->err);
 	return flight->code;
 }
 
-/* Nobody sends it any more. Waiters that came after it had begun to give way
- * have it sent again. */
-static void take_off(struct flight *flight, int told, struct list *waiters)
+/* Whether it is to be sent again at once: for waiters that came after it had
+ * begun to give way, or because of what was closed while it was late. */
+static bool is_to_go_on(const struct flight *flight, int told)
     REQUIRES(drafts_lock);
-static void take_off(struct flight *flight, int told, struct list *waiters)
+static bool is_to_go_on(const struct flight *flight, int told)
+{
+	const struct draft *draft = flight->draft;
+	enum spool_state state;
+
+	if (!flight->in_turn)
+		return draft->giving_way && told == -ECANCELED &&
+		    !list_is_empty(&draft->waiters);
+	state = spool_attr(draft->entry).state;
+	return (told == 0 || told == -ECANCELED) && draft->changed &&
+	    (state == SPOOL_CLOSED || state == SPOOL_FAILED);
+}
+
+/* Nobody sends it any more.
+ * @return what its waiters hear */
+static int take_off(struct flight *flight, int told, struct list *waiters)
+    REQUIRES(drafts_lock);
+static int take_off(struct flight *flight, int told, struct list *waiters)
 {
 	struct drafts *drafts = flight->drafts;
 	struct draft *draft = flight->draft;
-	bool gave_way = draft->giving_way && told == -ECANCELED;
+	bool goes_on = is_to_go_on(flight, told);
 
 	drafts->sending_count--;
 	drafts->sender->large_count -= flight->large;
@@ -288,14 +326,19 @@ static void take_off(struct flight *flight, int told, struct list *waiters)
 	draft->sent_bytes = 0;
 	draft->giving_way = false;
 	draft->sending = DRAFT_AT_REST;
-	if (gave_way && !list_is_empty(&draft->waiters) &&
-	    send_want(draft, NULL) == 1) {
-		draft_let_go(draft); /* it has another one */
-		return;
+	if (goes_on) {
+		int code = send_want(draft, NULL);
+
+		if (code == 1) {
+			draft_let_go(draft); /* it has another one */
+			return told;
+		}
+		told = code < 0 ? code : told;
 	}
 	list_move_all(waiters, &draft->waiters);
 	work_resume(draft);
 	draft_let_go(draft);
+	return told;
 }
 
 void flight_land(struct flight *flight)
@@ -306,14 +349,17 @@ void flight_land(struct flight *flight)
 	bool idle;
 	int told;
 
-	if (is_conflict(flight->code) && own_look(flight))
+	if (late_takes_turn(flight))
+		return;
+	/* What is late may have other bytes by now. */
+	if (!flight->in_turn && is_conflict(flight->code) && own_look(flight))
 		return;
 	told = judge(flight);
 	if (flight->leftover[0] != '\0')
 		leftover_add(drafts, &flight->ident, flight->leftover);
 	list_init(&waiters);
 	drafts_lock_enter(drafts);
-	take_off(flight, told, &waiters);
+	told = take_off(flight, told, &waiters);
 	/* To look through all of many after each is for drafts_tick(). */
 	idle = drafts->sending_count == 0;
 	drafts_lock_leave(drafts);
@@ -325,6 +371,8 @@ void flight_land(struct flight *flight)
 	send_next(drafts);
 	if (idle)
 		flushes_look(drafts, clock_now_ms(drafts->config.clock));
+	if (flight->in_turn)
+		return;
 	work_done(&flight->work);
 	free(flight);
 }

@@ -223,6 +223,7 @@ static int gather(void *arg, struct draft *draft)
 	list_init(&seat->past->in);
 	seat->work.run = has_turn;
 	seat->work.changes = true;
+	seat->work.asks = true;
 	seat->names = seizing->names;
 	seat->draft = draft;
 	draft->seized = true;

@@ -49,8 +49,8 @@ static void heard(struct waiter *waiter, int code)
 static bool is_flying(const struct draft *draft) REQUIRES(drafts_lock);
 static bool is_flying(const struct draft *draft)
 {
-	return draft->sending == DRAFT_FILLING ||
-	    draft->sending == DRAFT_SENDING;
+	return draft->sending != DRAFT_AT_REST &&
+	    draft->sending != DRAFT_QUEUED;
 }
 
 /* Whether it is to be sent before, or its sending is to end. */

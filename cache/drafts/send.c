@@ -5,6 +5,8 @@
  */
 #include "cache/drafts/send.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -19,6 +21,7 @@ struct sender *sender_new(void) UNCHECKED
 		list_init(&sender->turns[i]);
 	list_init(&sender->leftovers);
 	list_init(&sender->parked);
+	list_init(&sender->yielding);
 	return sender;
 }
 
@@ -88,7 +91,8 @@ static void give_up_turn(struct draft *draft)
 }
 
 /* Whether the server cannot have all of it yet. When it can, ending the call
- * would not tell whether it has; then its answer is near. */
+ * would not tell whether it has, or will have it after what is sent next; then
+ * its answer is near, or late (late.c). */
 static bool is_on_its_way(const struct draft *draft) REQUIRES(drafts_lock);
 static bool is_on_its_way(const struct draft *draft)
 {
@@ -108,6 +112,9 @@ void send_give_way(struct draft *draft)
 		give_up_turn(draft);
 	} else if (draft->sending != DRAFT_AT_REST && !draft->giving_way) {
 		draft->giving_way = true;
+		draft->giving_way_ms = clock_now_ms(drafts->config.clock);
+		if (!draft->flight->lands)
+			list_push(&drafts->sender->yielding, &draft->turn);
 		if (is_on_its_way(draft))
 			call = draft->call;
 	}

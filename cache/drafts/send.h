@@ -2,7 +2,8 @@
 /*
  * cache/drafts/send.h - drafts on their way to the server, for the files that
  * bring them there: send.c (who is next), flight.c (the steps of one), land.c
- * (what becomes of it), own.c, send_bytes.c, leftover.c, again.c, adopt.c, tell.c.
+ * (what becomes of it), own.c, send_bytes.c, late.c, leftover.c,
+ * again.c, adopt.c, tell.c.
  *
  * A *flight* is one try to send one draft:
  *
@@ -10,11 +11,14 @@
  *   DRAFT_FILLING  begun: look what stands there, when that is not known;
  *                  bring what is missing of the base
  *   DRAFT_SENDING  the spool says so, and fetch has it
+ *   DRAFT_LATE     fetch has read all of it, and no answer comes while a
+ *                  change waits
  *   DRAFT_AT_REST  landed: answered, and fetch reads no more of it; the spool
  *                  knows, whoever waits has been told
  *
  * It is a work of its draft that is done when it has landed. Its steps run on
- * work threads; what answers a question only chooses the next one.
+ * work threads; what answers a question only chooses the next one. A late one
+ * lands in the draft's queue, since others change it.
  */
 #ifndef CACHE_DRAFTS_SEND_H
 #define CACHE_DRAFTS_SEND_H
@@ -29,6 +33,7 @@ enum {
 	SEND_LARGE_BYTES = 16 * 1024 * 1024,
 	SEND_LARGE_MAX = 8,   /* of DRAFTS_SENDING_MAX */
 	SEND_LARGE_LEAST = 2, /* that small ones do not keep out */
+	SEND_LATE_MS = 2000,  /* that a change waits for an answer */
 	/* Tried again in one tick: each of them asks for memory. */
 	AGAIN_TICK_MAX = 64,
 };
@@ -55,6 +60,10 @@ struct sender {
 	    drafts_lock); /* sent; no token may look */
 	struct list leftovers GUARDED_BY(drafts_lock);
 	struct list parked GUARDED_BY(drafts_lock); /* adopt.c */
+	struct list yielding GUARDED_BY(
+	    drafts_lock); /* of those that fly, those
+	                                                 for which a change
+	                                                 waits */
 };
 
 struct flight {
@@ -70,6 +79,10 @@ struct flight {
 	bool asked GUARDED_BY(drafts_lock); /* fetch_publish() returned */
 	bool answered GUARDED_BY(drafts_lock);
 	bool released GUARDED_BY(drafts_lock); /* it reads no more */
+	bool reading GUARDED_BY(drafts_lock);  /* right now */
+	bool lands GUARDED_BY(drafts_lock);    /* it is on its last step */
+	struct work landing;                   /* of one that is late */
+	bool in_turn;                          /* it lands as that */
 	/* What is sent. */
 	struct ident ident;
 	uint64_t size_bytes;
@@ -116,6 +129,12 @@ void flight_land(struct flight *flight);
 
 /* Whether a version of ours can be told from another by comparing. */
 bool version_is_known(const struct fetch_version *version);
+
+/* ---- late.c ---- */
+
+/* It is to land: a late one does so between two changes, by flight_land().
+ * @retval true  later, in its turn. */
+bool late_takes_turn(struct flight *flight);
 
 /* ---- leftover.c ---- */
 

@@ -71,7 +71,7 @@ static int finish(struct draft *draft, struct err *err)
 	unsent = draft->changed && !draft->gone && !draft->parted;
 	drafts_lock_leave(draft->drafts);
 	/* Its content is what is sent already: changes wait. */
-	if (!unsent || sending != DRAFT_AT_REST)
+	if (!unsent || (sending != DRAFT_AT_REST && sending != DRAFT_LATE))
 		return 0;
 	if (entry == NULL) {
 		/* Created or cut to nothing, and nothing else. */
@@ -307,8 +307,15 @@ static void run_errand(struct work *work)
 	struct errand *errand = CONTAINER_OF(work, struct errand, work);
 	struct draft *draft = work->draft;
 	struct err err = ERR_INIT;
-	int code = finish(draft, &err);
+	int code = 0;
+	bool late;
 
+	drafts_lock_enter(draft->drafts);
+	late = draft->sending == DRAFT_LATE;
+	drafts_lock_leave(draft->drafts);
+	/* Who writes a late one finishes it. */
+	if (!late)
+		code = finish(draft, &err);
 	if (code < 0)
 		cannot_finish(draft, code, &err);
 	else

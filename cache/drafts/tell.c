@@ -87,6 +87,7 @@ static const char *state_of(const struct draft *draft)
 	case DRAFT_FILLING:
 		return "filling";
 	case DRAFT_SENDING:
+	case DRAFT_LATE:
 		return "sending";
 	case DRAFT_AT_REST:
 		break;

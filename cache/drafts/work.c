@@ -29,6 +29,19 @@ static void wake(struct drafts *drafts)
 		(void)pthread_cond_signal(&drafts->wake);
 }
 
+/* Whether it is not to run yet. What somebody waits for is not changed before
+ * it was sent, be it late. */
+static bool is_to_wait(const struct draft *draft, const struct work *work)
+    REQUIRES(drafts_lock);
+static bool is_to_wait(const struct draft *draft, const struct work *work)
+{
+	if (!work->changes)
+		return false;
+	return draft->sending == DRAFT_LATE
+	    ? work->asks || !list_is_empty(&draft->waiters)
+	    : draft->sending != DRAFT_AT_REST;
+}
+
 /* Make the first of a queue ready if it may run. */
 enum turn {
 	TURN_NONE,  /* nothing was made ready */
@@ -44,7 +57,7 @@ static enum turn take_turn(struct draft *draft)
 	if (draft->running != NULL || list_is_empty(&draft->queue))
 		return TURN_NONE;
 	work = work_of(draft->queue.next);
-	if (work->changes && draft->sending != DRAFT_AT_REST)
+	if (is_to_wait(draft, work))
 		return TURN_WAITS;
 	list_remove(&work->in);
 	draft->running = work;
@@ -94,6 +107,22 @@ void work_add_quietly(struct draft *draft, struct work *work)
 	/* A change that stands before it has made itself heard. */
 	if (enqueue(draft, work) == TURN_READY)
 		wake(draft->drafts);
+}
+
+void work_add_first(struct draft *draft, struct work *work)
+{
+	struct drafts *drafts = draft->drafts;
+
+	assert(!work->changes && !work->unordered);
+	drafts_lock_enter(drafts);
+	draft_hold(draft);
+	work->draft = draft;
+	drafts->busy++;
+	list_init(&work->in);
+	list_push_front(&draft->queue, &work->in);
+	if (take_turn(draft) == TURN_READY)
+		wake(drafts);
+	drafts_lock_leave(drafts);
 }
 
 void work_chore(struct drafts *drafts, struct work *work)

@@ -215,6 +215,25 @@ class Faults(WritingCase):
         self.no_leftovers(m.disk)
         self.assertEqual(self.unsent(m), [])
 
+    @each_server
+    def test_who_writes_on_does_not_wait_for_a_silent_server(self, server):
+        near = self.near(server)
+        m = self.begin("silent", server, near, write="back", timeout="30s")
+        for lie in ("stall", "mute"):
+            data = content.stream(lie, 0, 100000)
+            since = near.mark()
+            near.lie(lie, method="PUT")
+            self.assertEqual(self.put(m.at("f"), NEWER), ("done", "0"))
+            bed.wait_for(lambda: "PUT" in [
+                one["method"] for one in near.requests(since)], "its upload")
+            began = time.monotonic()
+            self.assertEqual(self.put(m.at("f"), data), ("done", "0"))
+            self.assertLess(time.monotonic() - began, 10 * max(1, slow))
+            near.heal()
+            bed.wait_for(lambda: self.disk(m) == data, "it to be sent", 60)
+            self.wait_sent(m)
+        self.no_leftovers(m.disk)
+
     def test_a_network_that_is_gone_for_a_while(self):
         gone_s = 60 if LONG else 8
         near = self.near("nginx")

@@ -118,6 +118,11 @@ class Handler(Honest):
         self.plan().whole()
         self.lie_reset()
 
+    def lie_mute(self, seconds=3600):
+        self.plan().whole()
+        self.drop()
+        self.wait(seconds)
+
     def lie_close(self):
         self.drop()
 

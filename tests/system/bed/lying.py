@@ -25,6 +25,7 @@ LIES = {
     "reset": "at: TCP reset after so many bytes; None: before the header",
     "close": "the connection, instead of an answer",
     "lost": "what was asked for is done, and reset instead of answered",
+    "mute": "what was asked for is done, and nothing is answered",
     "stall": "at: be silent after so many bytes; None: before the header; "
              "seconds: then close",
     "delay": "seconds: before the answer, which is honest",

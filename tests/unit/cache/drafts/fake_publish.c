@@ -48,7 +48,7 @@ static struct fake_call calls[FAKE_CALLS];
 static unsigned call_count, held_count, held_most, deletes;
 static unsigned hold_percent;
 static int say_code, say_after, say_delete;
-static bool is_blind;
+static bool is_blind, reads_again, holds_late;
 static char leftover[256];
 static unsigned notes, doubts;
 static uint64_t noted_was;
@@ -77,6 +77,8 @@ SETTER(fake_publish_hold, unsigned, hold_percent)
 SETTER(fake_publish_code, int, say_code)
 SETTER(fake_publish_code_after, int, say_after)
 SETTER(fake_publish_blind, bool, is_blind)
+SETTER(fake_publish_again, bool, reads_again)
+SETTER(fake_send_late, bool, holds_late)
 SETTER(fake_delete_code, int, say_delete)
 
 #define GETTER(name, type, variable) \
@@ -201,6 +203,8 @@ static void answer(struct call *call)
 		call->code = -ECANCELED;
 	else if (call->code == 0)
 		call->code = say_code;
+	if (reads_again)
+		call->at = 0;
 	leave();
 	if (call->code == 0)
 		read_some(call, call->bytes.size_bytes);
@@ -301,7 +305,7 @@ void fake_publish_reset(void)
 	call_count = held_count = held_most = deletes = let_go = 0;
 	hold_percent = 101;
 	say_code = say_after = say_delete = 0;
-	is_blind = stopped = false;
+	is_blind = stopped = reads_again = holds_late = false;
 	leftover[0] = '\0';
 	notes = doubts = 0;
 	leave();
@@ -439,8 +443,12 @@ void cache_note_doubt(struct cache *cache, const char *path)
 
 void fake_send_hold(bool does)
 {
-	/* As far that it still gives way. */
-	fake_publish_hold(does ? 70 : 101);
+	unsigned held;
+
+	enter();
+	held = holds_late ? 100 : 70;
+	leave();
+	fake_publish_hold(does ? held : 101);
 }
 
 void fake_send_code(int code)

@@ -37,6 +37,9 @@ void fake_publish_stop(void);
  *  100: nothing does any more. */
 void fake_publish_hold(unsigned percent);
 
+/** Before it answers it reads all once more, as after a lost connection. */
+void fake_publish_again(bool again);
+
 /** One of those that are held goes on. */
 void fake_publish_one(void);
 

@@ -36,6 +36,11 @@ void fake_send_hold(bool hold)
 	(void)pthread_mutex_unlock(&mutex);
 }
 
+void fake_send_late(bool late)
+{
+	(void)late; /* this one always gives way */
+}
+
 void fake_send_code(int code)
 {
 	code_of_all = code;

@@ -14,6 +14,9 @@ void fake_send_reset(void);
 /** What is being sent stays on its way, until it is let go. */
 void fake_send_hold(bool hold);
 
+/** From the next hold on: all of it was read before, so it does not give way. */
+void fake_send_late(bool late);
+
 /** What the server says to what comes; 0: it takes it. */
 void fake_send_code(int code);
 
