@@ -81,11 +81,15 @@ static int open_reply(struct open_wait *ask, const struct fs_look *look,
 
 static int open_from_cache(struct open_wait *ask) REQUIRES(fuse_thread)
 {
+	char path[PATH_BYTES_MAX];
 	struct fs_look look;
+	bool has_path;
 
 	if (ask->code < 0)
 		return ask->code;
-	look_at_attr(ask->fs, &look, NULL, &ask->attr);
+	has_path = fs_is_writable(ask->fs) && !ask->node->nameless &&
+	    node_path(ask->node, path) == 0;
+	look_at_attr(ask->fs, &look, has_path ? path : NULL, &ask->attr);
 	return open_reply(ask, &look, NULL);
 }
 

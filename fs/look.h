@@ -21,7 +21,7 @@ struct draft;
 
 struct fs_look {
 	struct cache_attr attr;
-	uint32_t mode; /* 07777, as somebody has set it; 0: as configured */
+	uint32_t mode; /* as of draft_attr; 0: as configured */
 	uint32_t mtime_ns;
 	bool draft; /* size and time may change at any moment */
 };

@@ -94,7 +94,7 @@ static void wear_mode(const struct name_wait *ask, const char *path)
 {
 	const struct fs *fs = ask->fs;
 	struct draft_set set = {
-	    .mode = ask->mode & 07777,
+	    .mode = (ask->mode & 07777) | DRAFTS_MODE_SET,
 	    .mtime_s = DRAFT_KEEP,
 	};
 	mode_t shown = 0755 & ~(fs->config.umask & 0777);

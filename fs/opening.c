@@ -120,7 +120,7 @@ bool opening_start(struct opening *opening, fuse_req_t req, const char *path,
 	    .ident = &ident,
 	    .path = path,
 	    .how = how,
-	    .mode = mode & 07777,
+	    .mode = (mode & 07777) | DRAFTS_MODE_SET,
 	};
 
 	opening->finish = finish;

@@ -180,7 +180,7 @@ static struct draft_set set_of(const struct stat *attr, int to_set)
 	struct timespec time = attr->st_mtim;
 
 	if (to_set & FUSE_SET_ATTR_MODE)
-		set.mode = attr->st_mode & 07777;
+		set.mode = (attr->st_mode & 07777) | DRAFTS_MODE_SET;
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
 		(void)clock_gettime(CLOCK_REALTIME, &time);
 	if (to_set & SET_MTIME) {

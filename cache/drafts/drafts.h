@@ -127,12 +127,15 @@ struct draft *drafts_find(
 void draft_put(struct draft *draft);
 struct draft *draft_get(struct draft *draft);
 
+/** Beside 07777 in each mode that somebody has set, be that 0. */
+enum { DRAFTS_MODE_SET = 010000 };
+
 /** What stat(2) shows. */
 struct draft_attr {
 	struct cache_attr attr; /* .version: the draft's own, as long as it
 	                           lives, whatever is written */
 	uint32_t mtime_ns;
-	uint32_t mode; /* 07777; 0: nobody has set one */
+	uint32_t mode; /* 07777, DRAFTS_MODE_SET; 0: nobody has set one */
 	bool unsent;
 	int code; /* why the last try to send it failed; 0 */
 };
@@ -150,7 +153,7 @@ struct drafts_ask {
 	const struct ident *ident; /* copied */
 	const char *path;          /* copied */
 	unsigned how;              /* enum drafts_how */
-	uint32_t mode;             /* wanted of a new one, 07777 */
+	uint32_t mode;             /* wanted of a new one, as of draft_attr */
 };
 
 /** 0 and a draft (one reference, the callee's) and its attributes (borrowed),
@@ -185,7 +188,7 @@ void draft_truncate(
 
 /** What setattr may set besides; DRAFT_KEEP: as it is. */
 struct draft_set {
-	int64_t mode; /* 07777, or DRAFT_KEEP */
+	int64_t mode; /* as of draft_attr, or DRAFT_KEEP */
 	int64_t mtime_s;
 	uint32_t mtime_ns;
 };
@@ -250,7 +253,7 @@ struct cache_listing *drafts_list(struct drafts *drafts,
  *  `attr` tells of; false: none are known. Kept in memory, for the newest
  *  DRAFTS_WORN_MAX files. Never waits. */
 struct drafts_worn {
-	uint32_t mode; /* 0: not set */
+	uint32_t mode; /* as of draft_attr */
 	bool has_mtime;
 	int64_t mtime_s;
 	uint32_t mtime_ns;

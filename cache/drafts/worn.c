@@ -32,6 +32,7 @@ static bool holds(const struct worn *worn, const struct cache_attr *attr)
 {
 	return worn->is_set &&
 	    (worn->version == attr->version ||
+	        (worn->was != 0 && worn->was == attr->version) ||
 	        (attr->told != 0 && worn->told == attr->told) ||
 	        (attr->was != 0 &&
 	            (worn->version == attr->was || worn->was == attr->was)));
@@ -99,15 +100,18 @@ bool drafts_worn(struct drafts *drafts, const char *path,
     const struct cache_attr *attr, struct drafts_worn *out)
 {
 	struct worn_table *table = drafts->worn;
-	const struct worn *worn;
+	struct worn *worn;
 	bool known;
 
 	enter(table);
 	worn = table->tree.set_count == 0 ? NULL
 	                                  : worn_tree_find(&table->tree, path);
 	known = worn != NULL && holds(worn, attr);
-	if (known)
+	if (known) {
 		*out = worn->worn;
+		/* A node that has become it tells of nothing else. */
+		worn->version = attr->version;
+	}
 	leave(table);
 	return known;
 }
@@ -128,7 +132,8 @@ int drafts_wear(struct drafts *drafts, const char *path,
 		worn->version = attr->version;
 		worn->told = attr->told;
 		if (set->mode != DRAFT_KEEP)
-			worn->worn.mode = (uint32_t)set->mode & 07777;
+			worn->worn.mode =
+			    (uint32_t)set->mode & (DRAFTS_MODE_SET | 07777);
 		if (set->mtime_s != DRAFT_KEEP) {
 			worn->worn.has_mtime = true;
 			worn->worn.mtime_s = set->mtime_s;

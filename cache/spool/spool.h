@@ -148,7 +148,7 @@ struct spool_wish {
 	struct spool_version base;
 	bool keep_base; /* SPOOL_FILE: begins with the base's bytes; else
 	                   empty */
-	uint32_t mode;  /* wanted, 07777 */
+	uint32_t mode;  /* wanted, as its caller has it */
 };
 
 /**

@@ -5,6 +5,7 @@ compared byte by byte with what stands on the server's disk, and no tool
 complains of what a server cannot keep."""
 import os
 import shutil
+import time
 import unittest
 
 import bed
@@ -208,6 +209,29 @@ class Tools(WritingCase):
         bed.wait_for(lambda: tree(m.disk)["m"] == data,
                      "the mapped stores on the server", 20)
         self.wait_sent(m)
+
+    def test_modes_and_times_that_were_set(self):
+        m = self.begin("worn")
+        one = self.dir + "/one"
+        self.sh(f"echo x > {one}; chmod 000 {one}; cp -p {one} {m.at('a')}; "
+                f"rsync -a {one} {m.at('b')}; cd {self.dir}; "
+                f"tar -cf x.tar one; tar -C {m.path} -xpf x.tar; "
+                f"install -m 000 one {m.at('c')}; mkdir -m 000 {m.at('d')}; "
+                f"chmod 000 {m.at('c')}; chmod -v a= {m.at('c')}")
+        for _ in range(2):
+            modes = self.sh(f"stat -c %a {m.path}/*")
+            self.assertEqual(modes.stdout.split(), ["0"] * 5)
+            time.sleep(1.2)  # as long as the kernel believes a draft
+        again = self.sh(f"rsync -ai {one} {m.at('b')}; rsync -ai {one} "
+                        f"{m.at('a')}; chmod 644 {one} {m.at('a')}; "
+                        f"stat -c %a {m.at('a')}")
+        self.assertEqual(again.stdout, "644\n")
+        # One who reads it sees no other time than one who looks.
+        for name in "efgh":
+            self.sh(f"touch {one}; cp -a {one} {m.at(name)}; "
+                    f"tar -C {m.path} -cf {self.dir}/x.tar {name}; "
+                    f"test {m.at(name)} -nt {one} -o {one} -nt {m.at(name)}"
+                    " && exit 1; true")
 
     def test_append_exclusive_and_modes(self):
         m = self.begin("modes")

@@ -351,7 +351,7 @@ static void mode_and_time_are_worn(void **state)
 {
 	struct fuse_entry_out entry = lookup("f");
 	const struct fuse_access_in executable = {.mask = X_OK};
-	const struct fuse_setattr_in in = {
+	struct fuse_setattr_in in = {
 	    .valid = FATTR_MODE | FATTR_MTIME,
 	    .mode = S_IFREG | 0755,
 	    .mtime = 1600000000,
@@ -384,6 +384,12 @@ static void mode_and_time_are_worn(void **state)
 	                     &attr),
 	    0);
 	assert_true(attr.mtime > 1600000000);
+	/* To take all rights away is to set a mode. */
+	in.valid = FATTR_MODE;
+	in.mode = S_IFREG;
+	assert_int_equal(set(entry.nodeid, in, &attr), 0);
+	assert_int_equal(attr.mode, S_IFREG);
+	assert_int_equal(lookup("n").attr.mode, S_IFREG);
 	fake_drafts_send(kernel.drafts, "/n");
 }
 

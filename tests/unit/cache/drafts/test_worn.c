@@ -131,6 +131,31 @@ static void what_is_set_adds_to_what_was(void **state)
 	assert_int_equal(worn_at("/", 41, 0), -5);
 }
 
+/* A node that has become the version that follows is told of by that alone. */
+static void it_holds_for_the_version_that_was_found(void **state)
+{
+	(void)state;
+	take("/a", 7, 1000);
+	assert_int_equal(worn_at("/a", 41, 0), -1);
+	assert_int_equal(worn_at("/a", 41, 7), 1000);
+	assert_int_equal(worn_at("/a", 41, 0), 1000);
+	/* One that has not become it yet. */
+	assert_int_equal(worn_at("/a", 7, 0), 1000);
+}
+
+static void a_mode_of_nothing_is_one(void **state)
+{
+	struct cache_attr attr = attr_of(40, 0);
+	struct draft_set mode = {
+	    .mode = DRAFTS_MODE_SET, .mtime_s = DRAFT_KEEP};
+	struct drafts_worn worn;
+
+	(void)state;
+	assert_int_equal(drafts_wear(drafts, "/a", &attr, &mode), 0);
+	assert_true(drafts_worn(drafts, "/a", &attr, &worn));
+	assert_int_equal(worn.mode, DRAFTS_MODE_SET);
+}
+
 static void it_goes_where_names_go(void **state)
 {
 	(void)state;
@@ -287,6 +312,10 @@ int main(void)
 	        it_holds_as_long_as_the_server_tells_the_same, begin, end),
 	    cmocka_unit_test_setup_teardown(
 	        what_is_set_adds_to_what_was, begin, end),
+	    cmocka_unit_test_setup_teardown(
+	        it_holds_for_the_version_that_was_found, begin, end),
+	    cmocka_unit_test_setup_teardown(
+	        a_mode_of_nothing_is_one, begin, end),
 	    cmocka_unit_test_setup_teardown(it_goes_where_names_go, begin, end),
 	    cmocka_unit_test_setup_teardown(
 	        it_is_as_a_plain_table_of_paths, begin, end),
