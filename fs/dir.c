@@ -35,6 +35,7 @@ struct list_wait {
 	int flags;
 	int code;
 	struct cache_listing *listing;
+	struct drafts_held *held; /* what lay there when it was asked for */
 };
 
 struct fs_dir *dir_of(const struct fuse_file_info *info)
@@ -169,6 +170,7 @@ static void opendir_finish(struct fs_wait *wait)
 	}
 	if (ask->listing)
 		cache_listing_put(ask->listing);
+	drafts_held_put(ask->held);
 	node_unpin(&ask->fs->nodes, ask->node);
 	free(ask);
 }
@@ -199,7 +201,16 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	ask->ident = ident;
 	ask->changes = fs->changes;
 	ask->flags = info->flags;
+	if (fs_is_writable(fs))
+		code = drafts_hold_listed(
+		    fs->config.drafts, &ident, path, &ask->held);
+	if (code < 0) {
+		reply_error(req, code);
+		free(ask);
+		return;
+	}
 	if (!wait_begin(&ask->wait, &fs->mail, req, opendir_finish)) {
+		drafts_held_put(ask->held);
 		free(ask);
 		return;
 	}

@@ -241,6 +241,16 @@ void drafts_unlink(struct drafts *drafts, const struct ident *ident,
 void drafts_rename(struct drafts *drafts, const struct ident *ident,
     const char *from, const char *to, bool replace, draft_fn answer, void *arg);
 
+/** What lies in a directory, before the cache is asked to list it: as long as
+ *  it is held drafts_list() finds it there, though it has been sent since.
+ *  Given back with drafts_held_put(). -ENOMEM. Never waits. */
+struct drafts_held;
+NODISCARD int drafts_hold_listed(struct drafts *drafts,
+    const struct ident *ident, const char *path, struct drafts_held **out);
+
+/** NULL is allowed. */
+void drafts_held_put(struct drafts_held *held);
+
 /** A directory's listing with the drafts in it, as `ident` sees it: the
  *  listing's reference is taken, the result's is the caller's. NULL: out of
  *  memory. Never waits. */

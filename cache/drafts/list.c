@@ -2,6 +2,9 @@
 /*
  * cache/drafts/list.c - a directory's listing with the drafts in it: new files,
  * and those that are written with their size and time of now.
+ *
+ * The cache lists first, then drafts are put over that. What was sent between
+ * the two would be in neither; so it stays in the table while it is held.
  */
 #include "cache/drafts/impl.h"
 #include "cache/note.h"
@@ -46,17 +49,27 @@ static const char *name_in(const char *path, const char *directory)
 	return name;
 }
 
+/* Its name in a directory, as somebody sees it; NULL: it is not there. */
+static const char *name_seen(const struct draft *draft,
+    const struct ident *ident, const char *directory) REQUIRES(drafts_lock);
+static const char *name_seen(
+    const struct draft *draft, const struct ident *ident, const char *directory)
+{
+	if ((!draft->changed && !draft->base.exists) ||
+	    (draft->drafts->config.shared && draft->ident.uid != ident->uid))
+		return NULL;
+	return name_in(draft->path, directory);
+}
+
 static int take(void *arg, struct draft *draft) REQUIRES(drafts_lock);
 static int take(void *arg, struct draft *draft)
 {
 	struct overs *overs = arg;
-	const char *name = name_in(draft->path, overs->path);
+	const char *name = name_seen(draft, overs->ident, overs->path);
 	struct draft_attr attr;
 	struct cache_over *over;
 
-	if (name == NULL || (!draft->changed && !draft->base.exists) ||
-	    (draft->drafts->config.shared &&
-	        draft->ident.uid != overs->ident->uid))
+	if (name == NULL)
 		return 0;
 	if (grow(overs) < 0)
 		return -ENOMEM;
@@ -90,4 +103,61 @@ struct cache_listing *drafts_list(struct drafts *drafts,
 		free((char *)(uintptr_t)overs.over[i].name);
 	free(overs.over);
 	return out;
+}
+
+/* ---- what is about to be listed ---- */
+
+struct drafts_held {
+	struct drafts_held *next;
+	struct draft *draft; /* a reference */
+};
+
+struct holding {
+	const struct ident *ident;
+	const char *path;
+	struct drafts_held *held;
+};
+
+static int hold(void *arg, struct draft *draft) REQUIRES(drafts_lock);
+static int hold(void *arg, struct draft *draft)
+{
+	struct holding *holding = arg;
+	struct drafts_held *held;
+
+	if (name_seen(draft, holding->ident, holding->path) == NULL)
+		return 0;
+	held = malloc(sizeof(*held));
+	if (held == NULL)
+		return -ENOMEM;
+	draft_hold(draft);
+	*held = (struct drafts_held){.next = holding->held, .draft = draft};
+	holding->held = held;
+	return 0;
+}
+
+int drafts_hold_listed(struct drafts *drafts, const struct ident *ident,
+    const char *path, struct drafts_held **out)
+{
+	struct holding holding = {.ident = ident, .path = path};
+	int code;
+
+	drafts_lock_enter(drafts);
+	code = drafts_below(drafts, path, hold, &holding);
+	drafts_lock_leave(drafts);
+	if (code < 0)
+		drafts_held_put(holding.held);
+	else
+		*out = holding.held;
+	return code;
+}
+
+void drafts_held_put(struct drafts_held *held)
+{
+	while (held != NULL) {
+		struct drafts_held *next = held->next;
+
+		draft_put(held->draft);
+		free(held);
+		held = next;
+	}
 }

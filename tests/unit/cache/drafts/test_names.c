@@ -673,6 +673,50 @@ static void listings_have_what_is_written(void **state)
 	desk_until_empty(&desk);
 }
 
+static bool is_idle(void *arg)
+{
+	struct drafts *drafts = arg;
+	bool idle;
+
+	drafts_lock_enter(drafts);
+	idle = drafts->busy == 0;
+	drafts_lock_leave(drafts);
+	return idle;
+}
+
+/* The cache has listed before, and it is put over that after. */
+static void listings_have_what_was_sent_meanwhile(void **state)
+{
+	struct cache_listing *listing = calloc(1, 64);
+	struct drafts_held *held = NULL;
+	struct draft *made;
+	char *notes;
+
+	(void)state;
+	assert_non_null(listing);
+	tree_put("/d", NULL);
+	made = desk_open(&desk, "/d/f", 0);
+	desk_write(made, 0, "12345");
+	assert_int_equal(
+	    drafts_hold_listed(desk.drafts, &desk.ident, "/d", &held), 0);
+	assert_int_equal(desk_flush(&desk, made), 0);
+	desk_close(&desk, made);
+	desk_until(is_idle, desk.drafts);
+	desk_served("/d/f", "12345");
+	forget_notes();
+	listing = drafts_list(desk.drafts, &desk.ident, "/d", listing);
+	assert_non_null(listing);
+	notes = tree_notes();
+	assert_string_equal(notes, "over f 5");
+	free(notes);
+	cache_listing_put(listing);
+	drafts_held_put(held);
+	desk_until_empty(&desk);
+	assert_int_equal(
+	    drafts_hold_listed(desk.drafts, &desk.ident, "/d", &held), 0);
+	assert_null(held);
+}
+
 #define TEST(name, begin) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -695,6 +739,7 @@ int main(void)
 	    TEST(another_users_files_stay_theirs, begin_shared),
 	    TEST(a_whole_file_is_copied_by_the_server, begin),
 	    TEST(listings_have_what_is_written, begin),
+	    TEST(listings_have_what_was_sent_meanwhile, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
