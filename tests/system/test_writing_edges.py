@@ -13,6 +13,7 @@ from bed import mount
 from bed.writing import NEW, SERVERS, WritingCase
 
 MIB = 1 << 20
+LONG = os.environ.get("BED_LONG") == "1"
 EVERYTHING = "storage.read:/ storage.create:/ storage.modify:/"
 CREATE_ONLY = "storage.read:/ storage.create:/"
 # What says that these are scopes of WLCG: XRootD knows no other creation.
@@ -55,6 +56,8 @@ del map
 
 
 class Edges(WritingCase):
+    deadline = 900 if LONG else 180
+
     def near(self, server):
         near = self.bed.between("near-" + server, getattr(self.bed, server))
         self.addCleanup(near.heal)
@@ -265,10 +268,10 @@ class Edges(WritingCase):
         os.close(fd)
 
     def test_memory_of_eight_large_files_at_once(self):
-        large = 1024 if os.environ.get("BED_LONG") == "1" else 64
+        large = 1024 if LONG else 64
         m = self.writable("nginx", "eight")
         self.sh(f"for n in 1 2 3 4 5 6 7 8; do head -c {large}M /dev/zero > "
-                f"{m.at('f$n')} & done; wait", deadline=600)
+                f"{m.at('f$n')} & done; wait", deadline=800)
         for number in range(1, 9):
             self.assertEqual(os.path.getsize(f"{m.disk}/f{number}"),
                              large * MIB)
