@@ -35,6 +35,7 @@
 #ifndef FETCH_CHANGE_H
 #define FETCH_CHANGE_H
 
+#include "base/path.h"
 #include "fetch/fetch.h"
 
 #include <stdbool.h>
@@ -81,6 +82,8 @@ struct fetch_publish {
 	                    whatever the server makes it. `version` of the
 	                    answer tells what came of it: of the servers known
 	                    only nginx takes one */
+	const char *temporary; /* copied; of fetch_temporary(), NULL or "": one
+	                          that nobody has noted */
 };
 
 /** What has become of it; told after failures too. */
@@ -122,6 +125,15 @@ typedef void (*fetch_published_fn)(void *arg, int code,
  */
 uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
     fetch_published_fn answer, void *arg);
+
+/**
+ * A name beside `path` under which fetch_publish() may send the file first, to
+ * be noted before it is given to it: who is killed in between can then tell
+ * what is to be removed. A new one each time. "" where none will be used,
+ * since the token does not allow it. Never waits.
+ */
+void fetch_temporary(struct fetch *fetch, const struct ident *ident,
+    const char *path, enum fetch_condition condition, char out[PATH_BYTES_MAX]);
 
 /** An answer to what follows: 0, or an errno with a sentence. */
 typedef void (*fetch_changed_fn)(void *arg, int code, const struct err *err);

@@ -285,6 +285,8 @@ struct drafts_count {
 	uint64_t sent_bytes; /* of those being sent */
 	uint64_t failed;     /* among them: tried again later */
 	uint64_t conflicts;  /* of this source, of this mount's life */
+	uint64_t untried;    /* temporary names on the server that nobody has
+	                        tried to remove yet */
 };
 void drafts_count(struct drafts *drafts, struct drafts_count *out);
 

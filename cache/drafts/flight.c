@@ -160,8 +160,10 @@ static void step_publish(struct flight *flight)
 	struct drafts *drafts = flight->drafts;
 	struct draft *draft = flight->draft;
 	char path[PATH_BYTES_MAX];
+	char temporary[PATH_BYTES_MAX] = "";
 	struct fetch_publish ask = {.ident = &flight->ident,
 	    .path = path,
+	    .temporary = temporary,
 	    .bytes = {.read = give, .release = released, .arg = flight},
 	    .version = &flight->version};
 	bool given_up;
@@ -183,9 +185,12 @@ static void step_publish(struct flight *flight)
 	if (!given_up && flight->code < 0)
 		(void)err_set(
 		    &flight->err, flight->code, "its path is too long");
-	if (flight->code == 0)
+	if (flight->code == 0) {
+		fetch_temporary(drafts->config.fetch, &flight->ident, path,
+		    flight->condition, temporary);
 		flight->code = spool_sending(
-		    draft->entry, NULL, &flight->changes, &flight->err);
+		    draft->entry, temporary, &flight->changes, &flight->err);
+	}
 	if (flight->code < 0) {
 		flight_land(flight);
 		return;

@@ -354,9 +354,10 @@ void flight_land(struct flight *flight)
 	/* What is late may have other bytes by now. */
 	if (!flight->in_turn && is_conflict(flight->code) && own_look(flight))
 		return;
-	told = judge(flight);
+	/* Until the spool has an entry of it, it is that of the draft. */
 	if (flight->leftover[0] != '\0')
 		leftover_add(drafts, &flight->ident, flight->leftover);
+	told = judge(flight);
 	list_init(&waiters);
 	drafts_lock_enter(drafts);
 	told = take_off(flight, told, &waiters);

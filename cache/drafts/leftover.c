@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cache/drafts/leftover.c - temporary names that an upload left on the server,
- * since no token allowed to remove them: noted in the spool, removed later.
+ * since no token allowed to remove them, or its process was killed: noted in
+ * the spool, removed later.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -99,6 +100,16 @@ unsigned leftover_count(struct drafts *drafts)
 
 	for (struct list *in = all->next; in != all; in = in->next)
 		count++;
+	return count;
+}
+
+unsigned leftover_untried(struct drafts *drafts)
+{
+	struct list *all = &drafts->sender->leftovers;
+	unsigned count = 0;
+
+	for (struct list *in = all->next; in != all; in = in->next)
+		count += CONTAINER_OF(in, struct leftover, in)->tries == 0;
 	return count;
 }
 

@@ -152,6 +152,9 @@ void leftover_tick(struct drafts *drafts, uint64_t now_ms);
 /* How many there are. */
 unsigned leftover_count(struct drafts *drafts) REQUIRES(drafts_lock);
 
+/* And how many of those nobody has tried to remove yet. */
+unsigned leftover_untried(struct drafts *drafts) REQUIRES(drafts_lock);
+
 /* Let go of them; they stay in the spool. */
 void leftover_free(struct sender *sender);
 

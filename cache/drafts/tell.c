@@ -63,6 +63,7 @@ void drafts_count(struct drafts *drafts, struct drafts_count *out)
 	(void)drafts_below(drafts, "/", count_one, out);
 	count_parked(drafts, out);
 	out->conflicts = drafts->conflicts;
+	out->untried = leftover_untried(drafts);
 	drafts_lock_leave(drafts);
 }
 

@@ -146,15 +146,35 @@ static bool is_to_send(enum spool_state state)
 	return state == SPOOL_CLOSED || state == SPOOL_FAILED;
 }
 
-/* One entry that nobody has. @return 1: `*out` is to be given away. */
+/* What an entry was being sent as is on the server still, perhaps. */
+static void split(
+    struct spool_entry *entry, bool meant, struct spool_entry **part)
+{
+	struct err err = ERR_INIT;
+
+	if (spool_split_part(entry, part, &err) < 0)
+		log_line(LOG_LEVEL_WARN, LOG_CACHE,
+		    "temporary name left on the server, and not noted",
+		    "error=%s cure=%s", LOG_TEXT(err.text),
+		    LOG_TEXT("remove it there when nothing is being sent"));
+	if (!meant) {
+		spool_release(*part);
+		*part = NULL;
+	}
+}
+
+/* One entry that nobody has, and what it was being sent as (NULL: nothing).
+ * @return 1: `*out` is to be given away. */
 static int adopt_one(struct spool *spool, const struct files_name *name,
-    const struct spool_filter *filter, struct spool_entry **out,
-    struct err *err)
+    const struct spool_filter *filter, struct spool_entry **part,
+    struct spool_entry **out, struct err *err)
 {
 	struct found found;
 	struct spool_entry *entry;
 	enum spool_state state;
 	bool changed;
+	bool meant;
+	bool sending;
 	int code = found_open(&found, spool, name, true);
 
 	if (code == -ENODATA) {
@@ -171,10 +191,12 @@ static int adopt_one(struct spool *spool, const struct files_name *name,
 		    err, code, "spool '%s': %s", spool->dir, err_message(code));
 	state = found.replay.item.state;
 	changed = found.changed;
+	meant = found_meant(filter, &found.replay.item);
+	sending = found.replay.begun && !found.replay.noise &&
+	    found.replay.item.text[SPOOL_PART][0] != '\0';
 	if (found.busy || state == SPOOL_DAMAGED ||
-	    (state != SPOOL_SENT && !changed &&
-	        !(is_to_send(state) &&
-	            found_meant(filter, &found.replay.item)))) {
+	    (state != SPOOL_SENT && !changed && !sending &&
+	        !(is_to_send(state) && meant))) {
 		found_fini(&found);
 		return 0;
 	}
@@ -183,10 +205,12 @@ static int adopt_one(struct spool *spool, const struct files_name *name,
 	if (entry == NULL)
 		return err_set(
 		    err, -ENOMEM, "spool '%s': out of memory", spool->dir);
+	if (sending)
+		split(entry, meant, part);
 	if (state == SPOOL_SENT)
 		return spool_remove(&entry, err);
-	if (changed) {
-		code = write_aside(entry, err);
+	if (changed || !is_to_send(state) || !meant) {
+		code = changed ? write_aside(entry, err) : 0;
 		entry_free(entry);
 		return code;
 	}
@@ -210,6 +234,20 @@ static void clean(struct spool *spool, const struct files_name *names,
 		remove_unborn(spool, &names[at]);
 }
 
+/* Each of the two may be NULL. */
+static int give(spool_entry_fn each, void *arg, struct spool_entry *part,
+    struct spool_entry *entry)
+{
+	int code = part == NULL ? 0 : each(arg, part);
+
+	if (entry == NULL)
+		return code;
+	if (code == 0)
+		return each(arg, entry);
+	spool_release(entry);
+	return code;
+}
+
 int spool_adopt(struct spool *spool, const struct spool_filter *filter,
     spool_entry_fn each, void *arg, struct err *err)
 {
@@ -221,6 +259,7 @@ int spool_adopt(struct spool *spool, const struct spool_filter *filter,
 		return err_set(err, (int)count, "spool '%s': %s", spool->dir,
 		    err_message((int)count));
 	for (size_t i = 0; i < (size_t)count && code == 0; i++) {
+		struct spool_entry *part = NULL;
 		struct spool_entry *entry = NULL;
 		struct err one = ERR_INIT;
 
@@ -228,18 +267,20 @@ int spool_adopt(struct spool *spool, const struct spool_filter *filter,
 			clean(spool, names, (size_t)count, i);
 			continue;
 		}
-		code = adopt_one(spool, &names[i], filter, &entry, &one);
-		if (code == -ENOMEM)
-			*err = one;
-		else if (code < 0) {
+		code = adopt_one(spool, &names[i], filter, &part, &entry, &one);
+		if (code < 0 && code != -ENOMEM) {
 			log_line(LOG_LEVEL_WARN, LOG_CACHE,
 			    "spool entry cannot be looked after",
 			    "entry=%llu error=%s why=%s",
 			    (unsigned long long)names[i].serial, err_name(code),
 			    LOG_TEXT(one.text));
 			code = 0;
-		} else if (code == 1) {
-			code = each(arg, entry);
+		}
+		if (code < 0) {
+			*err = one;
+			spool_release(part);
+		} else {
+			code = give(each, arg, part, entry);
 		}
 	}
 	free(names);

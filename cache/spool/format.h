@@ -34,6 +34,9 @@
  *             kernel that was told of it runs (boot).
  *   stop      what was filled up is flushed, then gets its ranges; the state as
  *             for a close.
+ *   sending   SENDING, with the name on the server that the bytes go to first.
+ *             Whoever finds it without an owner makes an entry of that name,
+ *             flushes it, and then has the state without it.
  *   reopen    OPEN, flushed when CLOSED was; only then bytes change.
  *   drop      OPEN, with a flag: when its owner is gone, so is the entry.
  *   remove    the journal becomes .gone; data; .gone. The renaming decides.

@@ -285,7 +285,10 @@ NODISCARD int spool_reopen(struct spool_entry *entry, struct err *err);
 NODISCARD int spool_drop(struct spool_entry *entry, struct err *err);
 
 /** CLOSED, FAILED -> SENDING.
- *  @param part     name on the server while it is sent; NULL: none.
+ *  @param part     name on the server while it is sent; NULL: none. It counts
+ *                  until the sending has ended: spool_sent(), spool_stop(),
+ *                  spool_finish(). Of who dies before, it becomes an entry of
+ *                  its own (SPOOL_TEMPORARY; spool_adopt()).
  *  @param changes  of the content that goes, for spool_sent(). */
 NODISCARD int spool_sending(struct spool_entry *entry, const char *part,
     uint64_t *changes, struct err *err);
@@ -299,6 +302,10 @@ NODISCARD int spool_sending(struct spool_entry *entry, const char *part,
  */
 NODISCARD int spool_sent(struct spool_entry *entry, uint64_t changes,
     const struct spool_version *version, struct err *err);
+
+/** The same of who sends it without touching its state; NULL: it has ended. */
+NODISCARD int spool_part(
+    struct spool_entry *entry, const char *part, struct err *err);
 
 /** -> FAILED, CONFLICT or ASIDE, with an errno and a sentence; durable
  *  (fsync), its data too, and with them what it was filled up with: the server

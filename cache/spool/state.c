@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 int spool_sync(struct spool_entry *entry, struct err *err)
@@ -23,6 +24,24 @@ int spool_sync(struct spool_entry *entry, struct err *err)
 	return code;
 }
 
+/* Set a text of the facts. */
+static int set_text(struct spool_entry *entry, enum spool_text which,
+    const char *text, struct err *err)
+{
+	int code;
+
+	if (text == NULL)
+		text = "";
+	if (strlen(text) >= SPOOL_TEXT_BYTES_MAX)
+		return entry_fail(entry, err, -EINVAL, "a text is too long");
+	spool_facts_enter(entry->spool);
+	code = item_text(&entry->item, which, text, strlen(text));
+	if (which == SPOOL_ETAG)
+		entry->item.base.etag = entry->item.text[SPOOL_ETAG];
+	spool_facts_leave(entry->spool);
+	return code < 0 ? entry_fail(entry, err, code, "noted") : 0;
+}
+
 int spool_finish(
     struct spool_entry *entry, enum spool_promise promise, struct err *err)
 {
@@ -31,6 +50,13 @@ int spool_finish(
 
 	spool_work_enter(entry);
 	state = spool_attr(entry).state;
+	/* Its sending has ended. */
+	if (state == SPOOL_SENDING)
+		code = set_text(entry, SPOOL_PART, NULL, err);
+	if (code < 0) {
+		spool_work_leave(entry);
+		return code;
+	}
 	if (state == SPOOL_SENT)
 		code = entry_fail(entry, err, -EBADF, "closed");
 	else if (promise == SPOOL_TO_POWER)
@@ -89,24 +115,6 @@ int spool_drop(struct spool_entry *entry, struct err *err)
 	return code;
 }
 
-/* Set a text of the facts. */
-static int set_text(struct spool_entry *entry, enum spool_text which,
-    const char *text, struct err *err)
-{
-	int code;
-
-	if (text == NULL)
-		text = "";
-	if (strlen(text) >= SPOOL_TEXT_BYTES_MAX)
-		return entry_fail(entry, err, -EINVAL, "a text is too long");
-	spool_facts_enter(entry->spool);
-	code = item_text(&entry->item, which, text, strlen(text));
-	if (which == SPOOL_ETAG)
-		entry->item.base.etag = entry->item.text[SPOOL_ETAG];
-	spool_facts_leave(entry->spool);
-	return code < 0 ? entry_fail(entry, err, code, "noted") : 0;
-}
-
 int spool_sending(struct spool_entry *entry, const char *part,
     uint64_t *changes, struct err *err)
 {
@@ -123,6 +131,54 @@ int spool_sending(struct spool_entry *entry, const char *part,
 		    entry, SPOOL_SENDING, entry->durable, 0, NULL, err);
 	*changes = spool_attr(entry).changes;
 	spool_work_leave(entry);
+	return code;
+}
+
+int spool_part(struct spool_entry *entry, const char *part, struct err *err)
+{
+	char why[SPOOL_WHY_BYTES_MAX];
+	enum spool_state state;
+	int code_why;
+	int code;
+
+	spool_work_enter(entry);
+	code = set_text(entry, SPOOL_PART, part, err);
+	spool_facts_enter(entry->spool);
+	state = entry->item.state;
+	code_why = entry->item.code;
+	(void)snprintf(why, sizeof(why), "%s", entry->item.text[SPOOL_WHY]);
+	spool_facts_leave(entry->spool);
+	/* The state that it has, with that text. */
+	if (code == 0)
+		code = entry_state(
+		    entry, state, entry->durable, code_why, why, err);
+	spool_work_leave(entry);
+	return code;
+}
+
+int spool_split_part(
+    struct spool_entry *entry, struct spool_entry **out, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	struct spool_item item;
+	struct spool_wish wish = {.kind = SPOOL_TEMPORARY};
+	int code = spool_item_of(entry, &item);
+
+	*out = NULL;
+	if (code < 0)
+		return entry_fail(entry, err, code, "looked at");
+	if (item.text[SPOOL_PART][0] != '\0') {
+		wish.uid = item.uid;
+		wish.from = item.from;
+		wish.origin = item.text[SPOOL_ORIGIN];
+		wish.path = item.text[SPOOL_PART];
+		wish.credential = item.text[SPOOL_CREDENTIAL];
+		code = spool_create(entry->spool, &wish, out, err);
+		/* Noted twice it does no harm. */
+		if (code == 0 && spool_part(entry, NULL, &ignored) < 0)
+			ignored.code = 0;
+	}
+	spool_item_fini(&item);
 	return code;
 }
 
@@ -190,6 +246,8 @@ int spool_stop(struct spool_entry *entry, enum spool_state state, int code_why,
 	spool_work_enter(entry);
 	/* What cannot be noted is told as missing; the state counts more. */
 	if (entry_own_filled(entry, err) < 0)
+		err->code = 0;
+	if (set_text(entry, SPOOL_PART, NULL, err) < 0)
 		err->code = 0;
 	code = entry_settle(entry, state, code_why, why, err);
 	spool_work_leave(entry);

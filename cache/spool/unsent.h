@@ -79,8 +79,9 @@ typedef int (*spool_entry_fn)(void *arg, struct spool_entry *entry);
 /**
  * Look after what the dead left: what is to be sent (CLOSED, SENDING, FAILED
  * become CLOSED) is given to `each` in order of creation; what was OPEN is
- * put ASIDE (fsync); what was half removed goes. May be killed and done again
- * at any point.
+ * put ASIDE (fsync); what was half removed goes; the name on the server under
+ * which one was being sent becomes an entry and is given in front of it. May
+ * be killed and done again at any point.
  *
  * @retval 0, what `each` returned, -ENOMEM, -errno of the directory. What
  *         fails for one entry is logged and does not keep the others.
@@ -95,6 +96,12 @@ NODISCARD int spool_adopt(struct spool *spool,
  *  @retval -EBADMSG   DAMAGED. */
 NODISCARD int spool_take(struct spool *spool, uint64_t serial,
     struct spool_entry **out, struct err *err);
+
+/** The name under which an entry was being sent becomes an entry of its own,
+ *  SPOOL_TEMPORARY (fsync). @param out  owned; NULL: it has none.
+ *  @retval 0, as spool_create(): it has it still */
+NODISCARD int spool_split_part(
+    struct spool_entry *entry, struct spool_entry **out, struct err *err);
 
 /** Bytes that a user's entries occupy. @retval 0, -errno */
 NODISCARD int spool_used(

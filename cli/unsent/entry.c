@@ -130,15 +130,27 @@ static int send_entry(const struct entry_order *order, const char *dir,
 	return STATUS_OK;
 }
 
-static int take_out(const struct entry_order *order, struct spool_entry **entry,
-    const char *origin)
+/* What it was being sent as is to go from the server without it. */
+static int split(uint64_t number, struct spool_entry *entry)
+{
+	struct spool_entry *part = NULL;
+	struct err err = ERR_INIT;
+	int code = spool_split_part(entry, &part, &err);
+
+	spool_release(part);
+	return code < 0
+	    ? say_exit(STATUS_FAILED, "flush --number %" PRIu64 ": %s", number,
+	          err.text)
+	    : STATUS_OK;
+}
+
+static int take_out(const struct entry_order *order, struct spool_entry **entry)
 {
 	char name[SPOOL_TEXT_BYTES_MAX + 32];
 	char line[LINE_BYTES];
 	struct err err = ERR_INIT;
 	int code = spool_export(entry, order->argument, name, &err);
 
-	(void)origin;
 	if (code < 0)
 		return say_exit(STATUS_FAILED, "flush --number %" PRIu64 ": %s",
 		    order->number, err.text);
@@ -160,15 +172,17 @@ static int decide(const struct entry_order *order, const char *dir,
     struct spool_entry **entry)
 {
 	struct spool_item item;
-	int status;
+	int status = split(order->number, *entry);
 
+	if (status != STATUS_OK)
+		return status;
 	if (order->what == ENTRY_DROP)
 		return drop(order->number, entry);
+	if (order->what == ENTRY_EXPORT)
+		return take_out(order, entry);
 	if (spool_item_of(*entry, &item) < 0)
 		return say_exit(STATUS_FAILED, "flush: out of memory");
-	status = order->what == ENTRY_EXPORT
-	    ? take_out(order, entry, item.text[SPOOL_ORIGIN])
-	    : send_entry(order, dir, entry, &item);
+	status = send_entry(order, dir, entry, &item);
 	spool_item_fini(&item);
 	return status;
 }

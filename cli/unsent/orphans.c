@@ -59,6 +59,15 @@ static void show(struct drafts *drafts, struct progress *bar, uint64_t *all)
 		progress_show(bar, *all - left, *all);
 }
 
+/* What was sent as something else before is to go from the server: once. */
+static bool is_cleared(struct drafts *drafts, uint64_t end_ms)
+{
+	struct drafts_count count;
+
+	drafts_count(drafts, &count);
+	return count.untried == 0 || clock_now_ms(clock_system()) >= end_ms;
+}
+
 /* @return of drafts_flush(), -EINTR */
 static int flush(struct alone *alone, uint64_t timeout_ms, struct err *err)
 {
@@ -66,17 +75,17 @@ static int flush(struct alone *alone, uint64_t timeout_ms, struct err *err)
 	uint64_t now_ms = clock_now_ms(clock_system());
 	struct flushed flushed = {.err = err};
 	struct progress bar;
+	uint64_t end_ms =
+	    timeout_ms > UINT64_MAX - now_ms ? UINT64_MAX : now_ms + timeout_ms;
 	uint64_t all_bytes = 0;
 	bool told = false;
 	int signals = 0;
 
 	(void)sem_init(&flushed.told, 0, 0);
 	progress_begin(&bar, "sending", PROGRESS_BYTES);
-	drafts_flush(drafts, "/",
-	    timeout_ms > UINT64_MAX - now_ms ? UINT64_MAX : now_ms + timeout_ms,
-	    is_flushed, &flushed);
-	while (!told && signals == 0) {
-		told = is_told(&flushed);
+	drafts_flush(drafts, "/", end_ms, is_flushed, &flushed);
+	while ((!told || !is_cleared(drafts, end_ms)) && signals == 0) {
+		told = is_told(&flushed) || told;
 		drafts_tick(drafts);
 		cache_tick(alone->layers.cache);
 		show(drafts, &bar, &all_bytes);

@@ -39,10 +39,10 @@ struct orphans_group {
 int orphans_send(const struct orphans_group *group, uint64_t timeout_ms);
 
 /** Publish the bytes of one entry, which stays as it is, at `path` (the
- *  server's): as a new file, or over whatever is there. @return as
- *  orphans_send() */
+ *  server's): as a new file, or over whatever is there. The entry can only be
+ *  removed or released then. @return as orphans_send() */
 int orphans_publish(const struct orphans_group *group,
-    const struct spool_entry *entry, const struct spool_item *item,
-    const char *path, bool overwrite);
+    struct spool_entry *entry, const struct spool_item *item, const char *path,
+    bool overwrite);
 
 #endif

@@ -18,7 +18,7 @@
 /* What is to be done. */
 struct publishing {
 	const char *origin;
-	const struct spool_entry *entry;
+	struct spool_entry *entry;
 	const struct spool_item *item;
 	const char *path;
 	bool overwrite;
@@ -33,6 +33,7 @@ struct publish {
 	int code;
 	struct err *err;
 	bool verified;
+	bool left; /* a temporary name, on the server */
 };
 
 static int64_t give(
@@ -58,6 +59,7 @@ static void is_published(void *arg, int code,
 
 	publish->code = code;
 	publish->verified = code == 0 && published->proof != FETCH_UNVERIFIED;
+	publish->left = published->leftover[0] != '\0';
 	if (code < 0 && err != NULL)
 		*publish->err = *err;
 	(void)sem_post(&publish->ended);
@@ -88,12 +90,29 @@ static void set_condition(struct fetch_publish *ask, struct fetch_stat *stat,
 	ask->version = code == 0 && stat->exact ? &stat->version : NULL;
 }
 
+/* It was not sent, and is not being sent any more. */
+static void end_part(struct spool_entry *entry, bool left)
+{
+	struct spool_entry *part = NULL;
+	struct err err = ERR_INIT;
+	int code = left ? spool_split_part(entry, &part, &err)
+	                : spool_part(entry, NULL, &err);
+
+	/* Whoever looks after the spool finds the name at the entry. */
+	if (code < 0)
+		say("flush: %s", err.text);
+	spool_release(part);
+}
+
 static int publish(
     struct alone *alone, const struct publishing *what, struct err *err)
 {
 	const struct spool_attr *attr = &what->item->attr;
 	struct publish publish = {.entry = what->entry, .err = err};
+	struct fetch *fetch = alone->layers.fetch;
 	struct fetch_stat stat;
+	struct err ignored = ERR_INIT;
+	char temporary[PATH_BYTES_MAX];
 	struct fetch_publish ask = {
 	    .ident = &alone->layers.ident,
 	    .path = what->path,
@@ -102,14 +121,21 @@ static int publish(
 	        .release = release,
 	        .arg = &publish},
 	    .mtime_s = attr->has_mtime ? attr->mtime_s : -1,
+	    .temporary = temporary,
 	};
 
 	(void)sem_init(&publish.ended, 0, 0);
-	set_condition(&ask, &stat, alone->layers.fetch, what->overwrite);
-	(void)fetch_publish(alone->layers.fetch, &ask, is_published, &publish);
+	set_condition(&ask, &stat, fetch, what->overwrite);
+	fetch_temporary(fetch, ask.ident, ask.path, ask.condition, temporary);
+	/* On a full disk sending is what helps. */
+	if (spool_part(what->entry, temporary, &ignored) < 0)
+		ignored.code = 0;
+	(void)fetch_publish(fetch, &ask, is_published, &publish);
 	await(&publish);
 	await(&publish);
 	(void)sem_destroy(&publish.ended);
+	if (publish.code < 0)
+		end_part(what->entry, publish.left);
 	if (publish.code == 0 && !publish.verified)
 		say("flush %s%s: sent; no token may look, so that the server's "
 		    "word is all there is",
@@ -132,8 +158,8 @@ static int publish_here(struct alone *alone, const void *arg)
 }
 
 int orphans_publish(const struct orphans_group *group,
-    const struct spool_entry *entry, const struct spool_item *item,
-    const char *path, bool overwrite)
+    struct spool_entry *entry, const struct spool_item *item, const char *path,
+    bool overwrite)
 {
 	const struct publishing what = {.origin = group->origin,
 	    .entry = entry,
@@ -141,6 +167,7 @@ int orphans_publish(const struct orphans_group *group,
 	    .path = path,
 	    .overwrite = overwrite};
 
-	/* The entry's lock is this process's: another one only reads. */
+	/* The entry's lock is of both. What it is sent as is noted by the other
+	 * one: this one writes nothing behind it. */
 	return alone_run(group, LAYERS_FETCH, publish_here, &what);
 }

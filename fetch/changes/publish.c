@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,14 +92,37 @@ void publish_fail(struct publish *publish, int code, const struct err *err)
 }
 
 /* A token whose scope has a file or may only create there. */
-static bool leaves_out(
-    struct publish *publish, const char *path, enum tokens_right right)
+static bool leaves_out(struct fetch *fetch, const struct ident *ident,
+    const char *path, enum tokens_right right)
 {
 	struct tokens_explained explained;
 
-	tokens_explain(
-	    publish->fetch->tokens, &publish->ident, path, right, &explained);
+	tokens_explain(fetch->tokens, ident, path, right, &explained);
 	return explained.outside;
+}
+
+static bool may_only_create(
+    struct fetch *fetch, const struct ident *ident, const char *path)
+{
+	return leaves_out(fetch, ident, path, TOKENS_MODIFY) &&
+	    !leaves_out(fetch, ident, path, TOKENS_CREATE);
+}
+
+/* Where nothing is, nothing can suffer of doing without. */
+static bool does_without(struct fetch *fetch, const struct ident *ident,
+    const char *temporary, enum fetch_condition condition)
+{
+	return condition == FETCH_IF_ABSENT &&
+	    leaves_out(fetch, ident, temporary, TOKENS_MODIFY);
+}
+
+void fetch_temporary(struct fetch *fetch, const struct ident *ident,
+    const char *path, enum fetch_condition condition, char out[PATH_BYTES_MAX])
+{
+	if (temporary_name(out, path) < 0 ||
+	    may_only_create(fetch, ident, path) ||
+	    does_without(fetch, ident, out, condition))
+		out[0] = '\0';
 }
 
 /* Whether something is to be compared before the PUT. */
@@ -119,17 +143,16 @@ void publish_choose(struct publish *publish)
 	bool needs_move = !writing_put_is_whole(writing) ||
 	    (publish->condition == FETCH_IF_ABSENT &&
 	        !writing_keeps_conditions(writing));
-	int code = temporary_name(publish->temporary, publish->path);
+	int code = publish->temporary[0] != '\0'
+	    ? 0
+	    : temporary_name(publish->temporary, publish->path);
 
 	publish->create_only =
-	    leaves_out(publish, publish->path, TOKENS_MODIFY) &&
-	    !leaves_out(publish, publish->path, TOKENS_CREATE);
-	publish->by_temporary =
-	    needs_move && !writing->no_move && !publish->create_only;
-	/* Where nothing is, nothing can suffer. */
-	if (publish->by_temporary && publish->condition == FETCH_IF_ABSENT &&
-	    leaves_out(publish, publish->temporary, TOKENS_MODIFY))
-		publish->by_temporary = false;
+	    may_only_create(publish->fetch, &publish->ident, publish->path);
+	publish->by_temporary = needs_move && !writing->no_move &&
+	    !publish->create_only &&
+	    !does_without(publish->fetch, &publish->ident, publish->temporary,
+	        publish->condition);
 	publish->out.leftover = NULL;
 	if (profile_name_ok(&origin->profile, publish->path) < 0) {
 		publish_fail(publish,
@@ -272,6 +295,9 @@ static struct publish *publish_new(struct fetch *fetch,
 		    sizeof(publish->if_match));
 	}
 	publish->mtime_s = ask->mtime_s;
+	if (ask->temporary != NULL)
+		(void)snprintf(publish->temporary, sizeof(publish->temporary),
+		    "%s", ask->temporary);
 	publish->answer = answer;
 	publish->arg = arg;
 	publish->began_s = clock_wall_s(fetch->clock);

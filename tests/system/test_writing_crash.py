@@ -4,8 +4,10 @@
 call had promised is kept: a file whose close returned success stands on the
 server, whole; one whose fsync did is there or listed in the spool; nothing on
 the server is ever a part or a mixture; nothing in the spool is lost."""
+import glob
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -13,9 +15,11 @@ import time
 import unittest
 
 import bed
+from bed import content
+from bed.cutter import Cutter
 from bed.disks import HERE, KILL_BEFORE, KILL_WITHIN, Faults
 from bed.procs import Failed, slow
-from bed.writing import SERVERS, TEMPORARY, WritingCase, tree
+from bed.writing import AGAIN, PUT, SERVERS, TEMPORARY, WritingCase, tree
 from writers import data_of
 
 LONG = os.environ.get("BED_LONG") == "1"
@@ -133,7 +137,8 @@ class Crash(WritingCase):
             raise Failed(f"{problem}: {self.owing(m)}") from None
 
     def owing(self, m):
-        return [one for one in self.unsent(m) if one["state"] != "aside"]
+        return [one for one in m.status()["unsent"]
+                if one["state"] != "aside"]
 
     def write(self, what, m, seed):
         return subprocess.Popen(
@@ -186,6 +191,7 @@ class Crash(WritingCase):
             self.recover(m)
             self.assert_owed(m.disk, owed, True, where + ", recovered")
             self.assert_kept(m, m.disk, owed, where)
+            self.assertEqual(self.temporaries(m), [], where)
             m.stop()
         return died
 
@@ -224,7 +230,84 @@ class Crash(WritingCase):
             self.recover(m)
             self.assert_owed(m.disk, owed, True, where + ", recovered")
             self.assert_kept(m, m.disk, owed, where)
+            self.assertEqual(self.temporaries(m), [], where)
             m.stop()
+
+    # What was sent under another name.
+
+    def temporaries(self, m):
+        return glob.glob(f"{m.disk}/**/{TEMPORARY}*", recursive=True)
+
+    def through(self, m, place):
+        """Its mount goes by another port."""
+        m.argv[m.argv.index(m.source)] = m.source = re.sub(
+            r":\d+/", f":{place.port}/", m.source)
+        return m
+
+    def fresh_name(self, server):
+        self.count = getattr(self, "count", 0) + 1
+        return f"{server}-{self.count}"
+
+    def in_put(self, server):
+        """The upload has begun, and never ends.
+        @return a mount, whether it is there, what ends it"""
+        line = Cutter(getattr(self.bed, server).port)
+        self.addCleanup(line.close)
+        m = self.make_writable(server, self.fresh_name(server))
+        line.stall(after=2 << 20)
+        return self.through(m, line), lambda: line.cuts > 0, line.heal
+
+    def in_move(self, server):
+        """It has ended, and waits for its name."""
+        name = self.fresh_name(server)
+        near = self.bed.between("near-" + name, getattr(self.bed, server))
+        self.addCleanup(near.heal)
+        m = self.make_writable(server, name)
+        near.lie("stall", method="MOVE")
+        return (self.through(m, near), lambda: self.temporaries(m),
+                near.heal)
+
+    def whole_again(self, m, is_there, heal, send):
+        """Whatever it was killed in, the next who sends it leaves nothing."""
+        data = content.stream("killed", 0, 5 << 20)
+        m.start()
+        # It is told an error, or nothing: the mount is gone.
+        with subprocess.Popen(
+                ["/usr/bin/python3", "-c", PUT, m.at("f"), str(AGAIN), ""],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as writer:
+            writer.stdin.write(data)
+            writer.stdin.close()
+            bed.wait_for(is_there, "it to be on its way", 30)
+            os.kill(m.pid, signal.SIGKILL)
+        m.crash()
+        heal()
+        send(m)
+        self.assertEqual(self.temporaries(m), [])
+        self.assert_same(m, {"f": data})
+        self.assertEqual(m.status()["unsent"], [])
+        m.stop()
+
+    def by_mount(self, m):
+        m.start()
+        bed.wait_for(lambda: not m.status()["unsent"],
+                     "all to be sent, and removed", 30)
+
+    def by_flush(self, m):
+        m.command("flush", "-o", f"ca_file={self.bed.ca.cert},spool_dir="
+                  f"{m.options['spool_dir']}")
+        self.assertEqual(self.temporaries(m), [])
+        m.start()
+
+    @unless_sanitized
+    def test_killed_in_mid_upload(self):
+        for server, how, send in (
+                ("xrootd", self.in_put, self.by_mount),
+                ("xrootd", self.in_put, self.by_flush),
+                ("xrootd", self.in_move, self.by_mount),
+                ("nginx", self.in_put, self.by_mount),
+                ("nginx", self.in_move, self.by_flush)):
+            with self.subTest(f"{server} {how.__name__} {send.__name__}"):
+                self.whole_again(*how(server), send)
 
 
 for word in SERVERS:

@@ -390,8 +390,11 @@ static void on_published(void *arg, int code,
 uint64_t store_begin(struct store *store, struct sent *sent, const char *path,
     enum fetch_condition condition, const struct fetch_version *version)
 {
+	fetch_temporary(
+	    store->rig.fetch, &nobody, path, condition, sent->temporary);
 	return fetch_publish(store->rig.fetch,
 	    &(struct fetch_publish){.ident = &nobody,
+	        .temporary = sent->temporary,
 	        .path = path,
 	        .bytes = {.size_bytes = sent->size,
 	            .read = read_bytes,

@@ -83,6 +83,7 @@ struct sent {
 	struct err err;
 	struct fetch_published published;
 	char leftover[512];
+	char temporary[PATH_BYTES_MAX]; /* as it is asked for */
 };
 
 void sent_init(struct sent *sent, uint64_t size);

@@ -289,6 +289,8 @@ static void a_name_that_stays_is_told(void **state)
 	assert_int_equal(publish(&run, SMALL, FETCH_IF_ABSENT, NULL), -EISDIR);
 	assert_int_equal(store_temporaries(&run.store), 1);
 	assert_non_null(store_find(&run.store, run.sent.leftover));
+	/* The very one that can be noted before. */
+	assert_string_equal(run.sent.leftover, run.sent.temporary);
 	run.store.times = 0;
 	assert_int_equal(
 	    store_change(&run.store, "delete", run.sent.leftover, NULL), 0);

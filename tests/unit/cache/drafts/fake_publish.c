@@ -344,6 +344,15 @@ static void add(struct call *call)
 	(void)pthread_cond_signal(&wake);
 }
 
+void fetch_temporary(struct fetch *fetch, const struct ident *ident,
+    const char *path, enum fetch_condition condition, char out[PATH_BYTES_MAX])
+{
+	(void)fetch;
+	(void)ident;
+	(void)condition;
+	(void)snprintf(out, PATH_BYTES_MAX, "%s.being-sent", path);
+}
+
 uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
     fetch_published_fn to, void *arg)
 {
@@ -372,6 +381,8 @@ uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
 	    .code = 1};
 	(void)snprintf(
 	    calls[call->nth].path, sizeof(calls[0].path), "%s", ask->path);
+	(void)snprintf(calls[call->nth].temporary, sizeof(calls[0].temporary),
+	    "%s", ask->temporary);
 	at_once = stopped;
 	if (!at_once)
 		add(call);

@@ -18,7 +18,8 @@ enum { FAKE_CALLS = 4096 };
 
 /* What was asked, in that order. */
 struct fake_call {
-	char path[256]; /* the server's */
+	char path[256];      /* the server's */
+	char temporary[256]; /* as it was asked for */
 	enum fetch_condition condition;
 	uint64_t size_bytes;
 	int64_t mtime_s;

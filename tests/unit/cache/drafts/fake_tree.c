@@ -774,6 +774,16 @@ static uint64_t change(struct ask *what)
 	return number;
 }
 
+void fetch_temporary(struct fetch *fetch, const struct ident *ident,
+    const char *path, enum fetch_condition condition, char out[PATH_BYTES_MAX])
+{
+	(void)fetch;
+	(void)ident;
+	(void)path;
+	(void)condition;
+	out[0] = '\0';
+}
+
 uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *what,
     fetch_published_fn to, void *arg)
 {

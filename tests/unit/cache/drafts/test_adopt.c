@@ -51,6 +51,8 @@ static struct spool_entry *make(const struct spool_wish *wish, const char *text)
 	return entry;
 }
 
+static const char *being_sent_as; /* NULL: nothing else */
+
 static void leave_text(
     const struct spool_wish *wish, const char *text, enum spool_state state)
 {
@@ -61,7 +63,8 @@ static void leave_text(
 	if (state != SPOOL_OPEN)
 		assert_int_equal(spool_finish(entry, SPOOL_TO_POWER, &err), 0);
 	if (state == SPOOL_SENDING || state == SPOOL_SENT)
-		assert_int_equal(spool_sending(entry, NULL, &changes, &err), 0);
+		assert_int_equal(
+		    spool_sending(entry, being_sent_as, &changes, &err), 0);
 	if (state == SPOOL_SENT)
 		assert_int_equal(
 		    spool_sent(entry, changes,
@@ -188,6 +191,33 @@ static void each_state_has_its_way(void **state)
 	expect_all();
 	post_expect_item(&desk, "/src/.x.bearerfs-1", 0, 0);
 	assert_int_equal(fake_published(), SENT_FILES);
+	desk_stop(&desk);
+}
+
+/* Its sender was killed: what is on the server goes, whatever becomes of the
+ * file. */
+static void what_it_was_being_sent_as_is_removed(void **state)
+{
+	struct drafts_count count;
+
+	(void)state;
+	being_sent_as = "/src/.part";
+	leave_file("/src/a", SPOOL_SENDING);
+	being_sent_as = NULL;
+	fake_publish_hold(0);
+	desk_start(&desk);
+	drafts_count(desk.drafts, &count);
+	assert_int_equal(count.untried, 1);
+	desk_until_held(1);
+	assert_string_not_equal(fake_call(0).temporary, "/src/.part");
+	post_expect_item(&desk, "/src/.part", SPOOL_CLOSED, 0);
+	post_pass(&desk, 1000);
+	desk_until(has_deleted, NULL);
+	fake_publish_hold(101);
+	desk_until_empty(&desk);
+	desk_served("/a", "/src/a");
+	drafts_count(desk.drafts, &count);
+	assert_int_equal(count.untried, 0);
 	desk_stop(&desk);
 }
 
@@ -465,6 +495,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(each_state_has_its_way),
+	    TEST(what_it_was_being_sent_as_is_removed),
 	    TEST(they_are_sent_in_order),
 	    TEST(two_of_one_path_go_one_after_the_other),
 	    TEST(what_an_earlier_mount_sent_is_no_conflict),

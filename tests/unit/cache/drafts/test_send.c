@@ -639,6 +639,35 @@ static void a_name_that_is_left_over_is_removed_later(void **state)
 	desk_stop(&desk);
 }
 
+static void a_name_is_noted_before_anything_is_sent(void **state)
+{
+	struct draft *draft;
+	struct spool_item item;
+
+	(void)state;
+	desk.back = true;
+	desk_start(&desk);
+	fake_publish_hold(0);
+	draft = desk_open(&desk, "/new", CREATE);
+	assert_int_equal(desk_write(draft, 0, "hello"), 5);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	desk_until_held(1);
+	item = bed_item(&desk.bed, "/src/new");
+	assert_int_equal(item.state, SPOOL_SENDING);
+	assert_string_not_equal(item.text[SPOOL_PART], "");
+	assert_string_equal(item.text[SPOOL_PART], fake_call(0).temporary);
+	spool_item_fini(&item);
+	fake_publish_hold(101);
+	desk_until_quiet(&desk);
+	item = bed_item(&desk.bed, "/src/new");
+	if (item.state != 0)
+		assert_string_equal(item.text[SPOOL_PART], "");
+	spool_item_fini(&item);
+	desk_close(&desk, draft);
+	desk_until_empty(&desk);
+	desk_stop(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -661,6 +690,7 @@ int main(void)
 	    TEST(it_looks_once_where_nothing_was_told),
 	    TEST(what_was_removed_is_not_made_again),
 	    TEST(a_name_that_is_left_over_is_removed_later),
+	    TEST(a_name_is_noted_before_anything_is_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#define PART "/.part" /* what files are sent as */
+
 static const struct spool_filter all = {.any_uid = true};
 
 struct model *model_new(uint64_t seed)
@@ -79,10 +81,19 @@ static int take_one(void *arg, struct spool_entry *entry)
 	struct life *life = arg;
 	struct spool_item item;
 	struct model_file *file;
+	struct err err = ERR_INIT;
 	size_t size;
-	uint8_t *bytes = bed_whole(entry, &size);
+	uint8_t *bytes;
 
 	MUST(spool_item_of(entry, &item) == 0);
+	/* What one was being sent as: the server has it no more. */
+	if (item.kind == SPOOL_TEMPORARY) {
+		MUST(strcmp(item.text[SPOOL_PATH], PART) == 0);
+		spool_item_fini(&item);
+		return spool_remove(&entry, &err);
+	}
+	MUST(item.text[SPOOL_PART][0] == '\0');
+	bytes = bed_whole(entry, &size);
 	file = model_find(life->model, item.serial);
 	MUST(file != NULL);
 	MUST(file->state == SPOOL_CLOSED || file->state == SPOOL_FAILED);
@@ -271,8 +282,8 @@ static uint64_t begin_sending(struct life *life, unsigned which)
 	begin(model, which)->state = SPOOL_SENDING;
 	model->pending = true;
 	done(model,
-	    spool_sending(life->entries[which],
-	        pick(model, 2) ? "/.part" : NULL, &changes, &err),
+	    spool_sending(life->entries[which], pick(model, 2) ? PART : NULL,
+	        &changes, &err),
 	    &err);
 	return changes;
 }
@@ -508,6 +519,8 @@ static int verify_item(void *arg, const struct spool_item *item)
 	size_t size;
 	uint8_t *bytes;
 
+	if (item->kind == SPOOL_TEMPORARY)
+		return 0;
 	if (file == NULL || item->busy)
 		fail_msg("entry %llu: %s", (unsigned long long)item->serial,
 		    item->text[SPOOL_WHY]);

@@ -317,6 +317,116 @@ static void the_road_of_an_entry_is_kept(void **state)
 	bed_fini(&bed);
 }
 
+struct given {
+	unsigned count;
+};
+
+static int count_given(void *arg, struct spool_entry *entry)
+{
+	struct given *given = arg;
+
+	given->count++;
+	spool_release(entry);
+	return 0;
+}
+
+/* One that is on its way, as so-and-so-many ways lead to. */
+enum { WAYS = 5 };
+
+static struct spool_entry *being_sent(struct bed *bed, unsigned way)
+{
+	struct spool_entry *entry = bed_file(bed, "/d/a");
+	uint64_t changes;
+
+	bed_write(entry, 0, "hello");
+	assert_int_equal(spool_finish(entry,
+	                     way == 1 ? SPOOL_TO_KILL : SPOOL_TO_POWER, &err),
+	    0);
+	if (way == 3) {
+		assert_int_equal(
+		    spool_stop(entry, SPOOL_CONFLICT, -ESTALE, "why", &err), 0);
+		assert_int_equal(spool_part(entry, "/d/.part", &err), 0);
+		return entry;
+	}
+	assert_int_equal(spool_sending(entry, "/d/.part", &changes, &err), 0);
+	if (way == 2)
+		assert_int_equal(spool_drop(entry, &err), 0);
+	return entry;
+}
+
+static void what_a_dead_one_was_sending_as_is_an_entry(void **state)
+{
+	/* Set aside with the power; dropped; a person's decision; ours, and not
+	 * this mount's. */
+	static const enum spool_state states[WAYS] = {
+	    SPOOL_CLOSED, SPOOL_ASIDE, 0, SPOOL_CONFLICT, SPOOL_CLOSED};
+	static const unsigned given[WAYS] = {2, 1, 1, 1, 0};
+
+	(void)state;
+	for (unsigned way = 0; way < WAYS; way++) {
+		struct spool_filter filter = {.any_uid = true};
+		struct bed bed;
+		struct spool_item item;
+		struct given counted = {0};
+
+		bed_init(&bed);
+		spool_release(being_sent(&bed, way));
+		if (way == 1)
+			bed_reboot(&bed);
+		if (way == 4)
+			filter.origin = "https://other.test";
+		/* Once, however often somebody looks. */
+		for (unsigned i = 0; i < 2; i++) {
+			counted.count = 0;
+			assert_int_equal(spool_adopt(bed.spool, &filter,
+			                     count_given, &counted, &err),
+			    0);
+			assert_int_equal(counted.count, given[way]);
+			assert_int_equal(
+			    bed_count_all(&bed), 1 + (states[way] != 0));
+		}
+		item = bed_item(&bed, "/d/.part");
+		assert_int_equal(item.kind, SPOOL_TEMPORARY);
+		assert_int_equal(item.uid, bed_wish("/d/a").uid);
+		assert_string_equal(
+		    item.text[SPOOL_ORIGIN], bed_wish("/d/a").origin);
+		spool_item_fini(&item);
+		item = bed_item(&bed, "/d/a");
+		assert_int_equal(item.state, states[way]);
+		if (states[way] != 0)
+			assert_string_equal(item.text[SPOOL_PART], "");
+		if (way == 3)
+			assert_string_equal(item.text[SPOOL_WHY], "why");
+		spool_item_fini(&item);
+		bed_fini(&bed);
+	}
+}
+
+static void whoever_ends_sending_leaves_no_name(void **state)
+{
+	struct bed bed;
+
+	(void)state;
+	bed_init(&bed);
+	for (unsigned how = 0; how < 3; how++) {
+		struct spool_entry *entry = being_sent(&bed, how == 2 ? 3 : 0);
+
+		if (how == 0)
+			assert_int_equal(
+			    spool_finish(entry, SPOOL_TO_KILL, &err), 0);
+		else if (how == 1)
+			assert_int_equal(spool_stop(entry, SPOOL_FAILED,
+			                     -EACCES, "no", &err),
+			    0);
+		else
+			assert_int_equal(spool_part(entry, NULL, &err), 0);
+		spool_release(entry);
+		(void)bed_adopt(&bed);
+		assert_int_equal(bed_count_all(&bed), how + 1);
+	}
+	bed_fini(&bed);
+}
+
 static void a_conflict_waits_for_a_person(void **state)
 {
 	struct bed bed;
@@ -628,6 +738,8 @@ int main(void)
 	        what_was_open_is_put_aside_and_can_be_sent_by_a_person),
 	    cmocka_unit_test(what_was_dropped_goes_with_its_owner),
 	    cmocka_unit_test(the_road_of_an_entry_is_kept),
+	    cmocka_unit_test(what_a_dead_one_was_sending_as_is_an_entry),
+	    cmocka_unit_test(whoever_ends_sending_leaves_no_name),
 	    cmocka_unit_test(a_conflict_waits_for_a_person),
 	    cmocka_unit_test(changes_of_names_wait_in_order),
 	    cmocka_unit_test(a_promise_against_kills_is_none_against_power),
