@@ -88,6 +88,28 @@ static int note_range(struct spool_entry *entry, uint64_t start, uint64_t end)
 	return 0;
 }
 
+/* What is filled up there is ours from now on: it stays what it was, should the
+ * journal take no range when bytes were written over it. */
+static int own_here(struct spool_entry *entry, uint64_t start, uint64_t end)
+    REQUIRES(spool_work_lock);
+static int own_here(struct spool_entry *entry, uint64_t start, uint64_t end)
+{
+	int code = 0;
+
+	while (code == 0 && below_limit(entry, start, &end)) {
+		struct spool_piece piece = spool_map(entry, start);
+		uint64_t next = start + piece.size_bytes;
+
+		if (piece.size_bytes == 0)
+			break;
+		if (piece.where == SPOOL_HERE)
+			code =
+			    note_range(entry, start, next < end ? next : end);
+		start = next;
+	}
+	return code;
+}
+
 /* Whether bytes may change now. */
 static int writable(struct spool_entry *entry, uint64_t end, struct err *err)
     REQUIRES(spool_work_lock);
@@ -116,7 +138,10 @@ static int write_locked(struct spool_entry *entry, const void *bytes,
 
 	if (code < 0)
 		return code;
-	code = io_pwrite(entry->data_fd, bytes, size_bytes, offset_bytes);
+	code = own_here(entry, offset_bytes, end);
+	if (code == 0)
+		code =
+		    io_pwrite(entry->data_fd, bytes, size_bytes, offset_bytes);
 	if (code == 0)
 		code = note_range(entry, offset_bytes, end);
 	if (code < 0) {

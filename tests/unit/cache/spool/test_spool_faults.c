@@ -351,6 +351,40 @@ static void fail_each(int code, bool all_that_follow, bool in_the_middle)
 	assert_true(total > 80);
 }
 
+/* What was filled up is the base's, and reads as before. */
+static void a_write_that_fails_leaves_what_was_filled_up(void **state)
+{
+	unsigned nth = 1;
+
+	(void)state;
+	fail_errno = ENOSPC;
+	onwards = halved = false;
+	for (met = true; met; nth++) {
+		struct bed bed;
+		struct spool_entry *entry;
+		struct err err = ERR_INIT;
+		int code;
+
+		bed_init(&bed);
+		entry = bed_file_base(&bed, "/a", 10);
+		bed_write(entry, 4, "XY");
+		assert_int_equal(
+		    spool_fill(entry, "0123456789", 10, 0, &err), 0);
+		met = false;
+		countdown = nth;
+		failing = PWRITE;
+		/* Over what is filled up, ours, and filled up. */
+		code = spool_write(entry, "QRSTUV", 6, 2, &err);
+		failing = CALLS;
+		assert_int_equal(code, met ? -ENOSPC : 0);
+		bed_expect(entry, met ? "0123XY6789" : "01QRSTUV89");
+		spool_release(entry);
+		bed_fini(&bed);
+	}
+	/* Two ranges that are ours from then on, and the bytes. */
+	assert_int_equal(nth, 5);
+}
+
 static void each_call_fails_once(void **state)
 {
 	(void)state;
@@ -442,6 +476,7 @@ static void what_a_failed_write_left_behind_the_end_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_write_that_fails_leaves_what_was_filled_up),
 	    cmocka_unit_test(each_call_fails_once),
 	    cmocka_unit_test(each_call_fails_from_then_on),
 	    cmocka_unit_test(each_write_is_cut_in_the_middle),
