@@ -44,9 +44,10 @@
 
 /** The bytes of a file that is sent. */
 struct fetch_bytes {
-	uint64_t size_bytes;
-	/** Give bytes from an offset: at least one, at most `size_bytes`.
-	 *  Called in any order and again from the start, on one thread at a
+	uint64_t size_bytes; /* of a file that grows: so far */
+	bool grows;          /* it is sent while it is written: fetch_grown() */
+	/** Give bytes from an offset: at least one, at most `size_bytes`;
+	 *  of a file that grows none behind what was told of it. Called in any order and again from the start, on one thread at a
 	 *  time, which may wait for a disk.
 	 *  @return how many, or a negative errno, which ends the change. */
 	int64_t (*read)(
@@ -134,6 +135,23 @@ uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
  */
 void fetch_temporary(struct fetch *fetch, const struct ident *ident,
     const char *path, enum fetch_condition condition, char out[PATH_BYTES_MAX]);
+
+/**
+ * A file that grows has so many bytes now; `whole`: and will have no more.
+ * Those that it had before are as they were.
+ *
+ * It is sent as it comes, and nothing is published before it is whole: it goes
+ * under a temporary name that no server has before the last byte has come, so
+ * that fetch_cancel() leaves nothing. Where that cannot be (the server must be
+ * told the length before, or leaves a stump of what is cut; the token cannot
+ * MOVE) the answer is -ENOTSUP, and nothing was sent. The wait for more is not
+ * counted as the server's.
+ *
+ * @param number  from fetch_publish(); answered already: nothing happens.
+ * @retval -ENOMEM  it was not told: cancel it.
+ */
+NODISCARD int fetch_grown(
+    struct fetch *fetch, uint64_t number, uint64_t size_bytes, bool whole);
 
 /** An answer to what follows: 0, or an errno with a sentence. */
 typedef void (*fetch_changed_fn)(void *arg, int code, const struct err *err);

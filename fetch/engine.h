@@ -33,9 +33,11 @@
 struct call;
 struct confirm;
 struct feeder;
+struct publish;
 struct secret;
 
 LIST_HEAD(confirm_list, confirm);
+LIST_HEAD(publish_list, publish);
 
 enum {
 	FETCH_CALLS_MAX = 16384, /* on their way; more are refused */
@@ -128,6 +130,7 @@ struct fetch {
 	unsigned abilities_number;        /* ...of that number... */
 	uint64_t abilities_ms;            /* ...found out then; 0: not yet */
 	struct feeder *feeder;            /* NULL: nothing large was sent yet */
+	struct publish_list growing;      /* sent while they are written */
 	bool proxied;          /* the environment named a proxy at the start */
 	bool started;          /* there is a thread to join */
 	atomic_bool untrusted; /* as fetch_untrusted() */

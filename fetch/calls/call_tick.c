@@ -9,6 +9,7 @@
 #include "fetch/calls/call_hedge.h"
 #include "fetch/calls/call_stripe.h"
 #include "fetch/calls/request.h"
+#include "fetch/changes/feed.h"
 #include "fetch/engine.h"
 #include "fetch/servers/fleet.h"
 
@@ -144,6 +145,10 @@ static void look_at(struct call *call)
 {
 	struct fetch *fetch = call->fetch;
 
+	/* That its bytes are long in coming is not the server's doing. */
+	if (call->state == CALL_ACTIVE && call->request->upload != NULL &&
+	    feed_is_hungry(call->request->upload))
+		call->deadline_ms = fetch->now_ms + fetch->timeout_ms;
 	if (fetch->now_ms >= call->deadline_ms) {
 		int code = overdue(call);
 

@@ -206,8 +206,11 @@ int request_fill(struct request *request, const struct request_plan *plan)
 	if (plan->upload != NULL) {
 		request->upload = feed_get(plan->upload);
 		feed_begin(request->upload, request->easy);
+		/* -1: in chunks (RFC 9112 section 7.1). */
 		(void)curl_easy_setopt(request->easy, CURLOPT_INFILESIZE_LARGE,
-		    (curl_off_t)feed_size_bytes(plan->upload));
+		    feed_grows(plan->upload)
+		        ? (curl_off_t)-1
+		        : (curl_off_t)feed_size_bytes(plan->upload));
 	}
 	add_headers(request, plan);
 	network_prepare(request->fetch, request->easy);

@@ -2,7 +2,8 @@
 /*
  * fetch/changes/change_call.c - see change_call.h.
  *
- * A PUT tells its length always; chunks are not for every server. It waits
+ * A PUT tells its length, but of a file that grows: chunks are not for every
+ * server (publish.c). It waits
  * for a 100 before its body where it may be led elsewhere: when the body is
  * long, until a first PUT was answered, and at servers that have redirected
  * one; or where a refusal is likely, which XRootD may follow by a reset that

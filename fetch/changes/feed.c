@@ -34,6 +34,8 @@ struct feed {
 	struct fetch *fetch;
 	struct mailbox *mailbox; /* a reference */
 	struct fetch_bytes source;
+	uint64_t size_bytes; /* so far */
+	bool whole;          /* and no more will come */
 	uint8_t *small; /* all of it; NULL: by windows */
 	struct window windows[FEED_WINDOWS];
 	CURL *easy; /* the transfer; NULL: none */
@@ -93,9 +95,9 @@ static int read_whole(const struct fetch_bytes *source, uint64_t offset_bytes,
 /* What is small is read here; the others get their windows. */
 static int make_room(struct feed *feed)
 {
-	size_t size_bytes = (size_t)feed->source.size_bytes;
+	size_t size_bytes = (size_t)feed->size_bytes;
 
-	if (feed->source.size_bytes <= FEED_SMALL_BYTES) {
+	if (feed->whole && feed->size_bytes <= FEED_SMALL_BYTES) {
 		feed->small = malloc(size_bytes + 1);
 		if (feed->small == NULL)
 			return -ENOMEM;
@@ -126,6 +128,8 @@ int feed_new(
 	feed->fetch = fetch;
 	feed->mailbox = mailbox_get(fetch->mailbox);
 	feed->source = *bytes;
+	feed->size_bytes = bytes->size_bytes;
+	feed->whole = !bytes->grows;
 	code = make_room(feed);
 	if (code < 0) {
 		feed_put(feed);
@@ -137,7 +141,18 @@ int feed_new(
 
 uint64_t feed_size_bytes(const struct feed *feed)
 {
-	return feed->source.size_bytes;
+	return feed->size_bytes;
+}
+
+bool feed_grows(const struct feed *feed)
+{
+	return !feed->whole;
+}
+
+bool feed_is_hungry(const struct feed *feed)
+{
+	return feed->paused && !feed->whole &&
+	    feed->size_bytes - feed->given_bytes < FEED_WINDOW_BYTES;
 }
 
 /* In the order in which they are read; a pass that began anew starts a sum. */
@@ -155,8 +170,6 @@ static void add_to_sum(struct feed *feed, const struct window *window)
 		return;
 	fetch_sum_add(feed->sum, window->bytes, window->size_bytes);
 	feed->summed_bytes += window->size_bytes;
-	if (feed->summed_bytes == feed->source.size_bytes)
-		fetch_sum_end(feed->sum, &feed->digest);
 }
 
 /* On the feeder's thread. */
@@ -180,7 +193,7 @@ static void send_away(struct feed *feed, struct window *window)
 
 static void send_away(struct feed *feed, struct window *window)
 {
-	uint64_t left_bytes = feed->source.size_bytes - feed->wanted_bytes;
+	uint64_t left_bytes = feed->size_bytes - feed->wanted_bytes;
 
 	window->post.deliver = deliver;
 	window->away = true;
@@ -193,6 +206,14 @@ static void send_away(struct feed *feed, struct window *window)
 	(void)feed_get(feed);
 	window->job.run = fill;
 	feeder_do(feed->fetch->feeder, &window->job);
+}
+
+/* Whether there is a window's worth, or the end. */
+static bool has_more(const struct feed *feed)
+{
+	uint64_t least_bytes = feed->whole ? 1 : FEED_WINDOW_BYTES;
+
+	return feed->size_bytes - feed->wanted_bytes >= least_bytes;
 }
 
 /* Have what is empty filled. */
@@ -209,9 +230,43 @@ static void ask_for_more(struct feed *feed)
 	for (unsigned i = 0; i < FEED_WINDOWS; i++) {
 		struct window *window = &feed->windows[i];
 
-		if (!window->away && !window->full &&
-		    feed->wanted_bytes < feed->source.size_bytes)
+		if (!window->away && !window->full && has_more(feed))
 			send_away(feed, window);
+	}
+}
+
+static struct window *window_at(struct feed *feed, uint64_t offset_bytes)
+{
+	for (unsigned i = 0; i < FEED_WINDOWS; i++) {
+		struct window *window = &feed->windows[i];
+
+		if (window->full && window->offset_bytes <= offset_bytes &&
+		    offset_bytes < window->offset_bytes + window->size_bytes)
+			return window;
+	}
+	return NULL;
+}
+
+/* Whether the transfer would pause again. */
+static bool has_nothing(struct feed *feed)
+{
+	bool ended = feed->whole && feed->given_bytes == feed->size_bytes;
+
+	return feed->code == 0 && !ended &&
+	    window_at(feed, feed->given_bytes) == NULL;
+}
+
+/* There may be something to give, or to ask for. */
+static void go_on(struct feed *feed) REQUIRES(fetch_thread);
+
+static void go_on(struct feed *feed)
+{
+	if (feed->easy == NULL)
+		return;
+	ask_for_more(feed);
+	if (feed->paused && !has_nothing(feed)) {
+		feed->paused = false;
+		(void)curl_easy_pause(feed->easy, CURLPAUSE_CONT);
 	}
 }
 
@@ -226,25 +281,16 @@ static void deliver(struct post *post, struct fetch *fetch)
 	window->full = window->pass == feed->pass && window->code == 0;
 	if (window->pass == feed->pass && window->code != 0)
 		feed->code = window->code;
-	if (feed->easy != NULL)
-		ask_for_more(feed);
-	if (feed->paused && feed->easy != NULL) {
-		feed->paused = false;
-		(void)curl_easy_pause(feed->easy, CURLPAUSE_CONT);
-	}
+	go_on(feed);
 	feed_put(feed);
 }
 
-static struct window *window_at(struct feed *feed, uint64_t offset_bytes)
+void feed_grow(struct feed *feed, uint64_t size_bytes, bool whole)
 {
-	for (unsigned i = 0; i < FEED_WINDOWS; i++) {
-		struct window *window = &feed->windows[i];
-
-		if (window->full && window->offset_bytes <= offset_bytes &&
-		    offset_bytes < window->offset_bytes + window->size_bytes)
-			return window;
-	}
-	return NULL;
+	assert(!feed->whole && size_bytes >= feed->size_bytes);
+	feed->size_bytes = size_bytes;
+	feed->whole = whole;
+	go_on(feed);
 }
 
 void feed_seek(struct feed *feed, uint64_t offset_bytes)
@@ -281,7 +327,7 @@ void feed_end(struct feed *feed)
 
 size_t feed_take(struct feed *feed, void *out, size_t size_bytes)
 {
-	uint64_t left_bytes = feed->source.size_bytes - feed->given_bytes;
+	uint64_t left_bytes = feed->size_bytes - feed->given_bytes;
 	struct window *window;
 	const uint8_t *from;
 
@@ -289,7 +335,7 @@ size_t feed_take(struct feed *feed, void *out, size_t size_bytes)
 		return CURL_READFUNC_ABORT;
 	if (size_bytes > left_bytes)
 		size_bytes = (size_t)left_bytes;
-	if (size_bytes == 0)
+	if (size_bytes == 0 && feed->whole)
 		return 0;
 	if (feed->small != NULL) {
 		memcpy(out, feed->small + feed->given_bytes, size_bytes);
@@ -325,10 +371,15 @@ int feed_code(const struct feed *feed)
 	return feed->code;
 }
 
-void feed_digest(const struct feed *feed, struct fetch_digest *out)
+void feed_digest(struct feed *feed, struct fetch_digest *out)
 {
 	*out = (struct fetch_digest){.known = false};
-	if (feed->small == NULL && feed->sum_pass == feed->pass &&
-	    feed->given_bytes == feed->source.size_bytes)
-		*out = feed->digest;
+	if (feed->small != NULL || feed->sum == NULL || !feed->whole ||
+	    feed->sum_pass != feed->pass ||
+	    feed->summed_bytes != feed->size_bytes ||
+	    feed->given_bytes != feed->size_bytes)
+		return;
+	if (!feed->digest.known)
+		fetch_sum_end(feed->sum, &feed->digest);
+	*out = feed->digest;
 }

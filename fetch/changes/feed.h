@@ -8,6 +8,9 @@
  * their own, two windows ahead. While none is full the transfer pauses.
  * That thread sums what it reads from the begin to the end in passing.
  *
+ * What grows has its bytes noted by feed_grow(); while there are no more of
+ * them the transfer pauses as well.
+ *
  * Reference counted: a read may still be under way when the upload has ended.
  *
  * Threads: feed_new() and the references on any; the rest on the fetch
@@ -21,6 +24,7 @@
 #include "fetch/change.h"
 #include "fetch/digest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,7 +50,18 @@ struct feed *feed_get(struct feed *feed);
 /** NULL is allowed. */
 void feed_put(struct feed *feed);
 
+/** Of what grows: so far. */
 uint64_t feed_size_bytes(const struct feed *feed);
+
+/** Whether that may become more. */
+bool feed_grows(const struct feed *feed);
+
+/** There are so many bytes now; whole: and no more will come. */
+void feed_grow(struct feed *feed, uint64_t size_bytes, bool whole)
+    REQUIRES(fetch_thread);
+
+/** Whether the transfer waits for more to come. */
+bool feed_is_hungry(const struct feed *feed) REQUIRES(fetch_thread);
 
 /** Compute this in passing, of a larger file; before the first pass. */
 void feed_want_digest(struct feed *feed, enum fetch_algorithm algorithm)
@@ -72,7 +87,7 @@ uint64_t feed_given_bytes(const struct feed *feed);
 int feed_code(const struct feed *feed);
 
 /** The checksum, when the last pass was whole and of a larger file. */
-void feed_digest(const struct feed *feed, struct fetch_digest *out)
+void feed_digest(struct feed *feed, struct fetch_digest *out)
     REQUIRES(fetch_thread);
 
 #endif

@@ -27,6 +27,8 @@ static void finish(struct publish *publish)
 		publish->out.leftover = "";
 	if (publish->code == 0)
 		publish->err = (struct err)ERR_INIT;
+	if (publish->grows)
+		publish_end_growing(publish);
 	publish->answer(
 	    publish->arg, publish->code, &publish->out, &publish->err);
 	feed_put(publish->feed);
@@ -140,7 +142,8 @@ void publish_choose(struct publish *publish)
 {
 	const struct fetch_server *origin = publish->fetch->origin;
 	const struct writing *writing = &origin->writing;
-	bool needs_move = !writing_put_is_whole(writing) ||
+	/* What grows may stand there long after the condition was kept. */
+	bool needs_move = !writing_put_is_whole(writing) || publish->grows ||
 	    (publish->condition == FETCH_IF_ABSENT &&
 	        !writing_keeps_conditions(writing));
 	int code = publish->temporary[0] != '\0'
@@ -154,6 +157,14 @@ void publish_choose(struct publish *publish)
 	    !does_without(publish->fetch, &publish->ident, publish->temporary,
 	        publish->condition);
 	publish->out.leftover = NULL;
+	if (publish->grows &&
+	    (!publish->by_temporary || !writing_put_is_whole(writing))) {
+		publish_fail(publish,
+		    err_set(&publish->err, -ENOTSUP,
+		        "not before its length is known"),
+		    &publish->err);
+		return;
+	}
 	if (profile_name_ok(&origin->profile, publish->path) < 0) {
 		publish_fail(publish,
 		    err_set(&publish->err, -EINVAL,
@@ -263,6 +274,8 @@ static void deliver(struct post *post, struct fetch *fetch)
 	enum fetch_digests told = fetch_digests(fetch, &algorithm);
 
 	fetch_assert_thread(fetch);
+	if (publish->grows)
+		publish_begin_growing(publish);
 	/* What XRootD says first when it is asked, and keeps. */
 	if (told == FETCH_DIGESTS_TOLD ||
 	    (told == FETCH_DIGESTS_UNKNOWN &&
@@ -298,6 +311,7 @@ static struct publish *publish_new(struct fetch *fetch,
 	if (ask->temporary != NULL)
 		(void)snprintf(publish->temporary, sizeof(publish->temporary),
 		    "%s", ask->temporary);
+	publish->grows = ask->bytes.grows;
 	publish->answer = answer;
 	publish->arg = arg;
 	publish->began_s = clock_wall_s(fetch->clock);

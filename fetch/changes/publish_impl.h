@@ -2,7 +2,7 @@
 /*
  * fetch/changes/publish_impl.h - a file on its way to the server, for publish.c (what
  * is sent), publish_look.c (what is looked at, and what that means) and
- * publish_lost.c (when nobody knows).
+ * publish_lost.c (when nobody knows); publish_grown.c has more of it come.
  *
  *   straight        [LOOK, compare] PUT LOOK
  *   by a temporary  PUT LOOK(it) [LOOK, compare] MOVE [LOOK]
@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 enum {
 	/* Uploads that were begun anew because an answer was lost. */
@@ -38,6 +39,7 @@ enum {
 
 struct publish {
 	struct post post;
+	LIST_ENTRY(publish) grows_link; /* in fetch->growing, while it grows */
 	struct fetch *fetch;
 	uint64_t number;
 	struct ident ident;
@@ -55,6 +57,7 @@ struct publish {
 	bool temporary_there; /* as far as anybody knows */
 	bool compared;        /* the look has just been taken */
 	bool guessed;         /* what stands there is taken for ours */
+	bool grows;           /* it was begun before it was whole */
 	bool anew;            /* when the temporary name is removed */
 	unsigned rounds;
 	char if_match[FETCH_ETAG_BYTES];
@@ -84,6 +87,12 @@ void publish_fail(struct publish *publish, int code, const struct err *err)
 
 /** The name that bytes are sent to. */
 const char *publish_target(const struct publish *publish);
+
+/* publish_grown.c */
+
+/** It is sent while it grows, from now on until it is whole or answered. */
+void publish_begin_growing(struct publish *publish) REQUIRES(fetch_thread);
+void publish_end_growing(struct publish *publish) REQUIRES(fetch_thread);
 
 /* publish_move.c */
 
