@@ -94,6 +94,7 @@ void again_tick(struct drafts *drafts, uint64_t now_ms)
 	}
 	late_tick(drafts, now_ms);
 	leftover_tick(drafts, now_ms);
+	ahead_tick(drafts, now_ms);
 	adopt_tick(drafts);
 	send_next(drafts);
 	flushes_look(drafts, now_ms);

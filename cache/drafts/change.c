@@ -4,7 +4,7 @@
  * set. Each change is a work of its draft's queue.
  */
 #include "base/clock.h"
-#include "cache/drafts/impl.h"
+#include "cache/drafts/send.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -108,12 +108,14 @@ static void run_write(struct work *work)
 		    change->size_bytes, offset, &err);
 	if (code == 0) {
 		uint64_t end = offset + change->size_bytes;
+		uint64_t was;
 
 		drafts_lock_enter(draft->drafts);
 		draft->blank = false;
-		has_changed(
-		    draft, end > draft->size_bytes ? end : draft->size_bytes);
+		was = draft->size_bytes;
+		has_changed(draft, end > was ? end : was);
 		drafts_lock_leave(draft->drafts);
+		ahead_wrote(draft, offset, was);
 	}
 	finish(change, code < 0 ? code : (int)change->size_bytes);
 }
@@ -163,6 +165,7 @@ static void run_truncate(struct work *work)
 		draft->blank = size == 0;
 		has_changed(draft, size);
 		drafts_lock_leave(draft->drafts);
+		ahead_cut(draft);
 	}
 	finish(change, code);
 }

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cache/drafts/impl.h"
+#include "cache/drafts/send.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -202,6 +202,7 @@ void drafts_stop(struct drafts *drafts)
 	drafts_lock_leave(drafts);
 	flushes_stop(drafts);
 	send_stop(drafts);
+	ahead_tick(drafts, clock_now_ms(drafts->config.clock));
 	work_drain(drafts);
 	work_stop(drafts);
 	drafts_lock_enter(drafts);

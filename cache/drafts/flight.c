@@ -48,6 +48,14 @@ bool flight_is_given_up(struct flight *flight)
 
 /* ---- what fetch asks for ---- */
 
+static void step_whole(struct flight *flight);
+
+/* Whether a server may take it when it is told the length before. */
+static bool is_of_form(int code)
+{
+	return code == -EIO || code == -ENOTSUP || code == -EINVAL;
+}
+
 /* Of answer, release and return the last has come: it lands. */
 static void part_over(struct flight *flight, bool *part)
 {
@@ -59,14 +67,16 @@ static void part_over(struct flight *flight, bool *part)
 	last = flight->asked && flight->answered && flight->released;
 	drafts_lock_leave(drafts);
 	if (last)
-		flight_go(flight, flight_land);
+		flight_go(flight,
+		    flight->ahead && is_of_form(flight->code) &&
+		            !flight->published.sent
+		        ? step_whole
+		        : flight_land);
 }
 
-static void published(void *arg, int code,
+void flight_published(struct flight *flight, int code,
     const struct fetch_published *published, const struct err *err)
 {
-	struct flight *flight = arg;
-
 	flight->code = code;
 	flight->err = *err;
 	flight->published = *published;
@@ -76,11 +86,20 @@ static void published(void *arg, int code,
 	part_over(flight, &flight->answered);
 }
 
+void flight_released(struct flight *flight)
+{
+	part_over(flight, &flight->released);
+}
+
+static void published(void *arg, int code,
+    const struct fetch_published *published, const struct err *err)
+{
+	flight_published(arg, code, published, err);
+}
+
 static void released(void *arg)
 {
-	struct flight *flight = arg;
-
-	part_over(flight, &flight->released);
+	flight_released(arg);
 }
 
 /* All of it is here, and stays as it is while it is read. */
@@ -166,8 +185,10 @@ static void step_publish(struct flight *flight)
 	    .temporary = temporary,
 	    .bytes = {.read = give, .release = released, .arg = flight},
 	    .version = &flight->version};
+	uint64_t call;
 	bool given_up;
 
+	flight->code = 0;
 	drafts_lock_enter(drafts);
 	given_up = flight_is_given_up(flight);
 	if (!given_up) {
@@ -198,10 +219,26 @@ static void step_publish(struct flight *flight)
 	flight->size_bytes = spool_attr(draft->entry).size_bytes;
 	ask.bytes.size_bytes = flight->size_bytes;
 	ask.condition = flight->condition;
+	call = ahead_take(flight, path);
+	flight->ahead = call != 0;
 	flight->by_fetch = true;
-	note_call(flight,
-	    fetch_publish(drafts->config.fetch, &ask, published, flight));
+	if (call == 0)
+		call = fetch_publish(
+		    drafts->config.fetch, &ask, published, flight);
+	note_call(flight, call);
 	part_over(flight, &flight->asked);
+}
+
+/* What went while it was written was for nothing: as if it had not. */
+static void step_whole(struct flight *flight)
+{
+	if (flight->leftover[0] != '\0')
+		leftover_add(flight->drafts, &flight->ident, flight->leftover);
+	drafts_lock_enter(flight->drafts);
+	flight->asked = flight->answered = flight->released = false;
+	drafts_lock_leave(flight->drafts);
+	flight->by_fetch = false;
+	step_publish(flight);
 }
 
 static void filled(struct draft *draft, int code, const struct err *err)

@@ -17,6 +17,7 @@
  *   flight.c      one try to send one draft, step by step
  *   send_bytes.c  what is missing of its base is brought
  *   land.c        what the server said, and what follows
+ *   ahead.c       a new file is sent while it is written
  *   own.c         a conflict with what an earlier try of ours put there
  *   again.c       what failed: pauses, and trying again
  *   late.c        the server is silent, and somebody writes on
@@ -128,6 +129,8 @@ struct waiter {
 	void (*sent)(struct waiter *waiter, int code);
 };
 
+struct ahead;
+
 struct draft {
 	struct drafts *drafts;
 	struct list in;     /* the bucket of the table, while it has its path */
@@ -162,6 +165,8 @@ struct draft {
 	struct work *running; /* one of them is on a thread */
 	enum draft_sending sending;
 	struct flight *flight;  /* FILLING, SENDING */
+	struct ahead *ahead;    /* it is sent while it is written */
+	bool ahead_decided;     /* whether that is begun */
 	uint64_t call;          /* of fetch_publish(), to cancel it; 0: none */
 	bool giving_way;        /* a change waits: it was cancelled for that, */
 	uint64_t giving_way_ms; /* or is waited for since then */

@@ -20,6 +20,7 @@ struct sender *sender_new(void) UNCHECKED
 	for (unsigned i = 0; i < TURN_KINDS; i++)
 		list_init(&sender->turns[i]);
 	list_init(&sender->leftovers);
+	list_init(&sender->aheads);
 	list_init(&sender->parked);
 	list_init(&sender->yielding);
 	return sender;

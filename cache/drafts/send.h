@@ -2,8 +2,8 @@
 /*
  * cache/drafts/send.h - drafts on their way to the server, for the files that
  * bring them there: send.c (who is next), flight.c (the steps of one), land.c
- * (what becomes of it), own.c, send_bytes.c, late.c, leftover.c,
- * again.c, adopt.c, tell.c.
+ * (what becomes of it), ahead.c (before its turn), own.c, send_bytes.c,
+ * late.c, leftover.c, again.c, adopt.c, tell.c.
  *
  * A *flight* is one try to send one draft:
  *
@@ -59,7 +59,12 @@ struct sender {
 	uint64_t unverified GUARDED_BY(
 	    drafts_lock); /* sent; no token may look */
 	struct list leftovers GUARDED_BY(drafts_lock);
-	struct list parked GUARDED_BY(drafts_lock); /* adopt.c */
+	struct list aheads GUARDED_BY(drafts_lock); /* ahead.c */
+	unsigned ahead_count GUARDED_BY(drafts_lock);
+	unsigned ahead_wasted GUARDED_BY(drafts_lock); /* one after the other */
+	unsigned ahead_skip GUARDED_BY(drafts_lock);   /* files, until then */
+	bool ahead_never GUARDED_BY(drafts_lock);      /* not to this server */
+	struct list parked GUARDED_BY(drafts_lock);    /* adopt.c */
 	struct list yielding GUARDED_BY(
 	    drafts_lock); /* of those that fly, those
 	                                                 for which a change
@@ -75,6 +80,7 @@ struct flight {
 	bool large;
 	bool quiet;    /* nobody waited when it began */
 	bool by_fetch; /* fetch has it, and will answer */
+	bool ahead;    /* it had begun before: ahead.c */
 	/* Of these three the last one has it land. */
 	bool asked GUARDED_BY(drafts_lock); /* fetch_publish() returned */
 	bool answered GUARDED_BY(drafts_lock);
@@ -114,6 +120,29 @@ void flight_go(struct flight *flight, void (*step)(struct flight *flight));
 /* Whether it is not to go on: with -ECANCELED for whoever waits to change it,
  * and nothing but that for what is to be sent no more. */
 bool flight_is_given_up(struct flight *flight) REQUIRES(drafts_lock);
+
+/* What fetch says in the end, once each. */
+void flight_published(struct flight *flight, int code,
+    const struct fetch_published *published, const struct err *err);
+void flight_released(struct flight *flight);
+
+/* ---- ahead.c ---- */
+
+/* So many bytes were written there, of a draft that had so many before. On its
+ * queue's turn; never waits. */
+void ahead_wrote(
+    struct draft *draft, uint64_t offset_bytes, uint64_t was_bytes);
+
+/* It was cut, or made longer without being written. On its queue's turn. */
+void ahead_cut(struct draft *draft);
+
+/* Have what was sent of it so far become this flight's, which is for the
+ * server's `path`: flight_published() and flight_released() follow.
+ * @return the call's number; 0: there is nothing that would do. */
+uint64_t ahead_take(struct flight *flight, const char *path);
+
+/* Drop what is not worth waiting for; when stopping, all. Never waits. */
+void ahead_tick(struct drafts *drafts, uint64_t now_ms);
 
 /* ---- own.c ---- */
 

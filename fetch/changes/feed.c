@@ -36,7 +36,7 @@ struct feed {
 	struct fetch_bytes source;
 	uint64_t size_bytes; /* so far */
 	bool whole;          /* and no more will come */
-	uint8_t *small; /* all of it; NULL: by windows */
+	uint8_t *small;      /* all of it; NULL: by windows */
 	struct window windows[FEED_WINDOWS];
 	CURL *easy; /* the transfer; NULL: none */
 	bool paused;

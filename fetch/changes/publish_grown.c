@@ -37,7 +37,8 @@ static void deliver(struct post *post, struct fetch *fetch)
 	struct publish *publish;
 
 	fetch_assert_thread(fetch);
-	LIST_FOREACH(publish, &fetch->growing, grows_link) {
+	LIST_FOREACH(publish, &fetch->growing, grows_link)
+	{
 		if (publish->number == growth->number)
 			break;
 	}
