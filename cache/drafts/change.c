@@ -4,7 +4,7 @@
  * set. Each change is a work of its draft's queue.
  */
 #include "base/clock.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/impl.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/impl.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -369,6 +369,19 @@ void send_fill(struct draft *draft,
  * not on its way (any more): on a work thread. */
 void send_failed(struct draft *draft, int code, const struct err *err);
 
+/* ---- ahead.c ---- */
+
+/* So many bytes were written there, of a draft that had so many before. On its
+ * queue's turn; never waits. */
+void ahead_wrote(
+    struct draft *draft, uint64_t offset_bytes, uint64_t was_bytes);
+
+/* It was cut, or made longer without being written. On its queue's turn. */
+void ahead_cut(struct draft *draft);
+
+/* Drop what is not worth waiting for; when stopping, all. Never waits. */
+void ahead_tick(struct drafts *drafts, uint64_t now_ms);
+
 /* ---- again.c ---- */
 
 /* It has failed, so many times before: in which time it is tried again, 0: not

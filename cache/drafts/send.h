@@ -128,21 +128,10 @@ void flight_released(struct flight *flight);
 
 /* ---- ahead.c ---- */
 
-/* So many bytes were written there, of a draft that had so many before. On its
- * queue's turn; never waits. */
-void ahead_wrote(
-    struct draft *draft, uint64_t offset_bytes, uint64_t was_bytes);
-
-/* It was cut, or made longer without being written. On its queue's turn. */
-void ahead_cut(struct draft *draft);
-
 /* Have what was sent of it so far become this flight's, which is for the
  * server's `path`: flight_published() and flight_released() follow.
  * @return the call's number; 0: there is nothing that would do. */
 uint64_t ahead_take(struct flight *flight, const char *path);
-
-/* Drop what is not worth waiting for; when stopping, all. Never waits. */
-void ahead_tick(struct drafts *drafts, uint64_t now_ms);
 
 /* ---- own.c ---- */
 

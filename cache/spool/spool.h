@@ -284,7 +284,7 @@ NODISCARD int spool_reopen(struct spool_entry *entry, struct err *err);
  *  when the entry was (fsync). @retval -EBADF no file. */
 NODISCARD int spool_drop(struct spool_entry *entry, struct err *err);
 
-/** CLOSED, FAILED -> SENDING.
+/** CLOSED, FAILED -> SENDING; or SENDING, begun anew.
  *  @param part     name on the server while it is sent; NULL: none. It counts
  *                  until the sending has ended: spool_sent(), spool_stop(),
  *                  spool_finish(). Of who dies before, it becomes an entry of

@@ -123,7 +123,8 @@ int spool_sending(struct spool_entry *entry, const char *part,
 
 	spool_work_enter(entry);
 	state = spool_attr(entry).state;
-	code = state == SPOOL_CLOSED || state == SPOOL_FAILED
+	code = state == SPOOL_CLOSED || state == SPOOL_FAILED ||
+	        state == SPOOL_SENDING
 	    ? set_text(entry, SPOOL_PART, part, err)
 	    : entry_fail(entry, err, -EBADF, "sent");
 	if (code == 0)

@@ -27,8 +27,6 @@ static void finish(struct publish *publish)
 		publish->out.leftover = "";
 	if (publish->code == 0)
 		publish->err = (struct err)ERR_INIT;
-	if (publish->grows)
-		publish_end_growing(publish);
 	publish->answer(
 	    publish->arg, publish->code, &publish->out, &publish->err);
 	feed_put(publish->feed);
@@ -37,6 +35,7 @@ static void finish(struct publish *publish)
 
 void publish_done(struct publish *publish)
 {
+	publish_end_growing(publish);
 	publish->code = 0;
 	publish->out.sent = true;
 	finish(publish);
@@ -83,6 +82,7 @@ static void clean(struct publish *publish)
 void publish_fail(struct publish *publish, int code, const struct err *err)
 {
 	assert(code < 0);
+	publish_end_growing(publish);
 	publish->code = code;
 	publish->err = *err;
 	publish->err.code = code;

@@ -26,7 +26,7 @@ void publish_begin_growing(struct publish *publish)
 void publish_end_growing(struct publish *publish)
 {
 	if (publish->grows_link.le_prev == NULL)
-		return; /* the loop never had it */
+		return; /* it does not grow, or does no more */
 	LIST_REMOVE(publish, grows_link);
 	publish->grows_link.le_prev = NULL;
 }

@@ -48,7 +48,7 @@ static struct fake_call calls[FAKE_CALLS];
 static unsigned call_count, held_count, held_most, deletes;
 static unsigned hold_percent;
 static int say_code, say_after, say_delete;
-static bool is_blind, reads_again, holds_late;
+static bool is_blind, reads_again, holds_late, takes_growing;
 static char leftover[256];
 static unsigned notes, doubts;
 static uint64_t noted_was;
@@ -79,6 +79,7 @@ SETTER(fake_publish_code_after, int, say_after)
 SETTER(fake_publish_blind, bool, is_blind)
 SETTER(fake_publish_again, bool, reads_again)
 SETTER(fake_send_late, bool, holds_late)
+SETTER(fake_publish_grows, bool, takes_growing)
 SETTER(fake_delete_code, int, say_delete)
 
 #define GETTER(name, type, variable) \
@@ -233,6 +234,9 @@ static struct call *next_call(void)
 	for (struct list *in = queue.next; in != &queue; in = in->next) {
 		struct call *call = CONTAINER_OF(in, struct call, in);
 
+		/* More of it is to come. */
+		if (call->bytes.grows && !call->cancelled && !stopped)
+			continue;
 		if (call->is_held && hold_percent <= 100 && !call->cancelled &&
 		    !stopped) {
 			if (let_go == 0)
@@ -306,6 +310,7 @@ void fake_publish_reset(void)
 	hold_percent = 101;
 	say_code = say_after = say_delete = 0;
 	is_blind = stopped = reads_again = holds_late = false;
+	takes_growing = false;
 	leftover[0] = '\0';
 	notes = doubts = 0;
 	leave();
@@ -378,11 +383,17 @@ uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
 	    .size_bytes = ask->bytes.size_bytes,
 	    .mtime_s = ask->mtime_s,
 	    .uid = ask->ident->uid,
+	    .grew = ask->bytes.grows,
+	    .told_bytes = ask->bytes.size_bytes,
 	    .code = 1};
 	(void)snprintf(
 	    calls[call->nth].path, sizeof(calls[0].path), "%s", ask->path);
 	(void)snprintf(calls[call->nth].temporary, sizeof(calls[0].temporary),
 	    "%s", ask->temporary);
+	if (ask->bytes.grows && !takes_growing) {
+		call->bytes.grows = false;
+		call->code = -ENOTSUP;
+	}
 	at_once = stopped;
 	if (!at_once)
 		add(call);
@@ -390,6 +401,34 @@ uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
 	if (at_once)
 		answer(call);
 	return number;
+}
+
+static void grow(struct call *call, uint64_t size_bytes, bool whole)
+{
+	assert(call->bytes.grows && size_bytes >= call->bytes.size_bytes);
+	call->read = realloc(call->read, size_bytes + 1);
+	assert(call->read != NULL);
+	call->bytes.size_bytes = size_bytes;
+	call->bytes.grows = !whole;
+	calls[call->nth].told_bytes = size_bytes;
+	(void)pthread_cond_signal(&wake);
+}
+
+int fetch_grown(
+    struct fetch *fetch, uint64_t number, uint64_t size_bytes, bool whole)
+{
+	(void)fetch;
+	enter();
+	for (struct list *in = queue.next; in != &queue; in = in->next) {
+		struct call *call = CONTAINER_OF(in, struct call, in);
+
+		if (call->number == number && !call->cancelled) {
+			grow(call, size_bytes, whole);
+			break;
+		}
+	}
+	leave();
+	return 0;
 }
 
 void fetch_cancel(struct fetch *fetch, uint64_t number)

@@ -24,7 +24,9 @@ struct fake_call {
 	uint64_t size_bytes;
 	int64_t mtime_s;
 	uid_t uid;
-	int code; /* 1: not answered yet */
+	bool grew;           /* it was asked for before it was whole */
+	uint64_t told_bytes; /* of that: so far */
+	int code;            /* 1: not answered yet */
 	bool cancelled;
 };
 
@@ -60,6 +62,10 @@ void fake_publish_code_after(int code);
 
 /** No token may look: no version is told. */
 void fake_publish_blind(bool blind);
+
+/** It takes what is not whole yet (false, after a reset: -ENOTSUP), and goes
+ *  on with it when it is. */
+void fake_publish_grows(bool grows);
 
 /** A temporary name is left; NULL: none. */
 void fake_publish_leftover(const char *path);

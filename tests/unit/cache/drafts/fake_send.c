@@ -438,6 +438,25 @@ void again_tick(struct drafts *drafts, uint64_t now_ms)
 	}
 }
 
+/* Nothing is sent before it is closed. */
+void ahead_wrote(struct draft *draft, uint64_t offset_bytes, uint64_t was_bytes)
+{
+	(void)draft;
+	(void)offset_bytes;
+	(void)was_bytes;
+}
+
+void ahead_cut(struct draft *draft)
+{
+	(void)draft;
+}
+
+void ahead_tick(struct drafts *drafts, uint64_t now_ms)
+{
+	(void)drafts;
+	(void)now_ms;
+}
+
 int adopt_all(struct drafts *drafts, struct err *err)
 {
 	(void)drafts;
