@@ -48,6 +48,7 @@ struct ahead {
 	uint64_t paced_bytes GUARDED_BY(drafts_lock); /* its size ... */
 	uint64_t paced_ms GUARDED_BY(drafts_lock);    /* ... then */
 	char path[PATH_BYTES_MAX];                    /* the server's */
+	char temporary[PATH_BYTES_MAX];               /* first */
 	char leftover[PATH_BYTES_MAX];                /* "": none */
 };
 
@@ -150,16 +151,23 @@ static int64_t give(
     void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
 {
 	struct ahead *ahead = arg;
+	struct flight *taker;
 	struct err err = ERR_INIT;
-	ssize_t n = spool_read(
-	    ahead->draft->entry, out, size_bytes, offset_bytes, &err);
+	ssize_t n;
 
+	drafts_lock_enter(ahead->drafts);
+	taker = ahead->taker;
+	drafts_lock_leave(ahead->drafts);
+	if (taker != NULL)
+		return flight_give(taker, offset_bytes, out, size_bytes);
+	n = spool_read(
+	    ahead->draft->entry, out, size_bytes, offset_bytes, &err);
 	if (n <= 0)
 		return n < 0 ? n : -EIO;
 	drafts_lock_enter(ahead->drafts);
 	if (offset_bytes + (uint64_t)n > ahead->sent_bytes)
 		ahead->sent_bytes = offset_bytes + (uint64_t)n;
-	if (ahead->taker != NULL)
+	if (ahead->taker != NULL) /* meanwhile */
 		ahead->draft->sent_bytes = ahead->sent_bytes;
 	drafts_lock_leave(ahead->drafts);
 	return n;
@@ -193,6 +201,7 @@ static void start(struct ahead *ahead, uint64_t size_bytes)
 	struct drafts *drafts = ahead->drafts;
 	struct fetch_publish ask = {.ident = &ahead->ident,
 	    .path = ahead->path,
+	    .temporary = ahead->temporary,
 	    .bytes = {.size_bytes = size_bytes,
 	        .grows = true,
 	        .read = give,
@@ -200,10 +209,12 @@ static void start(struct ahead *ahead, uint64_t size_bytes)
 	        .arg = ahead},
 	    .condition = FETCH_IF_ABSENT,
 	    .mtime_s = -1};
-	uint64_t call =
-	    fetch_publish(drafts->config.fetch, &ask, published, ahead);
+	uint64_t call;
 	bool late;
 
+	fetch_temporary(drafts->config.fetch, &ahead->ident, ahead->path,
+	    FETCH_IF_ABSENT, ahead->temporary);
+	call = fetch_publish(drafts->config.fetch, &ask, published, ahead);
 	drafts_lock_enter(drafts);
 	ahead->call = call;
 	late = drafts->stopping;
@@ -280,6 +291,30 @@ void ahead_cut(struct draft *draft)
 	cancel(draft->drafts, call);
 }
 
+/* Whether it may still become that file. */
+static bool is_of(const struct ahead *ahead, const struct draft *draft,
+    const char *path) REQUIRES(drafts_lock);
+static bool is_of(
+    const struct ahead *ahead, const struct draft *draft, const char *path)
+{
+	return ahead != NULL && !ahead->answered && !draft->has_mtime &&
+	    strcmp(path, ahead->path) == 0;
+}
+
+bool ahead_temporary(
+    struct draft *draft, const char *path, char out[PATH_BYTES_MAX])
+{
+	bool there;
+
+	drafts_lock_enter(draft->drafts);
+	there = is_of(draft->ahead, draft, path);
+	if (there)
+		(void)snprintf(
+		    out, PATH_BYTES_MAX, "%s", draft->ahead->temporary);
+	drafts_lock_leave(draft->drafts);
+	return there;
+}
+
 uint64_t ahead_take(struct flight *flight, const char *path)
 {
 	struct draft *draft = flight->draft;
@@ -290,10 +325,8 @@ uint64_t ahead_take(struct flight *flight, const char *path)
 
 	drafts_lock_enter(flight->drafts);
 	ahead = draft->ahead;
-	if (ahead != NULL && !ahead->answered && !draft->has_mtime &&
-	    flight->condition == FETCH_IF_ABSENT &&
+	if (is_of(ahead, draft, path) && flight->condition == FETCH_IF_ABSENT &&
 	    flight->ident.uid == ahead->ident.uid &&
-	    strcmp(path, ahead->path) == 0 &&
 	    fetch_grown(flight->drafts->config.fetch, ahead->call,
 	        flight->size_bytes, true) == 0) {
 		ahead->taker = flight;

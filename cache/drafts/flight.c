@@ -50,28 +50,32 @@ bool flight_is_given_up(struct flight *flight)
 
 static void step_whole(struct flight *flight);
 
-/* Whether a server may take it when it is told the length before. */
-static bool is_of_form(int code)
+/* Whether a server that did not take it while it was written may do so when it
+ * is told the length before. */
+static bool is_to_go_whole(const struct flight *flight) REQUIRES(drafts_lock);
+static bool is_to_go_whole(const struct flight *flight)
 {
-	return code == -EIO || code == -ENOTSUP || code == -EINVAL;
+	int code = flight->code;
+
+	return flight->ahead && !flight->published.sent &&
+	    flight->draft->sending != DRAFT_LATE &&
+	    (code == -EIO || code == -ENOTSUP || code == -EINVAL);
 }
 
 /* Of answer, release and return the last has come: it lands. */
 static void part_over(struct flight *flight, bool *part)
 {
 	struct drafts *drafts = flight->drafts;
+	bool whole;
 	bool last;
 
 	drafts_lock_enter(drafts);
 	*part = true;
 	last = flight->asked && flight->answered && flight->released;
+	whole = last && is_to_go_whole(flight);
 	drafts_lock_leave(drafts);
 	if (last)
-		flight_go(flight,
-		    flight->ahead && is_of_form(flight->code) &&
-		            !flight->published.sent
-		        ? step_whole
-		        : flight_land);
+		flight_go(flight, whole ? step_whole : flight_land);
 }
 
 void flight_published(struct flight *flight, int code,
@@ -103,10 +107,9 @@ static void released(void *arg)
 }
 
 /* All of it is here, and stays as it is while it is read. */
-static int64_t give(
-    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+int64_t flight_give(
+    struct flight *flight, uint64_t offset_bytes, void *out, size_t size_bytes)
 {
-	struct flight *flight = arg;
 	struct draft *draft = flight->draft;
 	struct err err = ERR_INIT;
 	ssize_t n;
@@ -125,6 +128,12 @@ static int64_t give(
 		draft->sent_bytes = offset_bytes + (uint64_t)n;
 	drafts_lock_leave(flight->drafts);
 	return n != 0 ? n : -EIO;
+}
+
+static int64_t give(
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+{
+	return flight_give(arg, offset_bytes, out, size_bytes);
 }
 
 /* ---- the steps ---- */
@@ -207,8 +216,9 @@ static void step_publish(struct flight *flight)
 		(void)err_set(
 		    &flight->err, flight->code, "its path is too long");
 	if (flight->code == 0) {
-		fetch_temporary(drafts->config.fetch, &flight->ident, path,
-		    flight->condition, temporary);
+		if (!ahead_temporary(draft, path, temporary))
+			fetch_temporary(drafts->config.fetch, &flight->ident,
+			    path, flight->condition, temporary);
 		flight->code = spool_sending(
 		    draft->entry, temporary, &flight->changes, &flight->err);
 	}

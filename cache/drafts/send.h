@@ -126,7 +126,16 @@ void flight_published(struct flight *flight, int code,
     const struct fetch_published *published, const struct err *err);
 void flight_released(struct flight *flight);
 
+/* What fetch reads. */
+int64_t flight_give(
+    struct flight *flight, uint64_t offset_bytes, void *out, size_t size_bytes);
+
 /* ---- ahead.c ---- */
+
+/* The temporary name under which it is being sent, if it may become the
+ * server's `path`. @retval false  it is not. */
+bool ahead_temporary(
+    struct draft *draft, const char *path, char out[PATH_BYTES_MAX]);
 
 /* Have what was sent of it so far become this flight's, which is for the
  * server's `path`: flight_published() and flight_released() follow.
