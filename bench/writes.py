@@ -8,6 +8,7 @@ import time
 from watch import Watch
 
 FOLDER = "write"
+SMALL = "small-"
 SMALL_COUNT = 1000
 SMALL_BYTES = 4096
 LARGE_BYTES = 1 << 30
@@ -17,11 +18,17 @@ PATIENCE_S = 600
 
 
 def empty(rig, name):
-    """A new folder on the server; the largest of what was there goes."""
-    path = rig.local(f"{FOLDER}/{name}")
-    shutil.rmtree(rig.local(FOLDER), ignore_errors=True)
+    """A new folder on the server. Of what was there small files stay: on ext4
+    without a journal each unlinked inode makes new ones dearer for a
+    minute, so whoever comes next would pay."""
+    top = rig.local(FOLDER)
+    path = f"{top}/{name}"
+    os.makedirs(top, exist_ok=True)
+    for one in os.listdir(top):
+        if not one.startswith(SMALL):
+            shutil.rmtree(f"{top}/{one}")
     os.makedirs(path)
-    for one in (rig.local(FOLDER), path):
+    for one in (top, path):
         shutil.chown(one, rig.origin.user)
     return path
 
@@ -134,8 +141,8 @@ def puts(rig, contender):
 
 
 def small_row(rig, contender, writers, name):
-    took, watch = upload(
-        rig, contender, name, writers, SMALL_COUNT, SMALL_BYTES)
+    took, watch = upload(rig, contender, f"{SMALL}{name}-{rig.rng}", writers,
+                         SMALL_COUNT, SMALL_BYTES)
     return row_of(watch, f"small writes, {name}", SMALL_COUNT / took,
                   "files/s", SMALL_COUNT, SMALL_BYTES)
 
