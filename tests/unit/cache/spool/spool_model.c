@@ -393,7 +393,7 @@ static void step(struct life *life)
 	unsigned which = pick(model, MODEL_FILES);
 	enum spool_state state = model->files[which].state;
 
-	if (!model->files[which].exists && pick(model, 2) == 0)
+	if (!model->files[which].exists && pick(model, 4) == 0)
 		do_all(life, which);
 	else if (!model->files[which].exists)
 		do_create(life, which);
