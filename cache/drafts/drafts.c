@@ -21,7 +21,21 @@ void drafts_lock_enter(struct drafts *drafts) UNCHECKED
 
 void drafts_lock_leave(struct drafts *drafts) UNCHECKED
 {
+	struct worker *called[DRAFTS_THREADS];
+	unsigned count = drafts->called_count;
+
+	if (count == 0) {
+		(void)pthread_mutex_unlock(&drafts->mutex);
+		return;
+	}
+	(void)memcpy(called, drafts->called, count * sizeof(called[0]));
+	drafts->called_count = 0;
+	/* They stay as long as somebody may wake them (work_stop()). */
+	atomic_fetch_add(&drafts->waking, 1);
 	(void)pthread_mutex_unlock(&drafts->mutex);
+	for (unsigned i = 0; i < count; i++)
+		(void)pthread_cond_signal(&called[i]->wake);
+	atomic_fetch_sub(&drafts->waking, 1);
 }
 
 int drafts_server_path(
@@ -117,11 +131,11 @@ static struct drafts *make(const struct drafts_config *config) UNCHECKED
 	if (drafts == NULL)
 		return NULL;
 	(void)pthread_mutex_init(&drafts->mutex, NULL);
-	(void)pthread_cond_init(&drafts->wake, NULL);
 	(void)pthread_cond_init(&drafts->quiet, NULL);
 	for (unsigned i = 0; i < DRAFTS_BUCKETS; i++)
 		list_init(&drafts->buckets[i]);
 	list_init(&drafts->ready);
+	list_init(&drafts->idle);
 	list_init(&drafts->again);
 	list_init(&drafts->flushes);
 	list_init(&drafts->names);
@@ -243,7 +257,6 @@ void drafts_free(struct drafts *drafts)
 	worn_free(drafts->worn);
 	free(drafts->origin);
 	free(drafts->source_path);
-	(void)pthread_cond_destroy(&drafts->wake);
 	(void)pthread_cond_destroy(&drafts->quiet);
 	(void)pthread_mutex_destroy(&drafts->mutex);
 	free(drafts);

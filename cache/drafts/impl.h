@@ -56,6 +56,7 @@
 #include "fetch/fetch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -182,6 +183,14 @@ struct draft {
 	                        from which somebody may read still */
 };
 
+/* A thread that waits for the spool's disk. */
+struct worker {
+	struct drafts *drafts;
+	pthread_t thread;
+	pthread_cond_t wake;
+	struct list in; /* drafts.idle: it sleeps, and nobody has called it */
+};
+
 struct worn_table;
 struct flight;
 struct sender;
@@ -193,18 +202,23 @@ struct drafts {
 	char *source_path;
 	uint64_t seed; /* random: numbers of drafts */
 	pthread_mutex_t mutex;
-	pthread_cond_t wake;  /* work threads: there is some, or the end */
 	pthread_cond_t quiet; /* drafts_stop(): a sending or a work ended */
 	bool stopping GUARDED_BY(drafts_lock);
 	struct list buckets[DRAFTS_BUCKETS] GUARDED_BY(drafts_lock);
 	unsigned count GUARDED_BY(drafts_lock);
 	struct list ready GUARDED_BY(drafts_lock); /* of struct work */
-	pthread_t threads[DRAFTS_THREADS];
-	unsigned thread_count;
-	unsigned idle GUARDED_BY(drafts_lock);     /* of the threads, asleep */
-	bool ended GUARDED_BY(drafts_lock);        /* the threads are to go */
-	unsigned busy GUARDED_BY(drafts_lock);     /* works added, not done */
-	struct sender *sender;                     /* send.h */
+	struct worker workers[DRAFTS_THREADS];
+	unsigned worker_count;
+	struct list idle GUARDED_BY(drafts_lock); /* of struct worker: first who
+	                                             fell asleep last */
+	/* Whom drafts_lock_leave() wakes, when the lock is free: who is woken
+	 * before would fall asleep again at once. */
+	struct worker *called[DRAFTS_THREADS] GUARDED_BY(drafts_lock);
+	unsigned called_count GUARDED_BY(drafts_lock);
+	atomic_uint waking;                    /* threads that are at that */
+	bool ended GUARDED_BY(drafts_lock);    /* the workers are to go */
+	unsigned busy GUARDED_BY(drafts_lock); /* works added, not done */
+	struct sender *sender;                 /* send.h */
 	struct list again GUARDED_BY(drafts_lock); /* of struct draft */
 	unsigned sending_count GUARDED_BY(drafts_lock);
 	uint64_t conflicts GUARDED_BY(drafts_lock);

@@ -10,10 +10,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 
-/* The mount whose work thread this is: it looks for more by itself when it is
- * through, so nobody has to be woken for what it makes ready as its last. */
+/* The mount whose work thread this is. */
 static _Thread_local const struct drafts *works_for;
 
 static struct work *work_of(struct list *in)
@@ -21,12 +21,24 @@ static struct work *work_of(struct list *in)
 	return CONTAINER_OF(in, struct work, in);
 }
 
-/* Somebody is to look at what is ready. */
+/* Have somebody look at what is ready who sleeps. */
+static void call_one(struct drafts *drafts) REQUIRES(drafts_lock);
+static void call_one(struct drafts *drafts)
+{
+	struct list *in = list_pop(&drafts->idle);
+
+	if (in != NULL)
+		drafts->called[drafts->called_count++] =
+		    CONTAINER_OF(in, struct worker, in);
+}
+
+/* There is something ready. Who works looks for more by himself when he is
+ * through, and has others called for what he does not take (do_one()). */
 static void wake(struct drafts *drafts) REQUIRES(drafts_lock);
 static void wake(struct drafts *drafts)
 {
-	if (drafts->idle > 0)
-		(void)pthread_cond_signal(&drafts->wake);
+	if (works_for != drafts)
+		call_one(drafts);
 }
 
 /* Whether it is not to run yet. What somebody waits for is not changed before
@@ -86,16 +98,13 @@ void work_add(struct draft *draft, struct work *work)
 {
 	struct drafts *drafts = draft->drafts;
 	enum turn turn;
-	bool sleeps;
 
 	drafts_lock_enter(drafts);
 	draft_hold(draft); /* it may be through before we are */
 	turn = enqueue(draft, work);
-	sleeps = turn == TURN_READY && drafts->idle > 0;
+	if (turn == TURN_READY)
+		wake(drafts);
 	drafts_lock_leave(drafts);
-	/* Without the lock, for which it would have to wait at once. */
-	if (sleeps)
-		(void)pthread_cond_signal(&drafts->wake);
 	if (turn == TURN_WAITS)
 		send_give_way(draft);
 	draft_put(draft);
@@ -163,7 +172,7 @@ static enum turn end(struct draft *draft, struct work *work)
 		draft->running = NULL;
 		turn = take_turn(draft);
 	}
-	if (turn == TURN_READY && works_for != drafts)
+	if (turn == TURN_READY)
 		wake(drafts);
 	work_end_last(drafts);
 	return turn;
@@ -208,6 +217,8 @@ static bool do_one(struct drafts *drafts) UNCHECKED
 
 	if (first == NULL)
 		return false;
+	if (!list_is_empty(&drafts->ready))
+		call_one(drafts);
 	drafts_lock_leave(drafts);
 	work_of(first)->run(work_of(first));
 	drafts_lock_enter(drafts);
@@ -216,7 +227,8 @@ static bool do_one(struct drafts *drafts) UNCHECKED
 
 static void *serve(void *arg) UNCHECKED
 {
-	struct drafts *drafts = arg;
+	struct worker *worker = arg;
+	struct drafts *drafts = worker->drafts;
 
 	works_for = drafts;
 	drafts_lock_enter(drafts);
@@ -225,9 +237,10 @@ static void *serve(void *arg) UNCHECKED
 			continue;
 		if (drafts->ended)
 			break;
-		drafts->idle++;
-		(void)pthread_cond_wait(&drafts->wake, &drafts->mutex);
-		drafts->idle--;
+		assert(drafts->called_count == 0);
+		list_push_front(&drafts->idle, &worker->in);
+		while (!list_is_empty(&worker->in))
+			(void)pthread_cond_wait(&worker->wake, &drafts->mutex);
 	}
 	drafts_lock_leave(drafts);
 	return NULL;
@@ -242,13 +255,18 @@ int work_start(struct drafts *drafts, struct err *err)
 	/* Signals are for the main thread. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (code == 0 && drafts->thread_count < DRAFTS_THREADS) {
-		pthread_t *thread = &drafts->threads[drafts->thread_count];
+	while (code == 0 && drafts->worker_count < DRAFTS_THREADS) {
+		struct worker *worker = &drafts->workers[drafts->worker_count];
 
-		code = pthread_create(thread, NULL, serve, drafts);
+		worker->drafts = drafts;
+		list_init(&worker->in);
+		(void)pthread_cond_init(&worker->wake, NULL);
+		code = pthread_create(&worker->thread, NULL, serve, worker);
 		if (code == 0) {
-			drafts->thread_count++;
-			(void)pthread_setname_np(*thread, "drafts");
+			drafts->worker_count++;
+			(void)pthread_setname_np(worker->thread, "drafts");
+		} else {
+			(void)pthread_cond_destroy(&worker->wake);
 		}
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -261,7 +279,7 @@ void work_drain(struct drafts *drafts) UNCHECKED
 {
 	drafts_lock_enter(drafts);
 	while (drafts->busy > 0 || drafts->sending_count > 0) {
-		if (drafts->thread_count == 0 && do_one(drafts))
+		if (drafts->worker_count == 0 && do_one(drafts))
 			continue;
 		if (drafts->busy > 0 || drafts->sending_count > 0)
 			(void)pthread_cond_wait(&drafts->quiet, &drafts->mutex);
@@ -273,9 +291,15 @@ void work_stop(struct drafts *drafts)
 {
 	drafts_lock_enter(drafts);
 	drafts->ended = true;
-	(void)pthread_cond_broadcast(&drafts->wake);
+	while (!list_is_empty(&drafts->idle))
+		call_one(drafts);
 	drafts_lock_leave(drafts);
-	for (unsigned i = 0; i < drafts->thread_count; i++)
-		(void)pthread_join(drafts->threads[i], NULL);
-	drafts->thread_count = 0;
+	for (unsigned i = 0; i < drafts->worker_count; i++)
+		(void)pthread_join(drafts->workers[i].thread, NULL);
+	/* Others may have called one of them a moment ago. */
+	while (atomic_load(&drafts->waking) > 0)
+		(void)sched_yield();
+	for (unsigned i = 0; i < drafts->worker_count; i++)
+		(void)pthread_cond_destroy(&drafts->workers[i].wake);
+	drafts->worker_count = 0;
 }
