@@ -6,6 +6,7 @@ too."""
 import errno
 import json
 import os
+import unittest
 
 import bed
 from bed.actor import Actor, drop, write_private
@@ -17,7 +18,13 @@ NAMES = {ADA: "ada", BOB: "bob"}
 
 
 class Shared(WritingCase):
-    server = "nginx"
+    """One server; see below."""
+    server = None
+
+    @classmethod
+    def setUpClass(cls):
+        if cls is Shared:
+            raise unittest.SkipTest("of one server each")
 
     def setUp(self):
         os.chmod(self.dir, 0o755)
@@ -25,11 +32,11 @@ class Shared(WritingCase):
         self.addCleanup(lambda: [actor.end() for actor in self.actors])
 
     def begin(self, name, **more):
-        disk = self.place(name)
+        disk = self.place(f"{name}-{self.server}")
         for user in NAMES.values():
             os.mkdir(f"{disk}/{user}")
             os.chmod(f"{disk}/{user}", 0o777)
-        self.top = name
+        self.top = os.path.basename(disk)
         return self.again(disk, **more)
 
     def again(self, disk, **more):
@@ -185,5 +192,9 @@ class Shared(WritingCase):
             os.chmod(f"{m.disk}/{name}", 0o777)
 
 
+for word in ("nginx", "xrootd"):
+    globals()[word.capitalize()] = type(
+        word.capitalize(), (Shared,), {"server": word})
+
 if __name__ == "__main__":
-    bed.main(deadline=600)
+    bed.main(deadline=900)
