@@ -77,7 +77,16 @@ class Agent(Server):
         self.made = True
 
     def add(self):
-        self.run("oidc-add", "--pw-env", self.account)
+        """The account as it was kept. Who was killed while it asked for a
+        token has lost the refresh token that came: a new login then."""
+        done = self.run("oidc-add", "--pw-env", self.account, check=False)
+        if done.returncode == 0:
+            return
+        if "invalid_grant" not in done.stdout + done.stderr:
+            raise Failed(f"oidc-add: exit status {done.returncode}\n"
+                         f"{done.stdout}\n{done.stderr}\n{self.logs()}")
+        os.unlink(os.path.join(self.env["OIDC_CONFIG_DIR"], self.account))
+        self.make()
 
     def lock(self):
         self.tell({"request": "lock", "password": PASSWORD})

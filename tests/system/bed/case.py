@@ -109,6 +109,9 @@ def enter(deadline):
     with its status; in there it returns the folder.
     """
     signal.signal(signal.SIGTERM, lambda *args: sys.exit(143))
+    # What a shell runs in the background ignores it, with all that it starts;
+    # tests end readers by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if space.inside():
         faulthandler.register(signal.SIGUSR1)
         os.umask(0o022)
