@@ -14,13 +14,15 @@ function(layer name)
 endfunction()
 
 # unit_test(<name> LAYER <layer> [SOURCES <extra>...] [USES <target>...]
-#           [WRAP <symbol>...])
+#           [WRAP <symbol>...] [ONE_THREAD])
 #
 # tests/unit/<layer>/<name>.c, linked with its layer and what lies below it
 # and with nothing above: an upward call does not link. WRAP gives
 # -Wl,--wrap=<symbol> for tests that fail an allocation or a system call.
+# ONE_THREAD: much work by one thread, in which the thread sanitizer has nothing
+# to find; that runs it in `./bootstrap test --long` only.
 function(unit_test name)
-  cmake_parse_arguments(arg "" "LAYER" "SOURCES;USES;WRAP" ${ARGN})
+  cmake_parse_arguments(arg "ONE_THREAD" "LAYER" "SOURCES;USES;WRAP" ${ARGN})
   set(target ${name})
   if(TARGET ${target}) # two layers may name a test alike
     set(target ${arg_LAYER}_${name})
@@ -32,6 +34,10 @@ function(unit_test name)
     target_link_options(${target} PRIVATE LINKER:--wrap=${symbol})
   endforeach()
   add_test(NAME unit.${arg_LAYER}.${name} COMMAND ${target})
+  set(label unit)
+  if(arg_ONE_THREAD AND BEARERFS_SANITIZE MATCHES thread)
+    set(label unit-long)
+  endif()
   set_tests_properties(unit.${arg_LAYER}.${name} PROPERTIES
-    LABELS unit TIMEOUT 120)
+    LABELS ${label} TIMEOUT 120 ENVIRONMENT "${BEARERFS_TEST_ENVIRONMENT}")
 endfunction()

@@ -46,6 +46,12 @@ elseif(CMAKE_BUILD_TYPE MATCHES "Release|RelWithDebInfo")
     $<$<C_COMPILER_ID:Clang>:-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang>)
   add_link_options(-pie LINKER:-z,relro,-z,now,-z,noexecstack)
 endif()
+# By default a process with threads waits a second at its end for reports; the
+# tests start and end many.
+set(BEARERFS_TEST_ENVIRONMENT "")
+if(BEARERFS_SANITIZE MATCHES thread)
+  set(BEARERFS_TEST_ENVIRONMENT "TSAN_OPTIONS=atexit_sleep_ms=50")
+endif()
 # assert() states what we guarantee and stays on in every build.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO
