@@ -117,7 +117,7 @@ static void start(fuse_req_t req, fuse_ino_t parent, const char *name,
 		how |= DRAFTS_OPEN_EXCLUSIVE;
 	if (flags & O_TRUNC)
 		how |= DRAFTS_OPEN_TRUNCATE;
-	(void)opening_start(opening, req, path, how, mode, finish);
+	(void)opening_start(opening, req, how, mode, finish);
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

@@ -125,6 +125,7 @@ int fs_prepare(struct fs **out, const struct fs_config *config, struct err *err)
 	fs->config.mountpoint = strdup(config->mountpoint);
 	fs->config.origin = strdup(config->origin);
 	fs->device_fd = -1;
+	list_init(&fs->turns);
 	code = mail_init(&fs->mail);
 	if (code < 0)
 		goto without_mail;
@@ -216,6 +217,7 @@ void fs_free(struct fs *fs)
 {
 	if (!fs)
 		return;
+	atomic_store(&fs->stopping, true); /* nothing begins any more */
 	mail_enter(&fs->mail);
 	/* libfuse need not complain of replies that nobody takes any more. */
 	fuse_session_exit(fs->session);
@@ -223,6 +225,7 @@ void fs_free(struct fs *fs)
 	files_close_all(fs);
 	dirs_close_all(fs);
 	assert(atomic_load(&fs->mail.lingering) == 0);
+	assert(list_is_empty(&fs->turns));
 	fuse_session_unmount(fs->session);
 	/* libfuse leaves it mounted when the connection was aborted. */
 	if (fs->device[0] && !fs->elsewhere)

@@ -31,6 +31,8 @@ static struct name_wait *name_wait_new(struct fs *fs, fuse_req_t req,
 	ask->ident = ident_of(req);
 	ask->parent = parent;
 	memcpy(ask->name, name, strlen(name) + 1);
+	list_init(&ask->turn.in);
+	ask->turn.at = (struct fs_place){.node = parent, .name = ask->name};
 	node_pin(parent);
 	return ask;
 }
@@ -54,6 +56,7 @@ void name_wait_free(struct name_wait *ask)
 {
 	struct fs_nodes *nodes = &ask->fs->nodes;
 
+	turn_over(ask->fs, &ask->turn);
 	if (ask->draft) {
 		draft_done(ask->draft, &ask->ident);
 		draft_put(ask->draft);
@@ -69,16 +72,37 @@ void name_wait_free(struct name_wait *ask)
 	free(ask);
 }
 
-bool name_wait_begin(struct name_wait *ask, fuse_req_t req, fs_finish_fn finish)
+/* Its turn has come; what is above the name may have another one. */
+static void name_begin(struct fs_turn *turn)
+{
+	struct name_wait *ask = CONTAINER_OF(turn, struct name_wait, turn);
+	char path[PATH_BYTES_MAX];
+
+	mail_assert_here(&ask->fs->mail);
+	if (wait_is_claimed(&ask->wait))
+		ask->code = -EINTR;
+	else if (atomic_load(&ask->fs->stopping))
+		ask->code = -ECANCELED;
+	else
+		ask->code = name_check(ask->fs, ask->parent, ask->name, path);
+	if (ask->code < 0)
+		wait_return(&ask->wait);
+	else
+		ask->start(ask, path);
+}
+
+void name_wait_begin(struct name_wait *ask, fuse_req_t req,
+    void (*start)(struct name_wait *ask, const char *path), fs_finish_fn finish)
 {
 	struct fs *fs = ask->fs;
 
-	if (wait_begin_patient(&ask->wait, &fs->mail, req, finish)) {
-		fs->changes++;
-		return true;
+	ask->start = start;
+	if (!wait_begin_patient(&ask->wait, &fs->mail, req, finish)) {
+		name_wait_free(ask);
+		return;
 	}
-	name_wait_free(ask);
-	return false;
+	fs->changes++;
+	turn_take(fs, &ask->turn, name_begin);
 }
 
 void name_answer(void *arg, int code)

@@ -13,12 +13,16 @@
 
 #include "cache/drafts/drafts.h"
 #include "fs/session.h"
+#include "fs/turn.h"
 
 #include <stdbool.h>
 #include <sys/stat.h>
 
 struct name_wait {
 	struct fs_wait wait;
+	struct fs_turn turn;
+	/* In its turn, by the path that the name has then. */
+	void (*start)(struct name_wait *ask, const char *path);
 	struct fs *fs;
 	struct ident ident;
 	struct fs_node *parent;     /* pinned */
@@ -50,9 +54,10 @@ NODISCARD struct name_wait *name_wait_of(fuse_req_t req, fuse_ino_t parent,
 
 void name_wait_free(struct name_wait *ask) REQUIRES(fuse_thread);
 
-/** Have it wait. @return false: it has been answered, and is freed. */
-NODISCARD bool name_wait_begin(struct name_wait *ask, fuse_req_t req,
-    fs_finish_fn finish) REQUIRES(fuse_thread);
+/** Have it wait, and `start` when its turn has come (turn.h). */
+void name_wait_begin(struct name_wait *ask, fuse_req_t req,
+    void (*start)(struct name_wait *ask, const char *path), fs_finish_fn finish)
+    REQUIRES(fuse_thread);
 
 /** How the change went: `arg` is the wait, which goes on with its finish. Any
  *  thread. */

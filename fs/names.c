@@ -49,21 +49,33 @@ static void remove_begin(struct name_wait *ask) REQUIRES(fuse_thread)
 		    fs->config.drafts, &ident, path, name_answer, ask);
 }
 
+static void unlink_start(struct name_wait *ask, const char *path)
+{
+	mail_assert_here(&ask->fs->mail);
+	name_keep(ask, node_named(&ask->fs->nodes, ask->parent, ask->name),
+	    path, remove_begin);
+}
+
+static void rmdir_start(struct name_wait *ask, const char *path)
+{
+	struct ident ident = ask->ident;
+
+	drafts_rmdir(ask->fs->config.drafts, &ident, path, name_answer, ask);
+}
+
 static void remove_name(
     fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
-	struct fs *fs = fs_of(req);
-	struct ident ident = ident_of(req);
 	char path[PATH_BYTES_MAX];
-	struct name_wait *ask = name_wait_of(req, parent, name, path);
+	struct name_wait *ask;
 
-	if (!ask || !name_wait_begin(ask, req, remove_finish))
+	(void)fs_of(req);
+	ask = name_wait_of(req, parent, name, path);
+	if (!ask)
 		return;
-	if (directory)
-		drafts_rmdir(fs->config.drafts, &ident, path, name_answer, ask);
-	else
-		name_keep(ask, node_named(&fs->nodes, ask->parent, name), path,
-		    remove_begin);
+	ask->turn.takes = true;
+	name_wait_begin(
+	    ask, req, directory ? rmdir_start : unlink_start, remove_finish);
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -151,16 +163,22 @@ static void mkdir_finish(struct fs_wait *wait)
 	cache_lookup(fs->config.cache, &ident, path, made_answer, ask);
 }
 
+static void mkdir_start(struct name_wait *ask, const char *path)
+{
+	struct ident ident = ask->ident;
+
+	drafts_mkdir(ask->fs->config.drafts, &ident, path, name_answer, ask);
+}
+
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	struct fs *fs = fs_of(req);
-	struct ident ident = ident_of(req);
 	char path[PATH_BYTES_MAX];
-	struct name_wait *ask = name_wait_of(req, parent, name, path);
+	struct name_wait *ask;
 
+	(void)fs_of(req);
+	ask = name_wait_of(req, parent, name, path);
 	if (!ask)
 		return;
 	ask->mode = mode;
-	if (name_wait_begin(ask, req, mkdir_finish))
-		drafts_mkdir(fs->config.drafts, &ident, path, name_answer, ask);
+	name_wait_begin(ask, req, mkdir_start, mkdir_finish);
 }

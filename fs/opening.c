@@ -3,6 +3,7 @@
 #include "fs/opening.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,22 @@ struct opening *opening_new(struct fs *fs, fuse_req_t req, struct fs_node *node,
 	opening->flags = flags;
 	if (name)
 		memcpy(opening->name, name, strlen(name) + 1);
+	list_init(&opening->turn.in);
+	opening->turn.at.node = node;
+	if (name)
+		opening->turn.at.name = opening->name;
 	node_pin(node);
 	return opening;
 }
 
+void opening_known(struct opening *opening)
+{
+	turn_over(opening->fs, &opening->turn);
+}
+
 void opening_free(struct opening *opening)
 {
+	turn_over(opening->fs, &opening->turn);
 	if (opening->draft) {
 		draft_done(opening->draft, &opening->ident);
 		draft_put(opening->draft);
@@ -111,26 +122,54 @@ static void opened_finish(struct fs_wait *wait)
 	cache_lookup(fs->config.cache, &ident, path, based, opening);
 }
 
-bool opening_start(struct opening *opening, fuse_req_t req, const char *path,
-    unsigned how, uint32_t mode, fs_finish_fn finish)
+/* The path of what it opens, if that is to be had still. */
+static int path_to_open(const struct opening *opening,
+    char path[PATH_BYTES_MAX]) REQUIRES(fuse_thread)
 {
-	struct fs *fs = opening->fs;
+	if (wait_is_claimed(&opening->wait))
+		return -EINTR;
+	if (atomic_load(&opening->fs->stopping))
+		return -ECANCELED;
+	if (opening->node->nameless)
+		return opening->name[0] == '\0' ? -ESTALE : -ENOENT;
+	return path_of_opening(opening, path);
+}
+
+static void open_now(struct fs_turn *turn)
+{
+	struct opening *opening = CONTAINER_OF(turn, struct opening, turn);
 	struct ident ident = opening->ident;
+	char path[PATH_BYTES_MAX];
 	struct drafts_ask ask = {
 	    .ident = &ident,
 	    .path = path,
-	    .how = how,
-	    .mode = (mode & 07777) | DRAFTS_MODE_SET,
+	    .how = opening->how,
+	    .mode = opening->mode,
 	};
 
+	mail_assert_here(&opening->fs->mail);
+	opening->code = path_to_open(opening, path);
+	if (opening->code < 0)
+		wait_return(&opening->wait);
+	else
+		drafts_open(opening->fs->config.drafts, &ask, opened, opening);
+}
+
+bool opening_start(struct opening *opening, fuse_req_t req, unsigned how,
+    uint32_t mode, fs_finish_fn finish)
+{
+	struct fs *fs = opening->fs;
+
 	opening->finish = finish;
+	opening->how = how;
+	opening->mode = (mode & 07777) | DRAFTS_MODE_SET;
 	if (!wait_begin_patient(
 	        &opening->wait, &fs->mail, req, opened_finish)) {
 		opening_free(opening);
 		return false;
 	}
 	fs->changes++;
-	drafts_open(fs->config.drafts, &ask, opened, opening);
+	turn_take(fs, &opening->turn, open_now);
 	return true;
 }
 

@@ -4,8 +4,11 @@
  * open, create, mknod, truncate.
  *
  *	opening_new    who asks, of which node or name
- *	opening_start  asked; `finish` runs with code, draft and attributes,
- *	               when the node has come to what the draft began from
+ *	opening_start  asked when its turn has come (turn.h), of the path that
+ *	               the node has then; `finish` runs with code, draft and
+ *	               attributes, when the node has come to what the draft began
+ *	               from
+ *	opening_known  the node has the draft: a rename takes that along
  *	opening_free   what was opened and not taken is closed again
  *
  * Threads: the FUSE thread.
@@ -19,6 +22,7 @@
 #include "fs/handle.h"
 #include "fs/look.h"
 #include "fs/session.h"
+#include "fs/turn.h"
 
 #include <stdint.h>
 
@@ -28,7 +32,10 @@ struct opening {
 	struct fs_node *node; /* pinned; the file, or whose child it is */
 	struct ident ident;
 	fs_finish_fn finish; /* of whoever asked */
-	int flags;           /* of open(2) */
+	struct fs_turn turn;
+	int flags;    /* of open(2) */
+	unsigned how; /* enum drafts_how */
+	uint32_t mode;
 	int code;
 	struct draft *draft; /* ours, with an open to be done */
 	struct draft_attr attr;
@@ -43,8 +50,11 @@ struct opening *opening_new(struct fs *fs, fuse_req_t req, struct fs_node *node,
 
 /** @param how  enum drafts_how.
  *  @return      false: the request was answered already, `opening` freed. */
-bool opening_start(struct opening *opening, fuse_req_t req, const char *path,
-    unsigned how, uint32_t mode, fs_finish_fn finish) REQUIRES(fuse_thread);
+bool opening_start(struct opening *opening, fuse_req_t req, unsigned how,
+    uint32_t mode, fs_finish_fn finish) REQUIRES(fuse_thread);
+
+/** For one that waits on after its finish. */
+void opening_known(struct opening *opening) REQUIRES(fuse_thread);
 
 void opening_free(struct opening *opening) REQUIRES(fuse_thread);
 

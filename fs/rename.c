@@ -70,16 +70,35 @@ static void rename_begin(struct name_wait *ask) REQUIRES(fuse_thread)
 		    !ask->no_replace, name_answer, ask);
 }
 
+static void rename_start(struct name_wait *ask, const char *path)
+{
+	struct fs *fs = ask->fs;
+	char new_path[PATH_BYTES_MAX];
+	struct fs_node *there;
+
+	(void)path;
+	mail_assert_here(&fs->mail);
+	ask->code = name_check(fs, ask->new_parent, ask->new_name, new_path);
+	if (ask->code < 0) {
+		wait_return(&ask->wait);
+		return;
+	}
+	there = node_named(&fs->nodes, ask->new_parent, ask->new_name);
+	/* Renamed to itself, nothing leaves. */
+	if (ask->no_replace ||
+	    there == node_named(&fs->nodes, ask->parent, ask->name))
+		there = NULL;
+	name_keep(ask, there, new_path, rename_begin);
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
     fuse_ino_t new_parent, const char *new_name, unsigned flags)
 {
 	struct fs *fs = fs_of(req);
-	struct fs_node *from = node_of(&fs->nodes, parent);
 	struct fs_node *to = node_of(&fs->nodes, new_parent);
 	char path[PATH_BYTES_MAX];
 	char new_path[PATH_BYTES_MAX];
 	struct name_wait *ask = name_wait_of(req, parent, name, path);
-	struct fs_node *there;
 	int code;
 
 	if (!ask)
@@ -100,11 +119,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	ask->new_parent = to;
 	node_pin(to);
 	ask->no_replace = flags & RENAME_NOREPLACE;
-	if (!name_wait_begin(ask, req, rename_finish))
-		return;
-	there = node_named(&fs->nodes, to, new_name);
-	/* Renamed to itself, nothing leaves. */
-	if (ask->no_replace || there == node_named(&fs->nodes, from, name))
-		there = NULL;
-	name_keep(ask, there, new_path, rename_begin);
+	ask->turn.to = (struct fs_place){.node = to, .name = ask->new_name};
+	ask->turn.takes = true;
+	name_wait_begin(ask, req, rename_start, rename_finish);
 }

@@ -47,6 +47,10 @@ struct fs {
 	uint64_t tended_ms;    /* when what waits was looked through last */
 	uint64_t changes;      /* of names and versions, made here: drafts
 	                          begun, names removed */
+	struct list turns;     /* of struct fs_turn (turn.h) */
+	unsigned takers;       /* of them */
+	unsigned turns_waiting;
+	bool turns_beginning;
 	struct fs_dir *dirs;
 	struct dir_page *page; /* where a READDIR is put together */
 	char device[32];       /* "MAJ:MIN" of the mount; "" when not mounted */

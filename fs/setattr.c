@@ -233,7 +233,7 @@ static void set(struct set_wait *ask, fuse_req_t req,
 		if (draft)
 			draft_put(draft);
 		if (has_path) {
-			set_size(ask, req, path);
+			set_size(ask, req);
 			return;
 		}
 		reply_error(req, -ESTALE);

@@ -34,7 +34,6 @@ void set_wait_free(struct set_wait *ask) REQUIRES(fuse_thread);
 void set_reply(struct set_wait *ask) REQUIRES(fuse_thread);
 
 /** truncate.c: set a size by path. `ask` is consumed. */
-void set_size(struct set_wait *ask, fuse_req_t req, const char *path)
-    REQUIRES(fuse_thread);
+void set_size(struct set_wait *ask, fuse_req_t req) REQUIRES(fuse_thread);
 
 #endif

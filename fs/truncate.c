@@ -82,12 +82,13 @@ static void opened_finish(struct fs_wait *wait)
 	ask->draft = draft_get(opening->draft);
 	node_has_draft(ask->node, ask->draft);
 	ask->node->began = 0;
+	opening_known(opening);
 	wait_go_on(wait, cut_finish);
 	draft_truncate(
 	    opening->draft, ask->size_bytes, opening_answer, opening);
 }
 
-void set_size(struct set_wait *ask, fuse_req_t req, const char *path)
+void set_size(struct set_wait *ask, fuse_req_t req)
 {
 	bool empties = ask->size_bytes == 0;
 	struct opening *opening =
@@ -99,7 +100,7 @@ void set_size(struct set_wait *ask, fuse_req_t req, const char *path)
 		return;
 	}
 	opening->extra = ask;
-	if (!opening_start(opening, req, path,
-	        empties ? DRAFTS_OPEN_TRUNCATE : 0, 0, opened_finish))
+	if (!opening_start(opening, req, empties ? DRAFTS_OPEN_TRUNCATE : 0, 0,
+	        opened_finish))
 		set_wait_free(ask);
 }

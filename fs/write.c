@@ -74,7 +74,7 @@ void op_open_writing(
 		reply_error(req, code < 0 ? code : -ENOMEM);
 		return;
 	}
-	(void)opening_start(opening, req, path,
+	(void)opening_start(opening, req,
 	    info->flags & O_TRUNC ? DRAFTS_OPEN_TRUNCATE : 0, 0, open_finish);
 }
 

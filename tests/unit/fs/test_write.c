@@ -444,7 +444,7 @@ static void an_unmount_ends_what_waits(void **state)
 	uniques[1] = send_flush(&kernel, entry.nodeid, handle);
 	uniques[2] = send_name(&kernel, FUSE_UNLINK, FUSE_ROOT_ID, "f");
 	uniques[3] =
-	    send_rename(&kernel, FUSE_ROOT_ID, "n", FUSE_ROOT_ID, "f", 0);
+	    send_rename(&kernel, FUSE_ROOT_ID, "n", FUSE_ROOT_ID, "h", 0);
 	fake_drafts_await_held(kernel.drafts, 4);
 	kernel_cancel(&kernel);
 	/* A WRITE where it has the answer, the rest by the FUSE thread. */
