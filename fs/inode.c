@@ -230,6 +230,20 @@ struct fs_node *node_find(const struct fs_nodes *nodes,
 	return node != NULL && node->lookup_count > 0 ? node : NULL;
 }
 
+struct fs_node *node_hidden(
+    const struct fs_nodes *nodes, const struct fs_node *parent)
+{
+	/* A child would pin it. */
+	for (size_t i = 0; parent->pin_count > 0 && i < nodes->bucket_count;
+	     i++)
+		for (struct fs_node *node = nodes->buckets[i]; node;
+		     node = node->chain)
+			if (node->parent == parent && !node->nameless &&
+			    node->lookup_count > 0 && node_name(node)[0] == '.')
+				return node;
+	return NULL;
+}
+
 void node_again(struct fs_node *node)
 {
 	node->lookup_count++;

@@ -157,6 +157,11 @@ bool node_would_be(const struct fs_node *node, const struct cache_attr *attr)
 struct fs_node *node_named(const struct fs_nodes *nodes,
     const struct fs_node *parent, const char *name) REQUIRES(fuse_thread);
 
+/** A child of a directory that the kernel has, by a name that begins with '.';
+ *  or NULL. Looks through all nodes when there may be one. */
+struct fs_node *node_hidden(const struct fs_nodes *nodes,
+    const struct fs_node *parent) REQUIRES(fuse_thread);
+
 /** What had the name is there no more: its handles go on. */
 void node_part(struct fs_node *node) REQUIRES(fuse_thread);
 

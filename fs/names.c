@@ -56,11 +56,62 @@ static void unlink_start(struct name_wait *ask, const char *path)
 	    path, remove_begin);
 }
 
+static void hidden_answer(void *arg, int code, const struct cache_attr *attr)
+{
+	struct name_wait *ask = arg;
+
+	(void)attr;
+	ask->code = code;
+	wait_return(&ask->wait);
+}
+
+static void rmdir_start(struct name_wait *ask, const char *path);
+
+static void hidden_finish(struct fs_wait *wait)
+{
+	struct name_wait *ask = CONTAINER_OF(wait, struct name_wait, wait);
+	char path[PATH_BYTES_MAX];
+
+	mail_assert_here(wait->mail);
+	if (ask->code == -ENOENT) {
+		node_part(ask->leaves);
+		ask->code = child_path(ask->parent, ask->name, path);
+	} else if (ask->code == 0) {
+		ask->code = -ENOTEMPTY;
+	}
+	node_unpin(&ask->fs->nodes, STEAL(ask->leaves));
+	if (ask->code == 0 && wait_is_claimed(wait))
+		ask->code = -EINTR; /* nothing was asked for yet */
+	if (ask->code < 0) {
+		ask->finish(wait);
+		return;
+	}
+	wait_go_on(wait, ask->finish);
+	rmdir_start(ask, path);
+}
+
+/* nginx lists no name that begins with '.', and to remove a directory there
+ * takes all that is in it: those that are known here are looked at first. */
 static void rmdir_start(struct name_wait *ask, const char *path)
 {
+	struct fs *fs = ask->fs;
 	struct ident ident = ask->ident;
+	struct fs_node *node;
+	char hidden[PATH_BYTES_MAX];
 
-	drafts_rmdir(ask->fs->config.drafts, &ident, path, name_answer, ask);
+	mail_assert_here(&fs->mail);
+	node = node_named(&fs->nodes, ask->parent, ask->name);
+	if (node)
+		node = node_hidden(&fs->nodes, node);
+	if (!node || node_path(node, hidden) < 0) {
+		drafts_rmdir(fs->config.drafts, &ident, path, name_answer, ask);
+		return;
+	}
+	ask->leaves = node;
+	node_pin(node);
+	ask->finish = ask->wait.finish;
+	ask->wait.finish = hidden_finish;
+	cache_lookup(fs->config.cache, &ident, hidden, hidden_answer, ask);
 }
 
 static void remove_name(

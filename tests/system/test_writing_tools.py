@@ -233,6 +233,15 @@ class Tools(WritingCase):
                     f"test {m.at(name)} -nt {one} -o {one} -nt {m.at(name)}"
                     " && exit 1; true")
 
+    def test_a_directory_with_hidden_files_only(self):
+        m = self.begin("hidden")
+        self.sh(f"mkdir {m.at('d')}; echo x > {m.at('d/.keep')}")
+        time.sleep(1.2)  # the draft has ended; nginx does not list it
+        self.sh(f"! rmdir {m.at('d')} 2>&-; test -s {m.at('d/.keep')}")
+        self.assert_same(m, {"d": None, "d/.keep": b"x\n"})
+        self.sh(f"rm {m.at('d/.keep')}; rmdir {m.at('d')}")
+        self.assert_same(m, {})
+
     def test_append_exclusive_and_modes(self):
         m = self.begin("modes")
         self.sh(f"set -C; echo 1 > {m.at('f')}; ! echo 2 > {m.at('f')}; "

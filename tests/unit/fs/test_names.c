@@ -162,6 +162,26 @@ static void a_directory_is_made_and_removed(void **state)
 	    -EEXIST);
 }
 
+/* Which a server may not list, and would take along. */
+static void what_is_hidden_in_a_directory_keeps_it(void **state)
+{
+	struct fuse_entry_out directory = lookup("d");
+	size_t calls = fake_drafts_calls(kernel.drafts);
+
+	(void)state;
+	fake_put(kernel.cache, "/d/.hidden", 20, 9, 10000);
+	(void)lookup_in(directory.nodeid, ".hidden");
+	assert_int_equal(
+	    error_of(send_name(&kernel, FUSE_RMDIR, FUSE_ROOT_ID, "d")),
+	    -ENOTEMPTY);
+	assert_int_equal(fake_drafts_calls(kernel.drafts), calls);
+	assert_true(lookup("d").nodeid == directory.nodeid);
+	/* Somebody has removed it: the server is asked. */
+	fake_remove(kernel.cache, "/d/.hidden");
+	(void)error_of(send_name(&kernel, FUSE_RMDIR, FUSE_ROOT_ID, "d"));
+	assert_int_equal(fake_drafts_calls(kernel.drafts), calls + 1);
+}
+
 static void a_renamed_file_keeps_its_node_and_handles(void **state)
 {
 	struct fuse_entry_out entry = lookup("f");
@@ -541,6 +561,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(a_removed_file_is_still_its_handles),
 	    CASE(a_directory_is_made_and_removed),
+	    CASE(what_is_hidden_in_a_directory_keeps_it),
 	    CASE(a_renamed_file_keeps_its_node_and_handles),
 	    CASE(what_is_below_a_renamed_directory_follows),
 	    CASE(a_draft_that_replaces_a_file_is_not_taken_for_it),
