@@ -87,12 +87,6 @@ static int check(const struct spool_item *item, struct err *err)
 {
 	if (item->kind != SPOOL_FILE)
 		return err_set(err, -EINVAL, "is no file; only --drop is left");
-	if (item->missing_bytes > 0)
-		return err_set(err, -ESTALE,
-		    "%" PRIu64 " bytes of the version that it began from are "
-		    "not here, and the server has another one; take out what "
-		    "is here with --export DIR",
-		    item->missing_bytes);
 	return 0;
 }
 

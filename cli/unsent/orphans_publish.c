@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/say.h"
 #include "cli/unsent/alone.h"
+#include "cli/unsent/fill.h"
 #include "cli/unsent/orphans.h"
 
 /* What is to be done. */
@@ -147,8 +148,13 @@ static int publish_here(struct alone *alone, const void *arg)
 {
 	const struct publishing *what = arg;
 	struct err err = ERR_INIT;
-	int code = publish(alone, what, &err);
+	int code = 0;
 
+	if (what->item->missing_bytes > 0)
+		code = unsent_fill(alone->layers.fetch, &alone->layers.ident,
+		    what->entry, what->item, &err);
+	if (code == 0)
+		code = publish(alone, what, &err);
 	return code == 0
 	    ? STATUS_OK
 	    : say_exit(EX_IOERR, "flush %s%s: %s (%s)", what->origin,

@@ -337,6 +337,57 @@ class Writing(bed.Case):
             m, *option, "--number", number, "--overwrite"), (0, ""))
         self.assertEqual(self.on_server("half.txt"), HELLO)
 
+    def half_changed(self, name):
+        """A file of which a few bytes were changed in place when its mount
+        died: the mount, the number of the entry, what was to become of it."""
+        base = os.urandom(300000)
+        self.bed.put(f"alice/{self.folder}/{name}", data=base, age=60)
+        os.chmod(os.path.join(self.home, name), 0o666)
+        m = self.writable()
+        fd = os.open(m.at(name), os.O_RDWR)
+        os.pwrite(fd, b"ours", 100000)
+        m.crash()
+        with self.assertRaises(OSError):
+            os.close(fd)
+        entry, = self.unsent(m)
+        self.assertGreater(entry["missing_bytes"], 200000)
+        option = ("-o", f"ca_file={self.bed.ca.cert}", "--number",
+                  str(entry["number"]))
+        # It is put aside by whoever looks after the spool.
+        self.assertEqual(self.flush(m, *option[:2])[0], 74)
+        return m, option, base[:100000] + b"ours" + base[100004:]
+
+    def test_that_what_is_missing_of_the_base_is_fetched(self):
+        for name, words in (("over", ("--overwrite",)),
+                            ("as", ("--as", f"/exp/alice/{self.folder}/new"))):
+            m, option, wanted = self.half_changed(name)
+            self.assertEqual(self.flush(m, *option, *words), (0, ""))
+            self.assertTrue(self.on_server(
+                "new" if name == "as" else name) == wanted)
+            self.assertEqual(self.unsent(m), [])
+
+    def test_that_versions_are_never_mixed(self):
+        m, option, wanted = self.half_changed("in-place")
+        theirs = os.urandom(300000)
+        self.bed.put(f"alice/{self.folder}/in-place", data=theirs, age=30)
+        for words in (("--overwrite",), ("--as", "/exp/alice/other")):
+            status, lines = self.flush(m, *option, *words)
+            self.assertEqual(status, 74, lines)
+            self.assertIn("not that one any more", lines)
+            self.assertIn("--export DIR", lines)
+        os.unlink(self.home + "/in-place")
+        status, lines = self.flush(m, *option, "--overwrite")
+        self.assertEqual(status, 74, lines)
+        self.assertIn("no such file any more", lines)
+        # What is here can be had.
+        out = self.dir + "/out"
+        m.command("flush", *option, "--export", out)
+        found, = [os.path.join(place, one) for place, _, files in os.walk(out)
+                  for one in files if one.endswith(".partial")]
+        with open(found, "rb") as file:
+            file.seek(100000)
+            self.assertEqual(file.read(4), b"ours")
+
     def test_that_two_signals_end_the_wait_of_umount(self):
         server = self.own_nginx()
         m = self.of_server(server, write="back")
