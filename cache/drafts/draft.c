@@ -210,19 +210,15 @@ void draft_part(struct draft *draft)
 	draft_settle(draft);
 }
 
-int draft_move(struct draft *draft, const char *path)
+void draft_move(struct draft *draft, char **path)
 {
-	char *copy = strdup(path);
-
-	if (copy == NULL)
-		return -ENOMEM;
 	free(draft->path);
-	draft->path = copy;
+	draft->path = STEAL(*path);
 	if (!list_is_empty(&draft->in)) {
 		list_remove(&draft->in);
-		list_push(drafts_bucket(draft->drafts, path), &draft->in);
+		list_push(
+		    drafts_bucket(draft->drafts, draft->path), &draft->in);
 	}
-	return 0;
 }
 
 void draft_hold(struct draft *draft)

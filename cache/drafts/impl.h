@@ -265,9 +265,8 @@ void draft_settle(struct draft *draft) REQUIRES(drafts_lock);
 /* It has its path no more: nobody finds it. Its handles keep it. */
 void draft_part(struct draft *draft) REQUIRES(drafts_lock);
 
-/* It has another path; its old one is free. @retval -ENOMEM */
-NODISCARD int draft_move(struct draft *draft, const char *path)
-    REQUIRES(drafts_lock);
+/* It has another path, which is taken; its old one is free. */
+void draft_move(struct draft *draft, char **path) REQUIRES(drafts_lock);
 
 /* References under the lock. The last one ends it later, on a work thread:
  * what was sent goes to the cache (cache_keep(), worn_take()) and out of the

@@ -115,6 +115,35 @@ void names_go(struct names *names, void (*begin)(struct names *names))
 	go_on(drafts);
 }
 
+static void seat_free(struct seat *seat)
+{
+	free(seat->past);
+	free(seat->path);
+	free(seat);
+}
+
+/* With all that a change may need once the server has done it. */
+static struct seat *seat_new(struct names *names, struct draft *draft)
+    REQUIRES(drafts_lock);
+static struct seat *seat_new(struct names *names, struct draft *draft)
+{
+	struct seat *seat = calloc(1, sizeof(*seat));
+	size_t path_bytes = strlen(draft->path) + strlen(names->to) + 1;
+
+	if (seat == NULL)
+		return NULL;
+	seat->names = names;
+	seat->draft = draft;
+	seat->past = calloc(1, sizeof(*seat->past));
+	seat->path = malloc(path_bytes);
+	if (seat->past == NULL || seat->path == NULL) {
+		seat_free(seat);
+		return NULL;
+	}
+	list_init(&seat->past->in);
+	return seat;
+}
+
 /* What could be sent before is sent on, under whatever name it has now. */
 static void leave_seat(struct seat *seat)
 {
@@ -134,8 +163,7 @@ static void leave_seat(struct seat *seat)
 		    "file not sent yet: out of memory", "path=%s",
 		    LOG_TEXT(draft->path));
 	work_done(&seat->work);
-	free(seat->past);
-	free(seat);
+	seat_free(seat);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): see go_on() */
@@ -213,19 +241,12 @@ static int gather(void *arg, struct draft *draft)
 
 	if (draft->seized || !seizing->wanted(seizing->names, draft))
 		return 0;
-	seat = calloc(1, sizeof(*seat));
-	if (seat != NULL)
-		seat->past = calloc(1, sizeof(*seat->past));
-	if (seat == NULL || seat->past == NULL) {
-		free(seat);
+	seat = seat_new(seizing->names, draft);
+	if (seat == NULL)
 		return -ENOMEM;
-	}
-	list_init(&seat->past->in);
 	seat->work.run = has_turn;
 	seat->work.changes = true;
 	seat->work.asks = true;
-	seat->names = seizing->names;
-	seat->draft = draft;
 	draft->seized = true;
 	draft_hold(draft);
 	list_push(&seizing->fresh, &seat->in);

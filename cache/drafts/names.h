@@ -38,6 +38,7 @@ struct seat {
 	/* On a work thread; ends with names_came(). */
 	void (*step)(struct seat *seat);
 	struct past *past; /* room for one, so that nothing fails later */
+	char *path;        /* of a rename: room for the new one, for the same */
 };
 
 struct names {

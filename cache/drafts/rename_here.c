@@ -100,6 +100,15 @@ static bool is_left(const struct names *names, const struct draft *draft)
 	    draft->ident.uid == names->ident.uid || !draft_is_here_alone(draft);
 }
 
+/* There is room for it. */
+static void take_path(struct seat *seat, const char *path)
+    REQUIRES(drafts_lock);
+static void take_path(struct seat *seat, const char *path)
+{
+	(void)memcpy(seat->path, path, strlen(path) + 1);
+	draft_move(seat->draft, &seat->path);
+}
+
 /* Those that it has seized get their new paths. */
 static int move_seats(struct names *names) REQUIRES(drafts_lock);
 static int move_seats(struct names *names)
@@ -122,12 +131,12 @@ static int move_seats(struct names *names)
 		if (moved == 0 &&
 		    drafts_at(drafts, draft->ident.uid, path) != NULL)
 			continue;
-		if (moved == 0)
-			moved = draft_move(draft, path);
-		if (moved < 0)
+		if (moved < 0) {
 			code = moved;
-		else
+		} else {
+			take_path(seat, path);
 			leave_base(seat);
+		}
 	}
 	return code;
 }
@@ -233,27 +242,25 @@ static int rename_entry(struct names *names, struct draft *draft,
 }
 
 /* The spool knows: so does the table. */
-static int take_name(
-    struct names *names, struct draft *draft, const struct base *base)
+static void take_name(struct seat *seat, const struct base *base)
 {
+	struct names *names = seat->names;
+	struct draft *draft = seat->draft;
 	struct drafts *drafts = names->drafts;
 	struct draft *there;
-	int code;
 
 	drafts_lock_enter(drafts);
 	there = drafts_at(drafts, names->ident.uid, names->to);
-	code = draft_move(draft, names->to);
-	if (code == 0 && there != NULL)
+	take_path(seat, names->to);
+	if (there != NULL)
 		replace(there);
-	if (code == 0 && base->exists) {
+	if (base->exists) {
 		draft->base.known = base->known;
 		draft->base.exists = true;
 		draft->base.version = base->version;
 	}
 	drafts_lock_leave(drafts);
-	if (code == 0)
-		worn_move(drafts, names->from, names->to);
-	return code;
+	worn_move(drafts, names->from, names->to);
 }
 
 /* On a work thread. */
@@ -276,7 +283,7 @@ static void follow_here(struct seat *seat)
 		    "from=%s to=%s error=%s", LOG_TEXT(names->from),
 		    LOG_TEXT(names->to), LOG_TEXT(err.text));
 	else
-		code = take_name(names, draft, &base);
+		take_name(seat, &base);
 	names_came(names, code);
 }
 
