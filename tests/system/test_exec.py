@@ -292,6 +292,9 @@ class Exec(Base):
         pid, fd = pty.fork()
         if pid == 0:
             os.chdir("/")
+            # What runs the tests in the background may have these ignored.
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             argv = self.argv(*command)
             # A shell with job control, as a person has it.
             os.execvpe("bash", ["bash", "--norc", "--noprofile", "-mc",
