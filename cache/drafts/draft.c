@@ -231,7 +231,7 @@ void draft_let_go(struct draft *draft)
 	assert(draft->refs > 0);
 	/* That takes a reference again: the last. */
 	if (--draft->refs == 0)
-		work_add_quietly(draft, &draft->ending);
+		work_add_at_leisure(draft, &draft->ending);
 }
 
 struct draft *draft_get(struct draft *draft)

@@ -215,10 +215,11 @@ struct drafts {
 	 * before would fall asleep again at once. */
 	struct worker *called[DRAFTS_THREADS] GUARDED_BY(drafts_lock);
 	unsigned called_count GUARDED_BY(drafts_lock);
-	atomic_uint waking;                    /* threads that are at that */
-	bool ended GUARDED_BY(drafts_lock);    /* the workers are to go */
-	unsigned busy GUARDED_BY(drafts_lock); /* works added, not done */
-	struct sender *sender;                 /* send.h */
+	unsigned awake GUARDED_BY(drafts_lock); /* workers, or called */
+	atomic_uint waking;                     /* threads that are at that */
+	bool ended GUARDED_BY(drafts_lock);     /* the workers are to go */
+	unsigned busy GUARDED_BY(drafts_lock);  /* works added, not done */
+	struct sender *sender;                  /* send.h */
 	struct list again GUARDED_BY(drafts_lock); /* of struct draft */
 	unsigned sending_count GUARDED_BY(drafts_lock);
 	uint64_t conflicts GUARDED_BY(drafts_lock);
@@ -302,6 +303,10 @@ void work_add_quietly(struct draft *draft, struct work *work)
 
 /* Have it run before all others of the queue: a sending of it ends. */
 void work_add_first(struct draft *draft, struct work *work);
+
+/* The same of a work for which nobody waits. */
+void work_add_at_leisure(struct draft *draft, struct work *work)
+    REQUIRES(drafts_lock);
 
 /* Have one that runs, and is not done, run once more. */
 void work_again(struct work *work);

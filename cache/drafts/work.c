@@ -27,9 +27,11 @@ static void call_one(struct drafts *drafts)
 {
 	struct list *in = list_pop(&drafts->idle);
 
-	if (in != NULL)
-		drafts->called[drafts->called_count++] =
-		    CONTAINER_OF(in, struct worker, in);
+	if (in == NULL)
+		return;
+	drafts->called[drafts->called_count++] =
+	    CONTAINER_OF(in, struct worker, in);
+	drafts->awake++;
 }
 
 /* There is something ready. Who works looks for more by himself when he is
@@ -134,6 +136,14 @@ void work_add_first(struct draft *draft, struct work *work)
 	drafts_lock_leave(drafts);
 }
 
+void work_add_at_leisure(struct draft *draft, struct work *work)
+{
+	assert(!work->changes);
+	/* Whoever is awake looks once more before he sleeps. */
+	if (enqueue(draft, work) == TURN_READY && draft->drafts->awake == 0)
+		wake(draft->drafts);
+}
+
 void work_chore(struct drafts *drafts, struct work *work)
 {
 	work->draft = NULL;
@@ -232,16 +242,19 @@ static void *serve(void *arg) UNCHECKED
 
 	works_for = drafts;
 	drafts_lock_enter(drafts);
+	drafts->awake++;
 	for (;;) {
 		if (do_one(drafts))
 			continue;
 		if (drafts->ended)
 			break;
 		assert(drafts->called_count == 0);
+		drafts->awake--;
 		list_push_front(&drafts->idle, &worker->in);
 		while (!list_is_empty(&worker->in))
 			(void)pthread_cond_wait(&worker->wake, &drafts->mutex);
 	}
+	drafts->awake--;
 	drafts_lock_leave(drafts);
 	return NULL;
 }
