@@ -143,8 +143,9 @@ void fetch_temporary(struct fetch *fetch, const struct ident *ident,
  * It is sent as it comes, and nothing is published before it is whole: it goes
  * under a temporary name that no server has before the last byte has come, so
  * that fetch_cancel() leaves nothing. Where that cannot be (the server must be
- * told the length before, or leaves a stump of what is cut; the token cannot
- * MOVE) the answer is -ENOTSUP, and nothing was sent. The wait for more is not
+ * told the length before, or leaves a stump of what is cut, or keeps the
+ * condition at a PUT alone; the token cannot MOVE) the answer is -ENOTSUP, and
+ * nothing was sent. The wait for more is not
  * counted as the server's.
  *
  * @param number  from fetch_publish(); answered already: nothing happens.

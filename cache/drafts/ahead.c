@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/ahead.c - a large new file is sent while it is written, so that
- * its close has little left to wait for.
+ * cache/drafts/ahead.c - a large file is sent while it is written, so that its
+ * close has little left to wait for. It is new, or was cut to nothing (also by
+ * `>` of a shell, which closes it once before anything is written).
  *
  * It goes as fetch_grown() says: under a temporary name that no server has
  * before the last byte, which is told when the file is closed and a flight
@@ -44,6 +45,8 @@ struct ahead {
 	bool released GUARDED_BY(drafts_lock);
 	struct flight *taker GUARDED_BY(drafts_lock); /* NULL: not taken */
 	uint64_t call GUARDED_BY(drafts_lock);        /* from `asked` on */
+	enum fetch_condition condition;
+	struct fetch_version version; /* of FETCH_IF_SAME */
 	uint64_t sent_bytes GUARDED_BY(drafts_lock);
 	uint64_t paced_bytes GUARDED_BY(drafts_lock); /* its size ... */
 	uint64_t paced_ms GUARDED_BY(drafts_lock);    /* ... then */
@@ -123,7 +126,8 @@ static void published(void *arg, int code,
 	taker = ahead->taker;
 	if (ahead->draft->ahead == ahead)
 		ahead->draft->ahead = NULL;
-	if (code == -ENOTSUP)
+	/* Of what is there already some are content with one condition. */
+	if (code == -ENOTSUP && ahead->condition == FETCH_IF_ABSENT)
 		drafts->sender->ahead_never = true;
 	drafts_lock_leave(drafts);
 	if (taker != NULL)
@@ -186,7 +190,7 @@ static bool may_begin(struct draft *draft)
 		return false;
 	draft->ahead_decided = true;
 	if (sender->ahead_never || sender->down || drafts->stopping ||
-	    !draft->created || draft->base.exists || draft->gone ||
+	    (draft->base.exists && !draft->base.known) || draft->gone ||
 	    draft->parted || sender->ahead_count >= AHEAD_MAX)
 		return false;
 	if (sender->ahead_skip == 0)
@@ -207,13 +211,14 @@ static void start(struct ahead *ahead, uint64_t size_bytes)
 	        .read = give,
 	        .release = released,
 	        .arg = ahead},
-	    .condition = FETCH_IF_ABSENT,
+	    .condition = ahead->condition,
+	    .version = &ahead->version,
 	    .mtime_s = -1};
 	uint64_t call;
 	bool late;
 
 	fetch_temporary(drafts->config.fetch, &ahead->ident, ahead->path,
-	    FETCH_IF_ABSENT, ahead->temporary);
+	    ahead->condition, ahead->temporary);
 	call = fetch_publish(drafts->config.fetch, &ask, published, ahead);
 	drafts_lock_enter(drafts);
 	ahead->call = call;
@@ -241,6 +246,8 @@ static void begin(struct draft *draft) UNCHECKED
 		return;
 	}
 	ahead->ident = draft->ident;
+	ahead->condition = draft->base.exists ? FETCH_IF_SAME : FETCH_IF_ABSENT;
+	ahead->version = draft->base.version;
 	ahead->draft = draft;
 	draft_hold(draft);
 	draft->ahead = ahead;
@@ -325,7 +332,10 @@ uint64_t ahead_take(struct flight *flight, const char *path)
 
 	drafts_lock_enter(flight->drafts);
 	ahead = draft->ahead;
-	if (is_of(ahead, draft, path) && flight->condition == FETCH_IF_ABSENT &&
+	if (is_of(ahead, draft, path) &&
+	    flight->condition == ahead->condition &&
+	    (flight->condition == FETCH_IF_ABSENT ||
+	        fetch_version_equal(&flight->version, &ahead->version)) &&
 	    flight->ident.uid == ahead->ident.uid &&
 	    fetch_grown(flight->drafts->config.fetch, ahead->call,
 	        flight->size_bytes, true) == 0) {

@@ -172,6 +172,7 @@ struct draft *draft_new(struct drafts *drafts, const struct ident *ident,
 	draft->ident = *ident;
 	draft->number = next_number(drafts);
 	draft->base = *base;
+	draft->ahead_decided = base->exists && base->version.size_bytes > 0;
 	if (base->exists) {
 		draft->size_bytes = base->version.size_bytes;
 		draft->mtime_s = base->version.mtime_s;

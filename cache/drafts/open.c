@@ -140,6 +140,7 @@ static void fill_in(struct draft *draft, const struct opening *opening)
 	        (base->known && base->version.size_bytes == 0)))
 		return;
 	draft->blank = true;
+	draft->ahead_decided = false;
 	draft->changed = true;
 	draft->size_bytes = 0;
 	draft->has_mtime = false;

@@ -138,6 +138,17 @@ static bool needs_look(const struct publish *publish)
 	    publish->version.etag[0] == '\0';
 }
 
+/* Whether it can be sent before it is whole: as safely as if it were. */
+static bool may_grow(const struct publish *publish)
+{
+	const struct writing *writing = &publish->fetch->origin->writing;
+
+	return publish->by_temporary && writing_put_is_whole(writing) &&
+	    (publish->condition == FETCH_IF_ABSENT
+	            ? writing_keeps_overwrite(writing)
+	            : !writing_keeps_conditions(writing));
+}
+
 void publish_choose(struct publish *publish)
 {
 	const struct fetch_server *origin = publish->fetch->origin;
@@ -157,8 +168,7 @@ void publish_choose(struct publish *publish)
 	    !does_without(publish->fetch, &publish->ident, publish->temporary,
 	        publish->condition);
 	publish->out.leftover = NULL;
-	if (publish->grows &&
-	    (!publish->by_temporary || !writing_put_is_whole(writing))) {
+	if (publish->grows && !may_grow(publish)) {
 		publish_fail(publish,
 		    err_set(&publish->err, -ENOTSUP,
 		        "not before its length is known"),

@@ -151,19 +151,59 @@ static void a_server_that_must_know_the_length_is_asked_once(void **state)
 	desk_stop(&desk);
 }
 
-static void what_is_there_already_is_not_begun(void **state)
+static void what_is_cut_to_nothing_is_replaced(void **state)
 {
 	struct draft *draft;
 
 	(void)state;
-	(void)fake_put("/old", (const uint8_t *)"0123456789", 10);
+	(void)fake_put("/old", "0123456789", 10);
 	desk_start(&desk);
 	draft = desk_open(&desk, "/old", DRAFTS_OPEN_TRUNCATE);
 	write_pieces(draft, 0, LEAST + 1);
-	assert_int_equal(fake_published(), 0);
+	assert_int_equal(fake_published(), 1);
+	assert_true(fake_call(0).grew);
+	assert_int_equal(fake_call(0).condition, FETCH_IF_SAME);
 	assert_int_equal(desk_flush(&desk, draft), 0);
 	assert_int_equal(fake_published(), 1);
 	serves("/old", "", (LEAST + 1) * PIECE);
+	desk_close(&desk, draft);
+	desk_stop(&desk);
+}
+
+static void what_a_shell_made_is_replaced(void **state)
+{
+	struct draft *draft;
+
+	(void)state;
+	desk_start(&desk);
+	draft = desk_open(&desk, "/f", CREATE);
+	/* The close of the descriptor that was duplicated. */
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	assert_int_equal(fake_published(), 1);
+	write_pieces(draft, 0, LEAST + 1);
+	assert_int_equal(fake_published(), 2);
+	assert_true(fake_call(1).grew);
+	assert_int_equal(fake_call(1).condition, FETCH_IF_SAME);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	assert_int_equal(fake_published(), 2);
+	serves("/f", "", (LEAST + 1) * PIECE);
+	desk_close(&desk, draft);
+	desk_stop(&desk);
+}
+
+static void what_has_an_older_begin_is_not_begun(void **state)
+{
+	struct draft *draft;
+
+	(void)state;
+	(void)fake_put("/old", "0123456789", 10);
+	desk_start(&desk);
+	draft = desk_open(&desk, "/old", 0);
+	for (unsigned i = 0; i <= LEAST; i++)
+		write_at(draft, 10 + (uint64_t)i * PIECE, PIECE);
+	assert_int_equal(fake_published(), 0);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	assert_false(fake_call(0).grew);
 	desk_close(&desk, draft);
 	desk_stop(&desk);
 }
@@ -360,7 +400,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(it_is_sent_once_while_it_is_written),
 	    TEST(a_server_that_must_know_the_length_is_asked_once),
-	    TEST(what_is_there_already_is_not_begun),
+	    TEST(what_is_cut_to_nothing_is_replaced),
+	    TEST(what_a_shell_made_is_replaced),
+	    TEST(what_has_an_older_begin_is_not_begun),
 	    TEST(a_write_in_the_middle_sends_it_anew),
 	    TEST(a_cut_sends_it_anew),
 	    TEST(a_time_that_is_set_sends_it_anew),
