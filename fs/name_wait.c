@@ -37,11 +37,11 @@ static struct name_wait *name_wait_new(struct fs *fs, fuse_req_t req,
 	return ask;
 }
 
-struct name_wait *name_wait_of(fuse_req_t req, fuse_ino_t parent,
-    const char *name, char path[PATH_BYTES_MAX])
+struct name_wait *name_wait_of(
+    struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct fs *fs = fs_of(req);
 	struct fs_node *node = node_of(&fs->nodes, parent);
+	char path[PATH_BYTES_MAX];
 	struct name_wait *ask = NULL;
 	int code = name_check(fs, node, name, path);
 
@@ -91,8 +91,8 @@ static void name_begin(struct fs_turn *turn)
 		ask->start(ask, path);
 }
 
-void name_wait_begin(struct name_wait *ask, fuse_req_t req,
-    void (*start)(struct name_wait *ask, const char *path), fs_finish_fn finish)
+void name_wait_begin(struct name_wait *ask, fuse_req_t req, name_start_fn start,
+    fs_finish_fn finish)
 {
 	struct fs *fs = ask->fs;
 

@@ -3,8 +3,9 @@
  * fs/name_wait.h - a change of names that waits for the server: mkdir, unlink,
  * rmdir (names.c), rename (rename.c).
  *
- *	name_wait_of -> name_wait_begin -> [name_keep] -> a call of the drafts,
- *	which answers name_answer() -> finish -> name_wait_free
+ *	name_wait_of -> name_wait_begin -> start, when its turn has come
+ *	(turn.h) -> [name_keep] -> a call of the drafts, which answers
+ *	name_answer() -> finish -> name_wait_free
  *
  * Threads: the FUSE thread, but for name_answer().
  */
@@ -18,11 +19,15 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+struct name_wait;
+
+/** The change itself is asked for, by the path that the name has now. */
+typedef void (*name_start_fn)(struct name_wait *ask, const char *path);
+
 struct name_wait {
 	struct fs_wait wait;
 	struct fs_turn turn;
-	/* In its turn, by the path that the name has then. */
-	void (*start)(struct name_wait *ask, const char *path);
+	name_start_fn start; /* in its turn */
 	struct fs *fs;
 	struct ident ident;
 	struct fs_node *parent;     /* pinned */
@@ -47,17 +52,16 @@ struct name_wait {
 NODISCARD int name_check(const struct fs *fs, const struct fs_node *parent,
     const char *name, char path[PATH_BYTES_MAX]) REQUIRES(fuse_thread);
 
-/** The change of a name below `parent`, checked; and the name's path.
+/** The change of a name below `parent`, checked.
  *  @return NULL: it has been answered. */
-NODISCARD struct name_wait *name_wait_of(fuse_req_t req, fuse_ino_t parent,
-    const char *name, char path[PATH_BYTES_MAX]) REQUIRES(fuse_thread);
+NODISCARD struct name_wait *name_wait_of(struct fs *fs, fuse_req_t req,
+    fuse_ino_t parent, const char *name) REQUIRES(fuse_thread);
 
 void name_wait_free(struct name_wait *ask) REQUIRES(fuse_thread);
 
-/** Have it wait, and `start` when its turn has come (turn.h). */
-void name_wait_begin(struct name_wait *ask, fuse_req_t req,
-    void (*start)(struct name_wait *ask, const char *path), fs_finish_fn finish)
-    REQUIRES(fuse_thread);
+/** Have it wait, and `start` when its turn has come. `ask` is consumed. */
+void name_wait_begin(struct name_wait *ask, fuse_req_t req, name_start_fn start,
+    fs_finish_fn finish) REQUIRES(fuse_thread);
 
 /** How the change went: `arg` is the wait, which goes on with its finish. Any
  *  thread. */

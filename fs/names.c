@@ -117,11 +117,8 @@ static void rmdir_start(struct name_wait *ask, const char *path)
 static void remove_name(
     fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
-	char path[PATH_BYTES_MAX];
-	struct name_wait *ask;
+	struct name_wait *ask = name_wait_of(fs_of(req), req, parent, name);
 
-	(void)fs_of(req);
-	ask = name_wait_of(req, parent, name, path);
 	if (!ask)
 		return;
 	ask->turn.takes = true;
@@ -223,11 +220,8 @@ static void mkdir_start(struct name_wait *ask, const char *path)
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	char path[PATH_BYTES_MAX];
-	struct name_wait *ask;
+	struct name_wait *ask = name_wait_of(fs_of(req), req, parent, name);
 
-	(void)fs_of(req);
-	ask = name_wait_of(req, parent, name, path);
 	if (!ask)
 		return;
 	ask->mode = mode;

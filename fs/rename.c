@@ -96,9 +96,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 {
 	struct fs *fs = fs_of(req);
 	struct fs_node *to = node_of(&fs->nodes, new_parent);
-	char path[PATH_BYTES_MAX];
 	char new_path[PATH_BYTES_MAX];
-	struct name_wait *ask = name_wait_of(req, parent, name, path);
+	struct name_wait *ask = name_wait_of(fs, req, parent, name);
 	int code;
 
 	if (!ask)
@@ -118,8 +117,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	memcpy(ask->new_name, new_name, strlen(new_name) + 1);
 	ask->new_parent = to;
 	node_pin(to);
-	ask->no_replace = flags & RENAME_NOREPLACE;
 	ask->turn.to = (struct fs_place){.node = to, .name = ask->new_name};
 	ask->turn.takes = true;
+	ask->no_replace = flags & RENAME_NOREPLACE;
 	name_wait_begin(ask, req, rename_start, rename_finish);
 }
