@@ -115,8 +115,12 @@ bool fs_is_ready(const struct fs *fs);
  * A process that may not mount by itself mounts and unmounts through
  * fusermount3, which is setuid: it keeps that one way.
  *
- * The limit of open files is raised to what the system allows it.
+ * The limit of open files is raised, too.
  */
 void fs_sandbox(void);
+
+/** Raise the limit of open files to what the system allows this process: in
+ *  front of what counts on it. Not for processes that start others. */
+void fs_raise_files(void);
 
 #endif

@@ -24,7 +24,7 @@ static void warn_of(const char *what)
 	    "what=%s errno=%s", what, err_name(errno));
 }
 
-static void raise_file_limit(void)
+void fs_raise_files(void)
 {
 	struct rlimit limit;
 
@@ -51,5 +51,5 @@ void fs_sandbox(void)
 	if (mountpoint_is_privileged() &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		warn_of("PR_SET_NO_NEW_PRIVS");
-	raise_file_limit();
+	fs_raise_files();
 }

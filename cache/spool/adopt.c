@@ -30,6 +30,7 @@ static struct spool_entry *take_found(
 	if (entry == NULL)
 		return NULL;
 	found->journal_fd = found->data_fd = -1;
+	found->owned = NULL;
 	if (replay->ours.count > 0) {
 		here.list = malloc(replay->ours.count * sizeof(*here.list));
 		code = here.list == NULL ? -ENOMEM : 0;
@@ -76,11 +77,10 @@ static int write_aside(struct spool_entry *entry, struct err *err)
 	why[sizeof(why) - 1] = '\0';
 	code_why = entry->item.code;
 	spool_facts_leave(entry->spool);
-	spool_work_enter(entry);
-	code = entry->damaged
-	    ? 0
-	    : entry_settle(entry, SPOOL_ASIDE, code_why, why, err);
-	spool_work_leave(entry);
+	code = entry_enter(entry, err);
+	if (code == 0 && !entry->damaged)
+		code = entry_settle(entry, SPOOL_ASIDE, code_why, why, err);
+	entry_leave(entry);
 	return code;
 }
 
@@ -217,6 +217,8 @@ static int adopt_one(struct spool *spool, const struct files_name *name,
 	spool_facts_enter(spool);
 	entry->item.state = entry->item.attr.state = SPOOL_CLOSED;
 	spool_facts_leave(spool);
+	spool_work_enter(entry);
+	entry_leave(entry);
 	*out = entry;
 	return 1;
 }

@@ -10,6 +10,7 @@
 #include "cache/spool/impl.h"
 #include "cache/spool/item.h"
 #include "cache/spool/lease.h"
+#include "cache/spool/owners.h"
 #include "cache/spool/spare.h"
 
 #include <errno.h>
@@ -113,19 +114,19 @@ static int next_number(struct spool *spool, uint64_t *out)
 
 /* Who looks after the dead may have it for a moment, and sees that it is
  * empty. */
-static int own_patiently(int fd)
+static int own_patiently(struct spool *spool, uint64_t serial)
 {
 	struct timespec pause = {.tv_nsec = 1000000};
-	int code = files_own(fd);
+	int code = owners_take(spool, serial);
 
 	for (unsigned i = 0; i < OWN_TRIES && code == -EBUSY; i++) {
 		(void)nanosleep(&pause, NULL);
-		code = files_own(fd);
+		code = owners_take(spool, serial);
 	}
 	return code;
 }
 
-/* The files of a new entry, its journal owned. */
+/* The files of a new entry, that is owned. */
 static int make_files(struct spool *spool, struct files_name *name,
     int *journal_fd, int *data_fd, bool file)
 {
@@ -147,13 +148,9 @@ static int make_files(struct spool *spool, struct files_name *name,
 	files_name(text, name);
 	*journal_fd =
 	    files_open(spool->dir_fd, text, O_RDWR | O_CREAT | O_EXCL, NULL);
-	code = *journal_fd < 0 ? *journal_fd : own_patiently(*journal_fd);
+	code = *journal_fd < 0 ? *journal_fd : 0;
 	if (code == 0)
 		return 0;
-	if (*journal_fd >= 0) {
-		(void)unlinkat(spool->dir_fd, text, 0);
-		(void)close(*journal_fd);
-	}
 	if (file) {
 		name->kind = FILES_DATA;
 		files_name(text, name);
@@ -258,21 +255,30 @@ static int create_locked(struct spool *spool, const struct spool_wish *wish,
 	for (unsigned i = 0; i < NUMBER_TRIES && code == -EEXIST; i++) {
 		code = next_number(spool, &name.serial);
 		if (code == 0)
-			code = make_files(spool, &name, &journal_fd, &data_fd,
-			    wish->kind == SPOOL_FILE);
+			code = own_patiently(spool, name.serial);
+		if (code < 0)
+			break;
+		code = make_files(spool, &name, &journal_fd, &data_fd,
+		    wish->kind == SPOOL_FILE);
+		if (code < 0)
+			owners_leave(spool, name.serial);
 	}
 	if (code == 0)
 		entry = entry_new(spool, &name, journal_fd, data_fd);
 	/* What has no record is removed by the next who looks. */
 	if (code == 0 && entry == NULL) {
+		owners_leave(spool, name.serial);
 		(void)close(journal_fd);
 		if (data_fd >= 0)
 			(void)close(data_fd);
 		code = -ENOMEM;
 	}
 	if (entry == NULL)
-		return err_set(
-		    err, code, "spool '%s': %s", spool->dir, err_message(code));
+		return rest_no_files(code)
+		    ? err_set(err, -ENOSPC, "spool '%s': " REST_NO_FILES,
+		          spool->dir)
+		    : err_set(err, code, "spool '%s': %s", spool->dir,
+		          err_message(code));
 	code = begin(entry, wish, err);
 	if (code < 0) {
 		struct err ignored = ERR_INIT;
@@ -311,10 +317,11 @@ int spool_create(struct spool *spool, const struct spool_wish *wish,
 	lease_give(spool, wish->uid, NEW_BYTES / 2);
 	if (*out == NULL || wish->kind == SPOOL_FILE)
 		return code;
-	spool_work_enter(*out);
-	code = entry_flush(*out, err);
+	code = entry_enter(*out, err);
+	if (code == 0)
+		code = entry_flush(*out, err);
 	(*out)->durable = code == 0;
-	spool_work_leave(*out);
+	entry_leave(*out);
 	if (code < 0) {
 		struct err ignored = ERR_INIT;
 

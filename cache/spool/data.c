@@ -118,7 +118,7 @@ static int writable(struct spool_entry *entry, uint64_t end, struct err *err)
 	if (entry->spoilt)
 		return entry_fail(entry, err, -EIO,
 		    "an earlier flush failed, its bytes may be lost");
-	if (entry->data_fd < 0 || spool_attr(entry).state != SPOOL_OPEN)
+	if (!entry->file || spool_attr(entry).state != SPOOL_OPEN)
 		return entry_fail(entry, err, -EBADF, "not open for writing");
 	if (end > SPOOL_FILE_BYTES_MAX)
 		return entry_fail(entry, err, -EFBIG, "written");
@@ -168,12 +168,13 @@ int spool_write(struct spool_entry *entry, const void *bytes, size_t size_bytes,
 
 	if (__builtin_add_overflow(offset_bytes, size_bytes, &end))
 		end = UINT64_MAX;
-	spool_work_enter(entry);
-	code = writable(entry, end, err);
+	code = entry_enter(entry, err);
+	if (code == 0)
+		code = writable(entry, end, err);
 	if (code == 0 && size_bytes > 0)
 		code =
 		    write_locked(entry, bytes, size_bytes, offset_bytes, err);
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -182,12 +183,13 @@ int spool_truncate(
 {
 	int code;
 
-	spool_work_enter(entry);
-	code = writable(entry, size_bytes, err);
+	code = entry_enter(entry, err);
+	if (code == 0)
+		code = writable(entry, size_bytes, err);
 	if (code == 0 && ftruncate(entry->data_fd, (off_t)size_bytes) < 0)
 		code = entry_fail(entry, err, -errno, "cut or lengthened");
 	if (code < 0) {
-		spool_work_leave(entry);
+		entry_leave(entry);
 		return code;
 	}
 	spool_facts_enter(entry->spool);
@@ -204,7 +206,7 @@ int spool_truncate(
 	/* Done it is; until it is written down nothing else is. */
 	if (entry_ready(entry, err) < 0)
 		err->code = 0;
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return 0;
 }
 
@@ -241,12 +243,16 @@ ssize_t spool_read(const struct spool_entry *entry, void *out,
 {
 	struct spool_piece piece = spool_map(entry, offset_bytes);
 	ssize_t n;
+	int fd;
 
-	if (piece.where != SPOOL_HERE || entry->data_fd < 0)
+	if (piece.where != SPOOL_HERE || !entry->file)
 		return 0;
 	if (size_bytes > piece.size_bytes)
 		size_bytes = (size_t)piece.size_bytes;
-	n = io_pread(entry->data_fd, out, size_bytes, offset_bytes);
+	fd = entry_read_begin(entry);
+	n = fd < 0 ? fd : io_pread(fd, out, size_bytes, offset_bytes);
+	if (fd >= 0)
+		entry_read_end(entry, fd);
 	return n < 0 ? entry_fail(entry, err, (int)n, "read") : n;
 }
 
@@ -281,12 +287,12 @@ int spool_fill(struct spool_entry *entry, const void *bytes, size_t size_bytes,
 {
 	uint64_t at = offset_bytes;
 	uint64_t end;
-	int code = 0;
+	int code = entry_enter(entry, err);
 
 	if (__builtin_add_overflow(offset_bytes, size_bytes, &end))
 		end = UINT64_MAX;
-	spool_work_enter(entry);
-	if (entry->data_fd < 0 || spool_attr(entry).state == SPOOL_SENT)
+	if (code == 0 &&
+	    (!entry->file || spool_attr(entry).state == SPOOL_SENT))
 		code = entry_fail(entry, err, -EBADF, "filled up");
 	while (code == 0 && at < end) {
 		struct spool_piece piece = spool_map(entry, at);
@@ -302,7 +308,7 @@ int spool_fill(struct spool_entry *entry, const void *bytes, size_t size_bytes,
 			    next, err);
 		at = next;
 	}
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -331,7 +337,7 @@ int entry_own_filled(struct spool_entry *entry, struct err *err)
 	bool filled;
 	int code;
 
-	if (entry->data_fd < 0)
+	if (!entry->file)
 		return 0;
 	spool_facts_enter(entry->spool);
 	filled = ranges_bytes(&entry->here) > ranges_bytes(&entry->ours);

@@ -8,6 +8,7 @@
 #include "cache/spool/files.h"
 #include "cache/spool/impl.h"
 #include "cache/spool/item.h"
+#include "cache/spool/owners.h"
 #include "cache/spool/spare.h"
 
 #include <assert.h>
@@ -21,20 +22,25 @@
 struct spool_entry *entry_new(struct spool *spool,
     const struct files_name *name, int journal_fd, int data_fd) UNCHECKED
 {
-	struct spool_entry *entry = calloc(1, sizeof(*entry));
+	struct spool_entry *entry =
+	    calloc(1, sizeof(*entry) + sizeof(*entry->readers));
 
 	if (entry == NULL)
 		return NULL;
+	entry->readers = (unsigned *)(entry + 1);
 	(void)pthread_mutex_init(&entry->work, NULL);
 	entry->spool = spool;
 	entry->serial = name->serial;
 	entry->uid = name->uid;
 	entry->journal =
 	    (struct journal){.fd = journal_fd, .serial = name->serial};
+	entry->file = data_fd >= 0;
 	entry->data_fd = data_fd;
 	spool_facts_enter(spool);
 	spool->entries++;
+	spool->awake++;
 	spool_facts_leave(spool);
+	spare_make_way(spool);
 	return entry;
 }
 
@@ -44,10 +50,13 @@ void entry_free(struct spool_entry *entry) UNCHECKED
 	struct spool *spool = entry->spool;
 
 	if (entry->journal.fd >= 0)
-		(void)close(entry->journal.fd); /* lets go of its lock */
+		(void)close(entry->journal.fd);
 	if (entry->data_fd >= 0)
 		(void)close(entry->data_fd);
+	if (!entry->spared)
+		owners_leave(spool, entry->serial);
 	spool_facts_enter(spool);
+	spool->awake -= entry->journal.fd >= 0;
 	spool_item_fini(&entry->item);
 	ranges_fini(&entry->ours);
 	ranges_fini(&entry->here);

@@ -238,7 +238,7 @@ static int place_file(const struct spool_entry *entry, struct place *place,
 	return give_name(entry, place, &attr);
 }
 
-int spool_export(struct spool_entry **entry_in, const char *dir,
+static int export_awake(struct spool_entry **entry_in, const char *dir,
     char out[SPOOL_TEXT_BYTES_MAX + 32], struct err *err)
 {
 	struct spool_entry *entry = *entry_in;
@@ -248,7 +248,7 @@ int spool_export(struct spool_entry **entry_in, const char *dir,
 	int kept_fd;
 	int code;
 
-	if (entry->data_fd < 0)
+	if (!entry->file)
 		return entry_fail(entry, err, -EBADF, "taken out");
 	code = spool_item_of(entry, &item);
 	if (code < 0)
@@ -285,4 +285,14 @@ int spool_export(struct spool_entry **entry_in, const char *dir,
 		(void)close(kept_fd);
 	}
 	return code;
+}
+
+int spool_export(struct spool_entry **entry, const char *dir,
+    char out[SPOOL_TEXT_BYTES_MAX + 32], struct err *err)
+{
+	/* Nobody else has it, so it stays awake. */
+	int code = entry_enter(*entry, err);
+
+	spool_work_leave(*entry);
+	return code < 0 ? code : export_awake(entry, dir, out, err);
 }

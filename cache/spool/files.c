@@ -134,6 +134,11 @@ int files_open_spool(struct spool *spool, struct err *err)
 		    files_open(spool->dir_fd, "next", O_RDWR | O_CREAT, NULL);
 		code = spool->next_fd < 0 ? spool->next_fd : 0;
 	}
+	if (code == 0) {
+		spool->owners_fd =
+		    files_open(spool->dir_fd, "owners", O_RDWR | O_CREAT, NULL);
+		code = spool->owners_fd < 0 ? spool->owners_fd : 0;
+	}
 	if (code == 0)
 		return 0;
 	if (code == -EPERM)
@@ -148,6 +153,8 @@ int files_open_spool(struct spool *spool, struct err *err)
 
 void files_close_spool(struct spool *spool)
 {
+	if (spool->owners_fd >= 0)
+		(void)close(spool->owners_fd);
 	if (spool->next_fd >= 0)
 		(void)close(spool->next_fd);
 	if (spool->claims_fd >= 0)
@@ -164,23 +171,6 @@ int files_lock(int fd)
 void files_unlock(int fd)
 {
 	(void)flock(fd, LOCK_UN);
-}
-
-int files_own(int fd)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
-}
-
-bool files_owned(int fd)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-	/* Who cannot tell leaves it alone. */
-	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
 ssize_t files_read(int fd, size_t limit, void **out)

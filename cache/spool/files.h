@@ -52,14 +52,6 @@ void files_close_spool(struct spool *spool);
 NODISCARD int files_lock(int fd);
 void files_unlock(int fd);
 
-/** Own an entry by its journal, until it is closed or the process ends: a
- *  lock of the open file (F_OFD_SETLK), which others can ask for without
- *  taking it. @retval 0, -EBUSY: another has it, -errno */
-NODISCARD int files_own(int fd);
-
-/** Whether another has it. */
-NODISCARD bool files_owned(int fd);
-
 /** Read a whole file from its beginning. @return malloc'ed through `out`
  *  (never NULL after 0), its size; -EFBIG above `limit`, -ENOMEM, -errno */
 NODISCARD ssize_t files_read(int fd, size_t limit, void **out);

@@ -4,6 +4,7 @@
 
 #include "base/path.h"
 #include "cache/spool/impl.h"
+#include "cache/spool/owners.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@ static bool is_there(int dir_fd, const char *text, const struct stat *about)
 	    now.st_ino == about->st_ino && now.st_dev == about->st_dev;
 }
 
-static int open_journal(struct found *found, const struct spool *spool,
+static int open_journal(struct found *found, struct spool *spool,
     const struct files_name *name, struct stat *about, bool own)
 {
 	int code = 0;
@@ -36,9 +37,12 @@ static int open_journal(struct found *found, const struct spool *spool,
 	if (about->st_nlink > 1)
 		return -EPERM;
 	if (own)
-		code = files_own(found->journal_fd);
-	else if (files_owned(found->journal_fd))
+		code = owners_take(spool, name->serial);
+	else if (owners_have(spool, name->serial))
 		code = -EBUSY;
+	if (own && code == 0)
+		found->owned = spool;
+	found->serial = name->serial;
 	found->busy = code == -EBUSY;
 	if (code < 0 && !found->busy)
 		return code;
@@ -113,7 +117,7 @@ static int judge(struct found *found, const struct spool *spool,
 	return 0;
 }
 
-int found_open(struct found *found, const struct spool *spool,
+int found_open(struct found *found, struct spool *spool,
     const struct files_name *name, bool own)
 {
 	char text[FILES_NAME_BYTES];
@@ -144,6 +148,9 @@ void found_fini(struct found *found)
 		(void)close(found->journal_fd);
 	if (found->data_fd >= 0)
 		(void)close(found->data_fd);
+	if (found->owned != NULL)
+		owners_leave(found->owned, found->serial);
+	found->owned = NULL;
 	replay_fini(&found->replay);
 }
 

@@ -19,7 +19,9 @@
 struct found {
 	struct replay replay;
 	int journal_fd;
-	int data_fd;  /* -1: none */
+	int data_fd; /* -1: none */
+	uint64_t serial;
+	struct spool *owned; /* that has it for us; NULL: not ours */
 	bool busy;    /* another has it; else it is ours if we wanted it */
 	bool changed; /* the state is new and not yet written down */
 };
@@ -35,7 +37,7 @@ struct found {
  *                   it is owned until found_fini() when that was wanted.
  * @retval -EPERM    no file of ours; -errno.
  */
-NODISCARD int found_open(struct found *found, const struct spool *spool,
+NODISCARD int found_open(struct found *found, struct spool *spool,
     const struct files_name *name, bool own);
 
 /** Close what is open, free. */

@@ -5,8 +5,9 @@
  *   DIR/v1/                        0700; other v<N> belong to other versions
  *     next                         8 bytes: the next number; its flock guards
  *                                  numbers, creation and claims
- *     <16 hex>-<uid>.j             journal of an entry; 0600; its owner holds
- *                                  an OFD lock on it
+ *     owners                       empty; the owner of an entry holds an OFD
+ *                                  lock on the byte of its number
+ *     <16 hex>-<uid>.j             journal of an entry; 0600
  *     <16 hex>-<uid>.d             data, sparse; 0600; of files only
  *     <16 hex>-<uid>.gone          journal of an entry that is being removed
  *     claims/<16 hex>              what a living process may still write:
@@ -22,7 +23,7 @@
  *
  * Order of writes, and what follows when it ends in between:
  *
- *   create    data file, journal, its lock, first record. A data file without a
+ *   create    its lock, data file, journal, first record. A data file without a
  *             journal that is empty goes; one with bytes is listed.
  *   write     bytes, then the range. Without the range the base's count.
  *   truncate  data file, then the limit. Until the limit is written the end

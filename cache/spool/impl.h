@@ -4,9 +4,9 @@
  * them.
  *
  * Locks (base/sync.h): an entry's *work* lock is held over I/O by whoever
- * changes it; the spool's *common* lock, over I/O too, by whoever needs what
- * processes share; the *facts* lock never over I/O. Who answers requests
- * takes the last one only.
+ * changes it (entry_enter()); the spool's *common* lock, over I/O too, by
+ * whoever needs what processes share; the *facts* lock never over I/O. Who
+ * answers requests takes the last one only.
  */
 #ifndef CACHE_SPOOL_IMPL_H
 #define CACHE_SPOOL_IMPL_H
@@ -40,6 +40,13 @@ struct spare {
 	int data_fd;
 };
 
+/* Numbers that this process owns (owners.h), in order. */
+struct owned {
+	uint64_t *list;
+	size_t count;
+	size_t room;
+};
+
 struct spool {
 	const struct clock *clock;
 	uint64_t size_bytes;
@@ -47,6 +54,8 @@ struct spool {
 	int dir_fd;    /* v1/ */
 	int claims_fd; /* v1/claims/ */
 	int next_fd;
+	int owners_fd;
+	unsigned awake_max; /* rest.c */
 	pthread_mutex_t common;
 	pthread_mutex_t facts;
 	int claim_fd GUARDED_BY(spool_common_lock); /* -1: none yet */
@@ -54,8 +63,10 @@ struct spool {
 	struct lease leases[DISK_CLAIMS] GUARDED_BY(spool_common_lock);
 	unsigned lease_count GUARDED_BY(spool_common_lock);
 	unsigned entries GUARDED_BY(spool_facts_lock);
+	unsigned awake GUARDED_BY(spool_facts_lock); /* with descriptors */
 	struct spare spares[SPARES_MAX] GUARDED_BY(spool_facts_lock);
 	unsigned spare_count GUARDED_BY(spool_facts_lock);
+	struct owned owned GUARDED_BY(spool_facts_lock);
 	char dir[PATH_MAX];
 };
 
@@ -63,7 +74,9 @@ struct spool_entry {
 	struct spool *spool;
 	uint64_t serial;
 	uid_t uid;
-	int data_fd; /* -1: no file */
+	bool file;         /* it has a data file */
+	int data_fd;       /* -1: none, or at rest. Written under both locks */
+	unsigned *readers; /* of data_fd, under the facts lock */
 	pthread_mutex_t work;
 	struct journal journal GUARDED_BY(spool_work_lock);
 	uint64_t disk_bytes GUARDED_BY(spool_work_lock);
@@ -73,6 +86,7 @@ struct spool_entry {
 	bool damaged GUARDED_BY(spool_work_lock); /* journal not understood */
 	bool dropped GUARDED_BY(spool_work_lock); /* goes with its owner */
 	bool made GUARDED_BY(spool_work_lock);    /* by this process */
+	bool spared GUARDED_BY(spool_work_lock);  /* files, number: a spare's */
 	bool named GUARDED_BY(spool_work_lock);   /* directory flushed */
 	bool durable GUARDED_BY(spool_work_lock); /* all of it is on the disk */
 	struct spool_item item GUARDED_BY(spool_facts_lock);
@@ -90,8 +104,9 @@ void spool_facts_leave(struct spool *spool) RELEASES(spool_facts_lock);
 
 /* ---- entry.c ---- */
 
-/** An entry around descriptors, which it owns from now on; NULL: they stay
- *  the caller's. Its facts are to be filled in. */
+/** An entry around descriptors, which it owns from now on, and of a number
+ *  that this process owns; NULL: they stay the caller's. Its facts are to be
+ *  filled in. */
 struct spool_entry *entry_new(struct spool *spool,
     const struct files_name *name, int journal_fd, int data_fd);
 
@@ -122,6 +137,32 @@ int entry_fail(const struct spool_entry *entry, struct err *err, int code,
 /** Whether the journal takes records: what is pending is written first. */
 NODISCARD int entry_ready(struct spool_entry *entry, struct err *err)
     REQUIRES(spool_work_lock);
+
+/* ---- rest.c ---- */
+
+/** As spool_work_enter(), with its descriptors open. @retval 0, -errno: they
+ *  are not, and it is the caller's to leave all the same */
+NODISCARD int entry_enter(struct spool_entry *entry, struct err *err)
+    ACQUIRES(spool_work_lock);
+
+/** As spool_work_leave(). At rest it gives its descriptors up, when there are
+ *  many. */
+void entry_leave(struct spool_entry *entry) RELEASES(spool_work_lock);
+
+/** The data file, for reading, whatever becomes of the entry meanwhile.
+ *  @return a descriptor for entry_read_end(), -errno */
+NODISCARD int entry_read_begin(const struct spool_entry *entry);
+void entry_read_end(const struct spool_entry *entry, int fd);
+
+/** How many may have descriptors at a time, spares included. */
+unsigned rest_awake_max(void);
+
+/** Whether a failure is for want of descriptors, which is logged. Whoever
+ *  writes is told -ENOSPC: there is no room for one more. */
+bool rest_no_files(int code);
+#define REST_NO_FILES                                                     \
+	"too many files are being written at once for the limit of open " \
+	"files; close some, or start it with a higher one (ulimit -n)"
 
 /* ---- data.c ---- */
 

@@ -116,7 +116,7 @@ static int tell_foreign(void *arg, int dir_fd, const char *text)
 
 	(void)dir_fd;
 	if (files_parse(&name, text) || strcmp(text, "next") == 0 ||
-	    strcmp(text, "claims") == 0)
+	    strcmp(text, "owners") == 0 || strcmp(text, "claims") == 0)
 		return 0;
 	return tell_damaged(arg, NULL, text, -EPERM,
 	    "it is no file of a spool, and is not touched");

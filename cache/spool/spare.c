@@ -3,6 +3,7 @@
 #include "cache/spool/spare.h"
 
 #include "cache/spool/impl.h"
+#include "cache/spool/owners.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +44,8 @@ static void unlink_files(struct spool *spool, const struct spare *spare)
 	files_name(text, &name);
 	(void)unlinkat(spool->dir_fd, text, 0);
 	(void)close(spare->data_fd);
-	(void)close(spare->journal_fd); /* lets go of its lock */
+	(void)close(spare->journal_fd);
+	owners_leave(spool, spare->name.serial);
 }
 
 /* Take the spare at a place out of the row. */
@@ -74,6 +76,17 @@ static bool find(struct spool *spool, const uid_t *uid, struct spare *out)
 	return found;
 }
 
+/* Whether no more have descriptors than may. */
+static bool has_room(struct spool *spool)
+{
+	bool room;
+
+	spool_facts_enter(spool);
+	room = spool->awake + spool->spare_count <= spool->awake_max;
+	spool_facts_leave(spool);
+	return room;
+}
+
 bool spare_keep(struct spool_entry *entry)
 {
 	struct spool *spool = entry->spool;
@@ -81,7 +94,7 @@ bool spare_keep(struct spool_entry *entry)
 	bool kept;
 
 	spool_work_enter(entry);
-	kept = entry->data_fd >= 0 && is_over(entry) &&
+	kept = has_room(spool) && entry->data_fd >= 0 && is_over(entry) &&
 	    has_one_name(entry->data_fd, SPARE_BYTES_MAX) &&
 	    has_one_name(entry->journal.fd, SPARE_BYTES_MAX) &&
 	    ftruncate(entry->data_fd, 0) == 0 &&
@@ -94,8 +107,10 @@ bool spare_keep(struct spool_entry *entry)
 		    .name = {.serial = entry->serial, .uid = entry->uid},
 		    .journal_fd = entry->journal.fd,
 		    .data_fd = entry->data_fd};
-		spool_facts_leave(spool);
+		spool->awake--;
 		entry->journal.fd = entry->data_fd = -1;
+		entry->spared = true;
+		spool_facts_leave(spool);
 	}
 	spool_work_leave(entry);
 	if (oldest.journal_fd >= 0)
@@ -146,9 +161,24 @@ bool spare_take(struct spool *spool, const struct files_name *name,
 		unlink_files(spool, &spare);
 		return false;
 	}
+	/* Whoever gets it now finds nothing under the old name. */
+	owners_leave(spool, spare.name.serial);
 	*journal_fd = spare.journal_fd;
 	*data_fd = spare.data_fd;
 	return true;
+}
+
+void spare_make_way(struct spool *spool)
+{
+	struct spare oldest = {.journal_fd = -1};
+
+	spool_facts_enter(spool);
+	if (spool->spare_count > 0 &&
+	    spool->awake + spool->spare_count > spool->awake_max)
+		oldest = take_out(spool, 0);
+	spool_facts_leave(spool);
+	if (oldest.journal_fd >= 0)
+		unlink_files(spool, &oldest);
 }
 
 void spare_end(struct spool *spool)

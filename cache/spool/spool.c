@@ -97,6 +97,8 @@ int spool_open(
 	else
 		read_boot(spool->boot);
 	spool->dir_fd = spool->claims_fd = spool->next_fd = -1;
+	spool->owners_fd = -1;
+	spool->awake_max = rest_awake_max();
 	code = files_open_spool(spool, err);
 	if (code < 0) {
 		files_close_spool(spool);
@@ -116,10 +118,11 @@ void spool_close(struct spool *spool)
 {
 	if (spool == NULL)
 		return;
+	spare_end(spool);
 	spool_facts_enter(spool);
 	assert(spool->entries == 0);
+	free(spool->owned.list);
 	spool_facts_leave(spool);
-	spare_end(spool);
 	lease_end(spool);
 	files_close_spool(spool);
 	(void)pthread_mutex_destroy(&spool->facts);

@@ -14,13 +14,13 @@
 
 int spool_sync(struct spool_entry *entry, struct err *err)
 {
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
-	code = entry->damaged ? 0 : entry_ready(entry, err);
+	if (code == 0 && !entry->damaged)
+		code = entry_ready(entry, err);
 	if (code == 0)
 		code = entry_flush(entry, err);
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -46,15 +46,14 @@ int spool_finish(
     struct spool_entry *entry, enum spool_promise promise, struct err *err)
 {
 	enum spool_state state;
-	int code = 0;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
 	state = spool_attr(entry).state;
 	/* Its sending has ended. */
-	if (state == SPOOL_SENDING)
+	if (code == 0 && state == SPOOL_SENDING)
 		code = set_text(entry, SPOOL_PART, NULL, err);
 	if (code < 0) {
-		spool_work_leave(entry);
+		entry_leave(entry);
 		return code;
 	}
 	if (state == SPOOL_SENT)
@@ -67,22 +66,25 @@ int spool_finish(
 	else if (state != SPOOL_CLOSED)
 		code = entry_state(
 		    entry, SPOOL_CLOSED, entry->durable, 0, NULL, err);
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
 int spool_reopen(struct spool_entry *entry, struct err *err)
 {
 	enum spool_state state;
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
 	state = spool_attr(entry).state;
-	if (entry->data_fd < 0 ||
+	if (code < 0) {
+		entry_leave(entry);
+		return code;
+	}
+	if (!entry->file ||
 	    (state != SPOOL_CLOSED && state != SPOOL_SENDING &&
 	        state != SPOOL_SENT && state != SPOOL_FAILED)) {
 		code = entry_fail(entry, err, -EBADF, "opened again");
-		spool_work_leave(entry);
+		entry_leave(entry);
 		return code;
 	}
 	code = entry_state(entry, SPOOL_OPEN, false, 0, NULL, err);
@@ -90,19 +92,19 @@ int spool_reopen(struct spool_entry *entry, struct err *err)
 		code = entry_flush(entry, err);
 	if (code == 0)
 		entry->durable = false;
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
 int spool_drop(struct spool_entry *entry, struct err *err)
 {
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
 	entry->dropped = true;
-	code = entry->data_fd < 0
-	    ? entry_fail(entry, err, -EBADF, "dropped")
-	    : entry_state(entry, SPOOL_OPEN, false, 0, NULL, err);
+	if (code == 0)
+		code = entry->file
+		    ? entry_state(entry, SPOOL_OPEN, false, 0, NULL, err)
+		    : entry_fail(entry, err, -EBADF, "dropped");
 	/* What was promised is not owed any more: no half of it may be sent by
 	 * whoever comes after the power was lost. */
 	if (code == 0 && entry->durable)
@@ -111,7 +113,7 @@ int spool_drop(struct spool_entry *entry, struct err *err)
 		entry->durable = false;
 	else
 		entry->dropped = false;
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -119,19 +121,19 @@ int spool_sending(struct spool_entry *entry, const char *part,
     uint64_t *changes, struct err *err)
 {
 	enum spool_state state;
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
 	state = spool_attr(entry).state;
-	code = state == SPOOL_CLOSED || state == SPOOL_FAILED ||
-	        state == SPOOL_SENDING
-	    ? set_text(entry, SPOOL_PART, part, err)
-	    : entry_fail(entry, err, -EBADF, "sent");
+	if (code == 0)
+		code = state == SPOOL_CLOSED || state == SPOOL_FAILED ||
+		        state == SPOOL_SENDING
+		    ? set_text(entry, SPOOL_PART, part, err)
+		    : entry_fail(entry, err, -EBADF, "sent");
 	if (code == 0)
 		code = entry_state(
 		    entry, SPOOL_SENDING, entry->durable, 0, NULL, err);
 	*changes = spool_attr(entry).changes;
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -140,10 +142,10 @@ int spool_part(struct spool_entry *entry, const char *part, struct err *err)
 	char why[SPOOL_WHY_BYTES_MAX];
 	enum spool_state state;
 	int code_why;
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
-	code = set_text(entry, SPOOL_PART, part, err);
+	if (code == 0)
+		code = set_text(entry, SPOOL_PART, part, err);
 	spool_facts_enter(entry->spool);
 	state = entry->item.state;
 	code_why = entry->item.code;
@@ -153,7 +155,7 @@ int spool_part(struct spool_entry *entry, const char *part, struct err *err)
 	if (code == 0)
 		code = entry_state(
 		    entry, state, entry->durable, code_why, why, err);
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -220,11 +222,11 @@ int spool_sent(struct spool_entry *entry, uint64_t changes,
     const struct spool_version *version, struct err *err)
 {
 	struct spool_attr attr;
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
 	attr = spool_attr(entry);
-	code = set_base(entry, version, err);
+	if (code == 0)
+		code = set_base(entry, version, err);
 	if (code == 0)
 		code = set_text(entry, SPOOL_PART, NULL, err);
 	if (code == 0 && attr.changes == changes &&
@@ -233,7 +235,7 @@ int spool_sent(struct spool_entry *entry, uint64_t changes,
 		    entry, SPOOL_SENT, entry->durable, 0, NULL, err);
 		code = code < 0 ? code : 1;
 	}
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -244,14 +246,18 @@ int spool_stop(struct spool_entry *entry, enum spool_state state, int code_why,
 
 	assert(state == SPOOL_FAILED || state == SPOOL_CONFLICT ||
 	    state == SPOOL_ASIDE);
-	spool_work_enter(entry);
+	code = entry_enter(entry, err);
+	if (code < 0) {
+		entry_leave(entry);
+		return code;
+	}
 	/* What cannot be noted is told as missing; the state counts more. */
 	if (entry_own_filled(entry, err) < 0)
 		err->code = 0;
 	if (set_text(entry, SPOOL_PART, NULL, err) < 0)
 		err->code = 0;
 	code = entry_settle(entry, state, code_why, why, err);
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -262,10 +268,10 @@ int spool_set(
 	    .flags = htole32(attr->has_mtime ? DISK_HAS_MTIME : 0),
 	    .mtime_s = (int64_t)htole64((uint64_t)attr->mtime_s),
 	    .mtime_ns = htole32(attr->mtime_ns)};
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
-	code = entry_ready(entry, err);
+	if (code == 0)
+		code = entry_ready(entry, err);
 	if (code == 0) {
 		code = journal_append(&entry->journal, DISK_ATTR,
 		    &(struct journal_part){&disk, sizeof(disk)}, 1);
@@ -280,7 +286,7 @@ int spool_set(
 		entry->item.attr.mtime_ns = attr->mtime_ns;
 		spool_facts_leave(entry->spool);
 	}
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
@@ -290,8 +296,9 @@ int spool_rename(struct spool_entry *entry, const char *path, struct err *err)
 
 	if (!path_is_normal(path))
 		return entry_fail(entry, err, -EINVAL, "no normal path");
-	spool_work_enter(entry);
-	code = entry_ready(entry, err);
+	code = entry_enter(entry, err);
+	if (code == 0)
+		code = entry_ready(entry, err);
 	if (code == 0) {
 		code = journal_append(&entry->journal, DISK_NAME,
 		    &(struct journal_part){path, strlen(path)}, 1);
@@ -302,20 +309,21 @@ int spool_rename(struct spool_entry *entry, const char *path, struct err *err)
 		code = set_text(entry, SPOOL_PATH, path, err);
 	if (code == 0 && entry->durable)
 		code = entry_flush(entry, err);
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }
 
 int spool_rebase(struct spool_entry *entry, const struct spool_version *version,
     struct err *err)
 {
-	int code;
+	int code = entry_enter(entry, err);
 
-	spool_work_enter(entry);
-	code = entry->damaged ? entry_fail(entry, err, -EBADMSG, "renamed")
-	                      : set_base(entry, version, err);
+	if (code == 0)
+		code = entry->damaged
+		    ? entry_fail(entry, err, -EBADMSG, "renamed")
+		    : set_base(entry, version, err);
 	if (code == 0 && entry->durable)
 		code = entry_flush(entry, err);
-	spool_work_leave(entry);
+	entry_leave(entry);
 	return code;
 }

@@ -251,6 +251,7 @@ int layers_make(struct layers *layers, const struct plan *plan,
 	int code;
 
 	*layers = (struct layers){.plan = plan};
+	fs_raise_files(); /* what the spool has may be thousands of files */
 	layers->ident =
 	    (struct ident){.uid = geteuid(), .gid = getegid(), .pid = getpid()};
 	code = ask_federation(layers, &verdict, &line, err);

@@ -267,6 +267,39 @@ class Edges(WritingCase):
         self.assertEqual(self.on_disk(m, "f"), b"now")
         os.close(fd)
 
+    def test_that_thousands_wait_with_few_descriptors(self):
+        """Many more unsent files than the 1024 that a mount may have open;
+        and in the next one, after a kill."""
+        count = 5000 if os.environ.get("BED_LONG") == "1" else 700
+        near = self.near("nginx")
+        m = self.make_writable("nginx", "many", write="back", timeout="4s")
+        m.argv = ["prlimit", "--nofile=1024:1024", *m.argv]
+        m.argv[m.argv.index(m.source)] = m.source = m.source.replace(
+            self.bed.nginx.url, near.url)
+        m.start()
+        wanted = {f"f{number}": b"%d" % number for number in range(count)}
+        # Where nothing is known a name may stand already.
+        self.assertEqual(os.listdir(m.path), [])
+        near.fault("refused")
+        for name, data in wanted.items():
+            with open(m.at(name), "xb") as file:
+                file.write(data)
+        self.assertLess(len(os.listdir(f"/proc/{m.pid}/fd")), 1000)
+        for name in ("f0", "f350", f"f{count - 1}"):
+            with open(m.at(name), "rb") as file:
+                self.assertEqual(file.read(), wanted[name])
+        with open(m.at("f17"), "ab") as file:
+            file.write(b" and more")
+        wanted["f17"] += b" and more"
+        os.rename(m.at("f18"), m.at("g18"))
+        wanted["g18"] = wanted.pop("f18")
+        self.assertEqual(len(self.unsent(m)), len(wanted))
+        m.crash()
+        near.heal()
+        m.start()
+        self.wait_sent(m, 120)
+        self.assert_same(m, wanted)
+
     def test_memory_of_eight_large_files_at_once(self):
         large = 1024 if LONG else 64
         m = self.writable("nginx", "eight")

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -356,9 +357,160 @@ static void a_disk_that_cannot_be_written_to_is_told(void **state)
 	bed_fini(&bed);
 }
 
+/* ---- descriptors ---- */
+
+enum { MANY = 300, FILES_LIMIT = 64 };
+
+static unsigned open_files(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < FILES_LIMIT; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static struct spool_entry *many[MANY];
+
+static void make_many(struct bed *bed)
+{
+	char path[32];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		(void)snprintf(path, sizeof(path), "/file%u", i);
+		many[i] = bed_file(bed, path);
+		bed_write(many[i], 0, path);
+		assert_int_equal(
+		    spool_finish(many[i],
+		        i % 2 == 0 ? SPOOL_TO_KILL : SPOOL_TO_POWER, &err),
+		    0);
+		if (i % 3 == 0)
+			assert_int_equal(spool_stop(many[i], SPOOL_FAILED,
+			                     -EHOSTUNREACH, "away", &err),
+			    0);
+		assert_true(open_files() < FILES_LIMIT - 8);
+	}
+}
+
+static int keep_many(void *arg, struct spool_entry *entry)
+{
+	unsigned *count = arg;
+
+	many[(*count)++] = entry;
+	return 0;
+}
+
+/* All that can be done with one is done with one at rest. */
+static void use_many(struct bed *bed)
+{
+	const struct spool_version sent = {.exists = true, .size_bytes = 9};
+	char path[32];
+	uint64_t changes;
+	struct spool_entry *theirs;
+	struct spool *other = bed_second(bed);
+	struct spool_item item;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		(void)snprintf(path, sizeof(path), "/file%u", i);
+		bed_expect(many[i], path);
+		assert_int_equal(spool_item_of(many[i], &item), 0);
+		/* It has its owner still. */
+		assert_int_equal(
+		    spool_take(other, item.serial, &theirs, &err), -EBUSY);
+		spool_item_fini(&item);
+		if (i % 4 == 0) {
+			assert_int_equal(spool_reopen(many[i], &err), 0);
+			bed_write(many[i], strlen(path), "!");
+			assert_int_equal(
+			    spool_finish(many[i], SPOOL_TO_KILL, &err), 0);
+			(void)strcat(path, "!");
+			bed_expect(many[i], path);
+		}
+		if (i % 5 == 0)
+			assert_int_equal(
+			    spool_rename(many[i], "/renamed", &err), 0);
+		assert_int_equal(
+		    spool_sending(many[i], "/.part", &changes, &err), 0);
+		if (i % 2 == 0)
+			assert_int_equal(
+			    spool_sent(many[i], changes, &sent, &err), 1);
+		assert_true(open_files() < FILES_LIMIT - 4);
+		if (i % 2 == 0)
+			assert_int_equal(spool_remove(&many[i], &err), 0);
+		else
+			assert_int_equal(
+			    spool_finish(many[i], SPOOL_TO_POWER, &err), 0);
+	}
+	spool_close(other);
+}
+
+static void thousands_wait_with_few_descriptors(void **state)
+{
+	struct rlimit before;
+	struct rlimit few;
+	struct bed bed;
+	unsigned count = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){FILES_LIMIT, before.rlim_max};
+	bed_init(&bed);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	bed_again(&bed);
+	make_many(&bed);
+	for (unsigned i = 0; i < MANY; i++)
+		spool_release(many[i]);
+	/* And so they are found. */
+	bed_again(&bed);
+	assert_int_equal(
+	    spool_adopt(bed.spool, &(struct spool_filter){.any_uid = true},
+	        keep_many, &count, &err),
+	    0);
+	assert_int_equal(count, MANY);
+	use_many(&bed);
+	for (unsigned i = 1; i < MANY; i += 2)
+		spool_release(many[i]);
+	assert_int_equal(bed_count(&bed, SPOOL_CLOSED), MANY / 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bed_fini(&bed);
+}
+
+/* Those that are written keep theirs: the next is told, and how to cure it. */
+static void what_is_written_needs_descriptors(void **state)
+{
+	struct spool_entry *entries[FILES_LIMIT];
+	struct rlimit before;
+	struct rlimit few;
+	struct bed bed;
+	struct spool_wish wish = bed_wish("/a");
+	unsigned count = 0;
+	int code = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){FILES_LIMIT, before.rlim_max};
+	bed_init(&bed);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (code == 0 && count < FILES_LIMIT) {
+		code = spool_create(bed.spool, &wish, &entries[count], &err);
+		count += code == 0;
+	}
+	assert_int_equal(code, -ENOSPC);
+	assert_non_null(strstr(err.text, "ulimit -n"));
+	for (unsigned i = 0; i < count; i++)
+		bed_write(entries[i], 0, "there");
+	for (unsigned i = 0; i < count; i++)
+		spool_release(entries[i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(bed_count_all(&bed), count);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(thousands_wait_with_few_descriptors),
+	    cmocka_unit_test(what_is_written_needs_descriptors),
 	    cmocka_unit_test(the_size_holds_for_a_user),
 	    cmocka_unit_test(it_holds_over_all_processes),
 	    cmocka_unit_test(what_others_have_claimed_counts),

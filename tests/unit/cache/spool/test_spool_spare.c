@@ -16,9 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,7 +29,7 @@ enum { SPARES = 64, SPARE_BYTES_MAX = 1024 * 1024, LIVES = 4 };
 
 static struct err err;
 
-/* ---- what somebody does right in front of a call of who lists ---- */
+/* ---- what somebody does right in front of a call of another ---- */
 
 static void (*meanwhile)(void);
 static unsigned calls_left;
@@ -50,6 +52,16 @@ ssize_t __wrap_preadv64v2(
     int fd, const struct iovec *parts, int count, off64_t at, int flags);
 int __real_fstatat64(int fd, const char *name, struct stat *out, int flags);
 int __wrap_fstatat64(int fd, const char *name, struct stat *out, int flags);
+
+int __wrap_nanosleep(const struct timespec *wish, struct timespec *left);
+
+/* Who waits for a lock waits for the one whom it has interrupted. */
+int __wrap_nanosleep(const struct timespec *wish, struct timespec *left)
+{
+	(void)wish;
+	(void)left;
+	return 0;
+}
 
 int __wrap_fcntl64(int fd, int what, ...)
 {
@@ -339,6 +351,48 @@ static void users_have_their_own(void **state)
 	bed_fini(&bed);
 }
 
+/* They have descriptors, as entries have: a quarter of all is for both. */
+static void they_make_way_for_entries(void **state)
+{
+	enum { FILES_LIMIT = 64, MOST = FILES_LIMIT / 4 };
+	struct spool_entry *theirs[MOST + 4];
+	struct spool_entry *mine[MOST - 4];
+	struct spool_wish wish = bed_wish("/theirs");
+	struct rlimit before;
+	struct rlimit few;
+	struct bed bed;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){FILES_LIMIT, before.rlim_max};
+	bed_init(&bed);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	bed_again(&bed);
+	for (unsigned i = 0; i < MOST - 4; i++)
+		mine[i] = sent_file(&bed, "/a");
+	for (unsigned i = 0; i < MOST - 4; i++)
+		end(mine[i]);
+	expect_pairs(&bed, MOST - 4);
+	wish.uid++;
+	for (unsigned i = 0; i < MOST + 4; i++) {
+		assert_int_equal(
+		    spool_create(bed.spool, &wish, &theirs[i], &err), 0);
+		expect_pairs(&bed,
+		    i < 4          ? MOST - 4 + i + 1
+		        : i < MOST ? MOST
+		                   : i + 1);
+	}
+	for (unsigned i = 0; i < MOST + 4; i++)
+		assert_int_equal(spool_drop(theirs[i], &err), 0);
+	/* As long as there are too many, what ends goes. */
+	for (unsigned i = 0; i < MOST + 4; i++) {
+		end(theirs[i]);
+		expect_pairs(&bed, i < 4 ? MOST + 4 - i - 1 : MOST);
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bed_fini(&bed);
+}
+
 static void a_name_that_is_taken_is_not_taken_over(void **state)
 {
 	struct bed bed;
@@ -467,6 +521,103 @@ static void nobody_reads_one_entry_under_the_name_of_another(void **state)
 	assert_true(nth > 3);
 }
 
+static int take_none(void *arg, struct spool_entry *entry)
+{
+	(void)arg;
+	spool_release(entry);
+	return -EPROTO;
+}
+
+static void look_after(struct spool *other)
+{
+	assert_int_equal(
+	    spool_adopt(other, &(struct spool_filter){.any_uid = true},
+	        take_none, NULL, &err),
+	    0);
+}
+
+static void expect_after(void)
+{
+	assert_non_null(after);
+	bed_write(after, 0, "text");
+	bed_expect(after, "text");
+	expect_pairs(&racing, 1);
+	finish(after);
+	spool_release(after);
+	after = NULL;
+	bed_again(&racing);
+	after = bed_take(&racing, "/after");
+	assert_non_null(after);
+	bed_expect(after, "text");
+	spool_release(after);
+}
+
+/* Who looks after the dead finds files under names that they have no more. */
+static void nobody_takes_what_is_used_again(void **state)
+{
+	unsigned nth = 0;
+	bool over = false;
+
+	(void)state;
+	while (!over) {
+		struct spool *other;
+
+		bed_init(&racing);
+		before = sent_file(&racing, "/before");
+		after = NULL;
+		other = bed_second(&racing);
+		calls_left = ++nth;
+		meanwhile = one_ends_and_one_begins;
+		look_after(other);
+		over = meanwhile != NULL;
+		meanwhile = NULL;
+		if (over)
+			one_ends_and_one_begins();
+		look_after(other);
+		spool_close(other);
+		expect_after();
+		bed_fini(&racing);
+	}
+	assert_true(nth > 3);
+}
+
+static struct spool *sweeper;
+
+static void somebody_looks_after_the_dead(void)
+{
+	unsigned seen = 0;
+
+	look_after(sweeper);
+	assert_int_equal(
+	    spool_list(sweeper, &(struct spool_filter){.any_uid = true}, see,
+	        &seen, &err),
+	    0);
+	assert_true(seen <= 1);
+}
+
+/* Nor while they get their new ones. */
+static void nobody_takes_what_is_being_used_again(void **state)
+{
+	unsigned nth = 0;
+	bool over = false;
+
+	(void)state;
+	while (!over) {
+		bed_init(&racing);
+		before = sent_file(&racing, "/before");
+		sweeper = bed_second(&racing);
+		calls_left = ++nth;
+		meanwhile = somebody_looks_after_the_dead;
+		one_ends_and_one_begins();
+		over = meanwhile != NULL;
+		meanwhile = NULL;
+		spool_close(sweeper);
+		expect_after();
+		bed_fini(&racing);
+	}
+	assert_true(nth > 5);
+}
+
 /* ---- kills ---- */
 
 /* How far a life came; survives it. */
@@ -579,10 +730,13 @@ int main(void)
 	    cmocka_unit_test(a_file_with_another_name_is_left_alone),
 	    cmocka_unit_test(no_more_are_kept_than_are_sent_at_once),
 	    cmocka_unit_test(users_have_their_own),
+	    cmocka_unit_test(they_make_way_for_entries),
 	    cmocka_unit_test(a_name_that_is_taken_is_not_taken_over),
 	    cmocka_unit_test(spares_are_nothing_to_others),
 	    cmocka_unit_test(they_go_when_the_spool_is_closed),
 	    cmocka_unit_test(nobody_reads_one_entry_under_the_name_of_another),
+	    cmocka_unit_test(nobody_takes_what_is_used_again),
+	    cmocka_unit_test(nobody_takes_what_is_being_used_again),
 	    cmocka_unit_test(a_kill_at_each_step_loses_and_leaves_nothing),
 	};
 
