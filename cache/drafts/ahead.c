@@ -189,7 +189,8 @@ static bool may_begin(struct draft *draft)
 	if (draft->ahead_decided || draft->size_bytes < AHEAD_BEGIN_BYTES)
 		return false;
 	draft->ahead_decided = true;
-	if (sender->ahead_never || sender->down || drafts->stopping ||
+	if (draft->sending != DRAFT_AT_REST || sender->ahead_never ||
+	    sender->down || drafts->stopping ||
 	    (draft->base.exists && !draft->base.known) || draft->gone ||
 	    draft->parted || sender->ahead_count >= AHEAD_MAX)
 		return false;
