@@ -218,6 +218,10 @@ void draft_flush(
  *  (stores through a mapping; an empty file) is sent. Once for each open. */
 void draft_done(struct draft *draft, const struct ident *ident);
 
+/** The same of an open that nobody was given (answered with an error, or
+ *  interrupted): what it alone has created or cut to nothing is as it was. */
+void draft_unused(struct draft *draft, const struct ident *ident);
+
 /** The same file's bytes under another name, copied by the server: only of
  *  whole files, into an empty draft. -EXDEV: copy it by hand. 0 or more: the
  *  bytes copied, at most INT_MAX a call are told. */

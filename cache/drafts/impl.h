@@ -139,6 +139,7 @@ struct draft {
 	unsigned refs;      /* handles, work, the sender; the table's */
 	bool held;          /* by the table: it is unsent (draft_settle()) */
 	unsigned writers;   /* opens without draft_done() */
+	bool used;          /* draft_done() */
 	struct ident ident; /* whose; the last who wrote */
 	char *path;         /* the mount's */
 	uint64_t number;    /* cache_attr.version */

@@ -285,6 +285,7 @@ void draft_done(struct draft *draft, const struct ident *ident)
 	drafts_lock_enter(draft->drafts);
 	assert(draft->writers > 0);
 	draft->writers--;
+	draft->used = true;
 	if (draft->writers == 0 && draft->changed && !draft->gone &&
 	    !draft->parted && !draft->closing_waits) {
 		draft->ident = *ident;
@@ -293,6 +294,31 @@ void draft_done(struct draft *draft, const struct ident *ident)
 		work_add_quietly(draft, &draft->closing);
 	}
 	drafts_lock_leave(draft->drafts);
+}
+
+/* Whether all that there is of it is that it was opened once. */
+static bool is_only_opened(const struct draft *draft) REQUIRES(drafts_lock);
+static bool is_only_opened(const struct draft *draft)
+{
+	return draft->writers == 1 && !draft->used && draft->entry == NULL &&
+	    draft->running == NULL && list_is_empty(&draft->queue) &&
+	    draft->sending == DRAFT_AT_REST;
+}
+
+void draft_unused(struct draft *draft, const struct ident *ident)
+{
+	bool only;
+
+	drafts_lock_enter(draft->drafts);
+	only = is_only_opened(draft);
+	if (only) {
+		draft->writers = 0;
+		draft->gone = true;
+		draft_part(draft);
+	}
+	drafts_lock_leave(draft->drafts);
+	if (!only)
+		draft_done(draft, ident);
 }
 
 /* ---- for the other files ---- */

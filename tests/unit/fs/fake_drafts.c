@@ -331,6 +331,11 @@ void draft_done(struct draft *draft, const struct ident *ident)
 	leave(drafts);
 }
 
+void draft_unused(struct draft *draft, const struct ident *ident)
+{
+	draft_done(draft, ident);
+}
+
 /* ---- calls, done ---- */
 
 static int do_open(

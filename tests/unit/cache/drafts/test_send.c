@@ -104,6 +104,35 @@ static void a_time_that_was_set_goes_with_it(void **state)
 	desk_stop(&desk);
 }
 
+/* What is answered with an error, or to nobody any more, has cut nothing. */
+static void an_open_that_nobody_has_got_leaves_nothing(void **state)
+{
+	struct draft *draft;
+
+	(void)state;
+	(void)fake_put("/old", "0123456789", 10);
+	desk_start(&desk);
+	draft = desk_open(&desk, "/old", TRUNCATE);
+	draft_unused(draft, &desk.ident);
+	draft_put(draft);
+	draft = desk_open(&desk, "/new", CREATE);
+	draft_unused(draft, &desk.ident);
+	draft_put(draft);
+	desk_until_empty(&desk);
+	assert_int_equal(fake_published(), 0);
+	desk_served("/old", "0123456789");
+	desk_served("/new", NULL);
+	/* Of what somebody else has, or has had, nothing is taken away. */
+	draft = desk_open(&desk, "/new", CREATE);
+	assert_ptr_equal(desk_open(&desk, "/new", 0), draft);
+	draft_unused(draft, &desk.ident);
+	draft_put(draft);
+	desk_close(&desk, draft);
+	desk_until_empty(&desk);
+	desk_served("/new", "");
+	desk_stop(&desk);
+}
+
 /* ---- failure ---- */
 
 static void every_failure_keeps_the_data(void **state)
@@ -673,6 +702,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(what_is_closed_is_sent_once),
+	    TEST(an_open_that_nobody_has_got_leaves_nothing),
 	    TEST(a_time_that_was_set_goes_with_it),
 	    TEST(every_failure_keeps_the_data),
 	    TEST(pauses_double),
