@@ -33,7 +33,7 @@ extern struct capability spool_work_lock;   /* 12: cache/spool/: an entry */
 extern struct capability spool_common_lock; /* 13: cache/spool/: processes */
 extern struct capability spool_facts_lock;  /* 14: cache/spool/: facts */
 extern struct capability feed_lock;         /* 15: fetch/changes/feeder.c */
-extern struct capability worn_lock;         /* 16: cache/drafts/worn.c */
+extern struct capability worn_lock;         /* 16: cache/drafts/worn/worn.c */
 
 /* Not locks: held by the one thread that may do it. */
 extern struct capability fuse_thread;  /* inodes, waits: fs/ */

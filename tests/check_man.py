@@ -35,11 +35,11 @@ ERRNO_FILES = ("fs/attr.c", "fs/dir.c", "fs/file.c", "fs/inode.c", "fs/ops.c",
                "fs/lookup.c", "fs/names.c", "fs/name_wait.c", "fs/opening.c",
                "fs/rename.c", "fs/setattr.c", "fs/truncate.c", "fs/write.c",
                "cache/drafts/begin.c", "cache/drafts/change.c",
-               "cache/drafts/directory.c", "cache/drafts/flight.c",
-               "cache/drafts/names.c",
                "cache/drafts/open.c", "cache/drafts/open_base.c",
-               "cache/drafts/rename.c", "cache/drafts/rename_there.c",
-               "cache/drafts/unlink.c")
+               "cache/drafts/names/directory.c",
+               "cache/drafts/names/names.c", "cache/drafts/names/rename.c",
+               "cache/drafts/names/rename_there.c",
+               "cache/drafts/names/unlink.c", "cache/drafts/send/flight.c")
 # Where `status --json` and `explain --json` are written, and the functions
 # that are given a name there.
 JSON_FILES = {"STATUS": ("cli/control/describe.c", "cli/control/refusals.c",

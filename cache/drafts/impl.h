@@ -3,39 +3,45 @@
  * cache/drafts/impl.h - the drafts of a mount as the files of this folder
  * share them.
  *
- *   file          what
- *   drafts.c      begin, end, the table of paths
- *   draft.c       one draft's life: references, attributes
- *   open.c        from a path to a draft: its base
- *   open_base.c   and that one's bytes, when they are wanted later
- *   work.c        threads that wait for the spool's disk; each draft's queue
- *   begin.c       a change begins: the entry of the spool
- *   change.c      write, truncate, set: done one after the other
- *   read.c        pieces of the spool and of the base, as one answer
- *   sync.c        fsync, close, RELEASE: what has to be sent, and when
- *   send.c        the queue to the server: who is next
- *   flight.c      one try to send one draft, step by step
- *   send_bytes.c  what is missing of its base is brought
- *   land.c        what the server said, and what follows
- *   ahead.c       a new file is sent while it is written
- *   own.c         a conflict with what an earlier try of ours put there
- *   again.c       what failed: pauses, and trying again
- *   late.c        the server is silent, and somebody writes on
- *   leftover.c    temporary names that stay on the server
- *   adopt.c       what earlier mounts left
- *   names.c       who may change names now, and what they touch (names.h)
- *   directory.c   mkdir, rmdir
- *   unlink.c      unlink
- *   rename.c      rename, step by step:
- *   rename_first.c  what is sent before
- *   rename_there.c  the server
- *   rename_here.c   what follows of drafts and their entries
- *   keep_base.c   what is removed while somebody reads it
- *   copy.c        files that the server copies
- *   list.c        listings with drafts in them
- *   worn.c        mode and time that no server keeps
- *   worn_tree.c   the names of which something is worn
- *   tell.c        counting, describing, waiting for all
+ *   file            what
+ *   drafts.c        begin, end, the table of paths
+ *   draft.c         one draft's life: references, attributes
+ *   open.c          from a path to a draft: its base
+ *   open_base.c     and that one's bytes, when they are wanted later
+ *   work.c          threads that wait for the spool's disk; each draft's queue
+ *   begin.c         a change begins: the entry of the spool
+ *   change.c        write, truncate, set: done one after the other
+ *   read.c          pieces of the spool and of the base, as one answer
+ *   sync.c          fsync, close, RELEASE: what has to be sent, and when
+ *   copy.c          files that the server copies
+ *   list.c          listings with drafts in them
+ *   tell.c          counting, describing, waiting for all
+ *
+ *   send/           to the server (send.h)
+ *     send.c        the queue: who is next
+ *     flight.c      one try to send one draft, step by step
+ *     send_bytes.c  what is missing of its base is brought
+ *     land.c        what the server said, and what follows
+ *     ahead.c       a new file is sent while it is written
+ *     own.c         a conflict with what an earlier try of ours put there
+ *     again.c       what failed: pauses, and trying again
+ *     late.c        the server is silent, and somebody writes on
+ *     leftover.c    temporary names that stay on the server
+ *     adopt.c       what earlier mounts left
+ *
+ *   names/          changes of names (names.h)
+ *     names.c       who may change names now, and what they touch
+ *     directory.c   mkdir, rmdir
+ *     unlink.c      unlink
+ *     rename.c      rename, step by step:
+ *     rename_first.c  what is sent before
+ *     rename_there.c  the server
+ *     rename_here.c   what follows of drafts and their entries
+ *     keep_base.c   what is removed while somebody reads it
+ *
+ *   worn/           mode and time that no server keeps
+ *     worn.c        which they are, and how long they are believed
+ *     worn_tree.c   the names of which something is worn
  *
  * One lock, drafts_lock, never held over I/O or a call to another folder that
  * is not marked "never waits". What follows from a change made under it is
@@ -102,7 +108,7 @@ struct work {
  * (draft_send()) or is a work in it. So the sender has the entry to itself from
  * DRAFT_QUEUED on.
  *
- * But for one whose answer is late (late.c): no byte of it is read again,
+ * But for one whose answer is late (send/late.c): no byte of it is read again,
  * so those who write go on; it lands in its turn, between two changes, and
  * what was written since is sent after that. What is sent never overtakes
  * what was sent before.
@@ -388,7 +394,7 @@ void send_fill(struct draft *draft,
  * not on its way (any more): on a work thread. */
 void send_failed(struct draft *draft, int code, const struct err *err);
 
-/* ---- ahead.c ---- */
+/* ---- send/ahead.c ---- */
 
 /* So many bytes were written there, of a draft that had so many before. On its
  * queue's turn; never waits. */
@@ -401,7 +407,7 @@ void ahead_cut(struct draft *draft);
 /* Drop what is not worth waiting for; when stopping, all. Never waits. */
 void ahead_tick(struct drafts *drafts, uint64_t now_ms);
 
-/* ---- again.c ---- */
+/* ---- send/again.c ---- */
 
 /* It has failed, so many times before: in which time it is tried again, 0: not
  * by itself. */
@@ -412,13 +418,13 @@ void again_soon(struct draft *draft);
 
 void again_tick(struct drafts *drafts, uint64_t now_ms);
 
-/* ---- late.c ---- */
+/* ---- send/late.c ---- */
 
 /* Changes go on that have waited long for nothing but an answer. Any thread,
  * never waits. */
 void late_tick(struct drafts *drafts, uint64_t now_ms);
 
-/* ---- adopt.c ---- */
+/* ---- send/adopt.c ---- */
 
 /* Of what earlier mounts left of this source: drafts of what is to be sent. */
 NODISCARD int adopt_all(struct drafts *drafts, struct err *err);
@@ -428,7 +434,7 @@ NODISCARD int adopt_all(struct drafts *drafts, struct err *err);
 /* drafts_stop(): whoever waits for all hears -ECANCELED. */
 void flushes_stop(struct drafts *drafts);
 
-/* ---- worn.c ---- */
+/* ---- worn/worn.c ---- */
 
 struct worn_table *worn_new(void);
 void worn_free(struct worn_table *worn);

@@ -7,7 +7,7 @@
  * written is unsent, and nobody sends half of it: it is waited for.
  */
 #include "base/clock.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 #include "cache/spool/unsent.h"
 
 #include <errno.h>

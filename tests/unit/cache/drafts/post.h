@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_CACHE_DRAFTS_POST_H
 #define TESTS_UNIT_CACHE_DRAFTS_POST_H
 
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 #include "tests/unit/cache/drafts/desk.h"
 #include "tests/unit/cache/drafts/fake_publish.h"
 

@@ -4,7 +4,7 @@
  * been given all of a file and says nothing: those who write go on after a
  * while, what was sent first lands first, and nothing is mixed.
  */
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 #include "tests/unit/cache/drafts/post.h"
 
 #include <errno.h>

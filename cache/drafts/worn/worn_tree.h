@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/worn_tree.h - the names of which something is worn (worn.c), as
- * a tree, so that a directory that is renamed takes what is below it along in
- * one step, however much that is.
+ * cache/drafts/worn/worn_tree.h - the names of which something is worn
+ * (worn.c), as a tree, so that a directory that is renamed takes what is below
+ * it along in one step, however much that is.
  *
  * Each name is found through one ordered index over (the node above it, name):
  * no hash that somebody could fill with names of one bucket, no array that

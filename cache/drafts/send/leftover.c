@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/leftover.c - temporary names that an upload left on the server,
- * since no token allowed to remove them, or its process was killed: noted in
- * the spool, removed later.
+ * cache/drafts/send/leftover.c - temporary names that an upload left on the
+ * server, since no token allowed to remove them, or its process was killed:
+ * noted in the spool, removed later.
  */
 #include "base/clock.h"
 #include "base/log.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/send.c - the queue to the server: who wants to be sent, who is
- * next, and who gives way.
+ * cache/drafts/send/send.c - the queue to the server: who wants to be sent, who
+ * is next, and who gives way.
  */
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 
 #include "base/clock.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/adopt.c - what earlier mounts left: drafts of what is to be
+ * cache/drafts/send/adopt.c - what earlier mounts left: drafts of what is to be
  * sent, in the order in which it was begun.
  *
  * What the spool sets aside, and conflicts, it does not give: they wait for
@@ -12,7 +12,7 @@
  * users: nobody knows their processes any more.
  */
 #include "base/log.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 #include "cache/spool/unsent.h"
 
 #include <assert.h>

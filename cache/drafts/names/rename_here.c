@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/rename_here.c - what is renamed on the server, or here alone:
- * drafts and their entries follow. See names.h.
+ * cache/drafts/names/rename_here.c - what is renamed on the server, or here
+ * alone: drafts and their entries follow. See names.h.
  *
  * Files that are open for writing follow as well, and go on reading what they
  * began from: its bytes are asked for under the new name from then on. A file
  * that was replaced is gone; who has it open reads it to the end.
  */
 #include "base/log.h"
-#include "cache/drafts/names.h"
+#include "cache/drafts/names/names.h"
 #include "cache/note.h"
 
 #include <errno.h>

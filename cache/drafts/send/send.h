@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/send.h - drafts on their way to the server, for the files that
- * bring them there: send.c (who is next), flight.c (the steps of one), land.c
- * (what becomes of it), ahead.c (before its turn), own.c, send_bytes.c,
+ * cache/drafts/send/send.h - drafts on their way to the server, for the files
+ * that bring them there: send.c (who is next), flight.c (the steps of one),
+ * land.c (what becomes of it), ahead.c (before its turn), own.c, send_bytes.c,
  * late.c, leftover.c, again.c, adopt.c, tell.c.
  *
  * A *flight* is one try to send one draft:

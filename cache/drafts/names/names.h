@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/names.h - changes of names on their way, for the files that make
- * them: names.c (who is next), directory.c (mkdir, rmdir), unlink.c, rename.c
- * (its steps), rename_first.c (what is sent before), rename_there.c (the
- * server), rename_here.c (what follows here).
+ * cache/drafts/names/names.h - changes of names on their way, for the files
+ * that make them: names.c (who is next), directory.c (mkdir, rmdir), unlink.c,
+ * rename.c (its steps), rename_first.c (what is sent before), rename_there.c
+ * (the server), rename_here.c (what follows here).
  *
  * Changes whose paths lie in or above one another are done one after the
  * other, in the order in which they came: a list of all, in which one that is

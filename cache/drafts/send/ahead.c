@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/ahead.c - a large file is sent while it is written, so that its
- * close has little left to wait for. It is new, or was cut to nothing (also by
- * `>` of a shell, which closes it once before anything is written).
+ * cache/drafts/send/ahead.c - a large file is sent while it is written, so that
+ * its close has little left to wait for. It is new, or was cut to nothing (also
+ * by `>` of a shell, which closes it once before anything is written).
  *
  * It goes as fetch_grown() says: under a temporary name that no server has
  * before the last byte, which is told when the file is closed and a flight
@@ -17,7 +17,7 @@
  *   taken    closed: the flight has the answer
  */
 #include "base/clock.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/rename_first.c - what has to be sent before a rename. See names.h.
+ * cache/drafts/names/rename_first.c - what has to be sent before a rename. See
+ * names.h.
  *
  * The server gets first what is finished and unsent. Of what is still being
  * written nothing that is half done is published: it follows to its new name,
  * and is sent there.
  */
-#include "cache/drafts/names.h"
+#include "cache/drafts/names/names.h"
 
 #include <errno.h>
 #include <stdlib.h>

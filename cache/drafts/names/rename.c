@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/rename.c - rename(2), step by step: what stands at both names;
- * what has to be sent before (rename_first.c); the drafts that it touches; then
- * the server (rename_there.c), or, of a file that no server has, here alone
- * (rename_here.c). See names.h.
+ * cache/drafts/names/rename.c - rename(2), step by step: what stands at both
+ * names; what has to be sent before (rename_first.c); the drafts that it
+ * touches; then the server (rename_there.c), or, of a file that no server has,
+ * here alone (rename_here.c). See names.h.
  */
-#include "cache/drafts/names.h"
+#include "cache/drafts/names/names.h"
 #include "cache/note.h"
 
 #include <errno.h>

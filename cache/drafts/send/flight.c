@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/flight.c - one try to send one draft, step by step (send.h).
+ * cache/drafts/send/flight.c - one try to send one draft, step by step
+ * (send.h).
  *
  * From DRAFT_QUEUED on nobody else changes the entry. The path and whose it
  * is are those of the moment when fetch gets it: unsent drafts that no server
  * has may be renamed until then.
  */
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 #include "cache/note.h"
 
 #include <errno.h>

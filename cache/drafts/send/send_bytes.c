@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/send_bytes.c - what a draft has of the version that it began
- * from, and nobody wrote, is brought into its entry: read from the cache in
- * steps, several at once, put by a work thread.
+ * cache/drafts/send/send_bytes.c - what a draft has of the version that it
+ * began from, and nobody wrote, is brought into its entry: read from the cache
+ * in steps, several at once, put by a work thread.
  *
  * A *step* is at most CACHE_READ_BYTES_MAX, ends where a multiple of that
  * does, and begins with bytes that are missing. Memory is what the steps in
  * flight have: FILL_STEPS_MAX of them, of one draft and of sixteen.
  */
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 
 #include <errno.h>
 #include <stdlib.h>

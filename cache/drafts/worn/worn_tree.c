@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/drafts/worn_tree.c - see worn_tree.h. */
-#include "cache/drafts/worn_tree.h"
+/* cache/drafts/worn/worn_tree.c - see worn_tree.h. */
+#include "cache/drafts/worn/worn_tree.h"
 
 #include "base/path.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/rename_there.c - the server moves what is renamed. See names.h.
+ * cache/drafts/names/rename_there.c - the server moves what is renamed. See
+ * names.h.
  *
  * A directory that is to be replaced is empty, and removed before: WebDAV would
  * take all that is in it.
  */
 #include "base/log.h"
-#include "cache/drafts/names.h"
+#include "cache/drafts/names/names.h"
 #include "cache/note.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/keep_base.c - a file that is removed or replaced while somebody
- * has it open is still read, whole. See names.h.
+ * cache/drafts/names/keep_base.c - a file that is removed or replaced while
+ * somebody has it open is still read, whole. See names.h.
  *
  * Its server is about to have these bytes no more, and no place where they
  * could wait: so what was not written here is brought into the spool first, as
@@ -10,8 +10,8 @@
  * the change goes on, and who reads on is told -ESTALE where bytes are missing.
  */
 #include "base/log.h"
-#include "cache/drafts/names.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/names/names.h"
+#include "cache/drafts/send/send.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/directory.c - mkdir, rmdir. See names.h.
+ * cache/drafts/names/directory.c - mkdir, rmdir. See names.h.
  */
-#include "cache/drafts/names.h"
+#include "cache/drafts/names/names.h"
 #include "cache/note.h"
 
 #include <errno.h>

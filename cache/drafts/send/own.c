@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/own.c - whether what is in the way of a draft is the draft.
+ * cache/drafts/send/own.c - whether what is in the way of a draft is the draft.
  *
  * A try whose end nobody here has seen - the process was killed, or the answer
  * was lost and nobody could look - may have put it there: the next one then
@@ -11,7 +11,7 @@
  * Never at the first try: who makes a lock file with O_EXCL wants to hear that
  * another has, be it as empty as theirs.
  */
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 #include "cache/note.h"
 
 #include <assert.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/land.c - what becomes of a draft whose sending has ended: the
- * spool is told, then the cache, then whoever waits.
+ * cache/drafts/send/land.c - what becomes of a draft whose sending has ended:
+ * the spool is told, then the cache, then whoever waits.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 #include "cache/note.h"
 
 #include <assert.h>

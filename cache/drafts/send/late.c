@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/late.c - a server that has been given all of a file and says
- * nothing, and somebody who wants to write on.
+ * cache/drafts/send/late.c - a server that has been given all of a file and
+ * says nothing, and somebody who wants to write on.
  *
  * To cancel such a call would not tell what becomes of it: a server that is
  * only slow would put the file there after the one that is sent next. So the
  * answer is waited for as ever, and nothing is sent before it has come; but
  * since no byte is read any more, whoever writes need not wait with it.
  */
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/again.c - what failed is tried again: after which pause, and
- * whose pause is over.
+ * cache/drafts/send/again.c - what failed is tried again: after which pause,
+ * and whose pause is over.
  */
 #include "base/clock.h"
-#include "cache/drafts/send.h"
+#include "cache/drafts/send/send.h"
 
 #include <errno.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/worn.c - mode and time that were set for a file and that no
+ * cache/drafts/worn/worn.c - mode and time that were set for a file and that no
  * server keeps: remembered by path and version, for the newest ones.
  *
  * Threads: any; one lock inside drafts_lock, never held over I/O.
  */
 #include "cache/drafts/impl.h"
-#include "cache/drafts/worn_tree.h"
+#include "cache/drafts/worn/worn_tree.h"
 
 #include <errno.h>
 #include <stdlib.h>

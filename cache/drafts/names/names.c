@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/names.c - changes of names: who is next, what they touch. See
- * names.h.
+ * cache/drafts/names/names.c - changes of names: who is next, what they touch.
+ * See names.h.
  */
-#include "cache/drafts/names.h"
+#include "cache/drafts/names/names.h"
 
 #include "base/log.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/unlink.c - unlink: on the server, of its drafts, in the spool.
- * See names.h.
+ * cache/drafts/names/unlink.c - unlink: on the server, of its drafts, in the
+ * spool. See names.h.
  */
 #include "base/log.h"
-#include "cache/drafts/names.h"
+#include "cache/drafts/names/names.h"
 #include "cache/note.h"
 
 #include <errno.h>
