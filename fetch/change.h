@@ -47,11 +47,14 @@ struct fetch_bytes {
 	uint64_t size_bytes; /* of a file that grows: so far */
 	bool grows;          /* it is sent while it is written: fetch_grown() */
 	/** Give bytes from an offset: at least one, at most `size_bytes`;
-	 *  of a file that grows none behind what was told of it. Called in any order and again from the start, on one thread at a
-	 *  time, which may wait for a disk.
-	 *  @return how many, or a negative errno, which ends the change. */
-	int64_t (*read)(
-	    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes);
+	 *  of a file that grows none behind what was told of it. Called in
+	 *  any order and again from the start, on one thread at a time.
+	 *  @param nowait  the thread may wait for no disk: -EAGAIN where it
+	 *                 would have to
+	 *  @return how many, or a negative errno, which ends the change (but
+	 *          for that one) */
+	int64_t (*read)(void *arg, uint64_t offset_bytes, void *out,
+	    size_t size_bytes, bool nowait);
 	/** Exactly once, when nobody reads any more; any thread, perhaps
 	 *  after the answer. */
 	void (*release)(void *arg);

@@ -238,22 +238,40 @@ struct spool_piece spool_map(
 	return piece;
 }
 
-ssize_t spool_read(const struct spool_entry *entry, void *out,
-    size_t size_bytes, uint64_t offset_bytes, struct err *err)
+static ssize_t read_here(const struct spool_entry *entry,
+    const struct iovec *out, uint64_t offset_bytes, bool nowait,
+    struct err *err)
 {
+	struct iovec part = *out;
 	struct spool_piece piece = spool_map(entry, offset_bytes);
 	ssize_t n;
 	int fd;
 
 	if (piece.where != SPOOL_HERE || !entry->file)
 		return 0;
-	if (size_bytes > piece.size_bytes)
-		size_bytes = (size_t)piece.size_bytes;
-	fd = entry_read_begin(entry);
-	n = fd < 0 ? fd : io_pread(fd, out, size_bytes, offset_bytes);
+	if (part.iov_len > piece.size_bytes)
+		part.iov_len = (size_t)piece.size_bytes;
+	fd = entry_read_begin(entry, nowait);
+	n = fd < 0 ? fd : io_preadv(fd, &part, 1, offset_bytes, nowait);
 	if (fd >= 0)
 		entry_read_end(entry, fd);
+	if (n == -EAGAIN && nowait)
+		return n;
 	return n < 0 ? entry_fail(entry, err, (int)n, "read") : n;
+}
+
+ssize_t spool_read(const struct spool_entry *entry, void *out,
+    size_t size_bytes, uint64_t offset_bytes, struct err *err)
+{
+	return read_here(
+	    entry, &(struct iovec){out, size_bytes}, offset_bytes, false, err);
+}
+
+ssize_t spool_read_nowait(const struct spool_entry *entry, void *out,
+    size_t size_bytes, uint64_t offset_bytes, struct err *err)
+{
+	return read_here(
+	    entry, &(struct iovec){out, size_bytes}, offset_bytes, true, err);
 }
 
 /* Put one gap's bytes. */

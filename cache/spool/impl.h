@@ -150,8 +150,9 @@ NODISCARD int entry_enter(struct spool_entry *entry, struct err *err)
 void entry_leave(struct spool_entry *entry) RELEASES(spool_work_lock);
 
 /** The data file, for reading, whatever becomes of the entry meanwhile.
- *  @return a descriptor for entry_read_end(), -errno */
-NODISCARD int entry_read_begin(const struct spool_entry *entry);
+ *  @return a descriptor for entry_read_end(), -errno; -EAGAIN when that would
+ *          have to be opened, and `nowait` */
+NODISCARD int entry_read_begin(const struct spool_entry *entry, bool nowait);
 void entry_read_end(const struct spool_entry *entry, int fd);
 
 /** How many may have descriptors at a time, spares included. */

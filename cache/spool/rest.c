@@ -147,7 +147,7 @@ void entry_leave(struct spool_entry *entry)
 	spool_work_leave(entry);
 }
 
-int entry_read_begin(const struct spool_entry *entry)
+int entry_read_begin(const struct spool_entry *entry, bool nowait)
 {
 	int fd;
 
@@ -155,6 +155,8 @@ int entry_read_begin(const struct spool_entry *entry)
 	fd = entry->data_fd;
 	*entry->readers += fd >= 0;
 	spool_facts_leave(entry->spool);
+	if (fd < 0 && nowait)
+		return -EAGAIN;
 	return fd >= 0 ? fd : open_one(entry, FILES_DATA);
 }
 

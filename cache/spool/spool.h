@@ -213,6 +213,11 @@ struct spool_piece spool_map(
 NODISCARD ssize_t spool_read(const struct spool_entry *entry, void *out,
     size_t size_bytes, uint64_t offset_bytes, struct err *err);
 
+/** The same of what is in memory. @retval -EAGAIN  the disk has to be waited
+ *  for; no `err` then */
+NODISCARD ssize_t spool_read_nowait(const struct spool_entry *entry, void *out,
+    size_t size_bytes, uint64_t offset_bytes, struct err *err);
+
 /** Put bytes of the base version where nothing newer is. They are HERE then,
  *  in this process: after a crash they have to be put again. Any state but
  *  SENT; failures as spool_write(). */

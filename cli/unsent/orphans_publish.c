@@ -38,12 +38,13 @@ struct publish {
 };
 
 static int64_t give(
-    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes, bool nowait)
 {
 	struct publish *publish = arg;
 	struct err err = ERR_INIT;
 
-	return spool_read(publish->entry, out, size_bytes, offset_bytes, &err);
+	return (nowait ? spool_read_nowait : spool_read)(
+	    publish->entry, out, size_bytes, offset_bytes, &err);
 }
 
 static void release(void *arg)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch/changes/feed.h - the bytes of an upload, on their way from where the caller
- * has them to libcurl.
+ * fetch/changes/feed.h - the bytes of an upload, on their way from where the
+ * caller has them to libcurl.
  *
  * The fetch thread waits for no disk: the bytes of a small file are read when
- * the upload is asked for, by who asks; those of a larger one by a thread of
- * their own, two windows ahead. While none is full the transfer pauses.
- * That thread sums what it reads from the begin to the end in passing.
+ * the upload is asked for, by who asks. Those of a larger one, which was
+ * written a moment ago as a rule, are read right into libcurl's buffer as long
+ * as they are in memory; from the first that is not on, or when a checksum is
+ * wanted, a thread of their own reads them two windows ahead, and sums them.
+ * While none is full the transfer pauses.
  *
  * What grows has its bytes noted by feed_grow(); while there are no more of
  * them the transfer pauses as well.

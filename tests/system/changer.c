@@ -63,8 +63,11 @@ static void answered(struct command *command, const char *line)
 }
 
 static int64_t read_file(
-    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes, bool nowait)
 {
+	if (nowait)
+		return -EAGAIN;
+
 	ssize_t got =
 	    pread((int)(intptr_t)arg, out, size_bytes, (off_t)offset_bytes);
 

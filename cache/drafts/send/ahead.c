@@ -152,7 +152,7 @@ static void released(void *arg)
 }
 
 static int64_t give(
-    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes, bool nowait)
 {
 	struct ahead *ahead = arg;
 	struct flight *taker;
@@ -163,8 +163,9 @@ static int64_t give(
 	taker = ahead->taker;
 	drafts_lock_leave(ahead->drafts);
 	if (taker != NULL)
-		return flight_give(taker, offset_bytes, out, size_bytes);
-	n = spool_read(
+		return flight_give(
+		    taker, offset_bytes, out, size_bytes, nowait);
+	n = (nowait ? spool_read_nowait : spool_read)(
 	    ahead->draft->entry, out, size_bytes, offset_bytes, &err);
 	if (n <= 0)
 		return n < 0 ? n : -EIO;

@@ -108,8 +108,8 @@ static void released(void *arg)
 }
 
 /* All of it is here, and stays as it is while it is read. */
-int64_t flight_give(
-    struct flight *flight, uint64_t offset_bytes, void *out, size_t size_bytes)
+int64_t flight_give(struct flight *flight, uint64_t offset_bytes, void *out,
+    size_t size_bytes, bool nowait)
 {
 	struct draft *draft = flight->draft;
 	struct err err = ERR_INIT;
@@ -122,7 +122,8 @@ int64_t flight_give(
 	drafts_lock_leave(flight->drafts);
 	if (late)
 		return -ECANCELED; /* it is another by now */
-	n = spool_read(draft->entry, out, size_bytes, offset_bytes, &err);
+	n = (nowait ? spool_read_nowait : spool_read)(
+	    draft->entry, out, size_bytes, offset_bytes, &err);
 	drafts_lock_enter(flight->drafts);
 	flight->reading = false;
 	if (n > 0 && offset_bytes + (uint64_t)n > draft->sent_bytes)
@@ -132,9 +133,9 @@ int64_t flight_give(
 }
 
 static int64_t give(
-    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes, bool nowait)
 {
-	return flight_give(arg, offset_bytes, out, size_bytes);
+	return flight_give(arg, offset_bytes, out, size_bytes, nowait);
 }
 
 /* ---- the steps ---- */

@@ -127,8 +127,8 @@ void flight_published(struct flight *flight, int code,
 void flight_released(struct flight *flight);
 
 /* What fetch reads. */
-int64_t flight_give(
-    struct flight *flight, uint64_t offset_bytes, void *out, size_t size_bytes);
+int64_t flight_give(struct flight *flight, uint64_t offset_bytes, void *out,
+    size_t size_bytes, bool nowait);
 
 /* ---- ahead.c ---- */
 

@@ -334,6 +334,7 @@ void sent_init(struct sent *sent, uint64_t size)
 	(void)pthread_cond_init(&sent->cond, NULL);
 	sent->size = size;
 	sent->fails_at = UINT64_MAX;
+	sent->cold_at = UINT64_MAX;
 }
 
 uint64_t sent_sum(uint64_t size)
@@ -347,13 +348,16 @@ uint64_t sent_sum(uint64_t size)
 
 /* Seldom as much as there is room for. */
 static int64_t read_bytes(
-    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes, bool nowait)
 {
 	struct sent *sent = arg;
 	uint8_t *bytes = out;
 	size_t given = size_bytes > 50000 ? 50000 : size_bytes;
 
 	assert(offset_bytes + size_bytes <= sent->size);
+	if (nowait && offset_bytes + given > sent->cold_at)
+		return -EAGAIN;
+	atomic_fetch_add(&sent->waited, !nowait);
 	if (offset_bytes + given > sent->fails_at)
 		return -EIO;
 	for (size_t i = 0; i < given; i++)

@@ -75,6 +75,8 @@ unsigned store_temporaries(struct store *store);
 struct sent {
 	uint64_t size;
 	uint64_t fails_at;
+	uint64_t cold_at;   /* from here on the disk has to be waited for */
+	atomic_uint waited; /* reads that might */
 	atomic_uint released;
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;

@@ -151,8 +151,9 @@ static const struct ident nobody = {.uid = 0};
 static atomic_uint released;
 
 static int64_t read_bytes(
-    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes)
+    void *arg, uint64_t offset_bytes, void *out, size_t size_bytes, bool nowait)
 {
+	(void)nowait;
 	(void)arg;
 	(void)offset_bytes;
 	memset(out, 'x', size_bytes);

@@ -360,6 +360,29 @@ static void a_server_without_move_is_sent_to_straight(void **state)
 	run_end(&run);
 }
 
+/* The fetch thread reads what is in memory by itself, and no more. */
+static void bytes_on_the_disk_are_waited_for_elsewhere(void **state)
+{
+	static const uint64_t cold[] = {UINT64_MAX, 0, 1, 300000, LARGE - 1};
+	struct run run;
+
+	(void)state;
+	run_begin(&run, "nginx");
+	for (unsigned i = 0; i < ARRAY_COUNT(cold); i++) {
+		sent_init(&run.sent, LARGE);
+		run.sent.cold_at = cold[i];
+		assert_int_equal(store_publish(&run.store, &run.sent, "/d/f",
+		                     FETCH_IF_ANY, NULL),
+		    0);
+		assert_there(&run, LARGE);
+		if (i == 0)
+			assert_int_equal(atomic_load(&run.sent.waited), 0);
+		else
+			assert_true(atomic_load(&run.sent.waited) > 0);
+	}
+	run_end(&run);
+}
+
 static void bytes_that_cannot_be_read_end_it(void **state)
 {
 	(void)state;
@@ -373,6 +396,12 @@ static void bytes_that_cannot_be_read_end_it(void **state)
 		                     FETCH_IF_ANY, NULL),
 		    -EIO);
 		assert_null(store_find(&run.store, "/d/f"));
+		sent_init(&run.sent, LARGE);
+		run.sent.cold_at = 0;
+		run.sent.fails_at = LARGE / 2;
+		assert_int_equal(store_publish(&run.store, &run.sent, "/d/f",
+		                     FETCH_IF_ANY, NULL),
+		    -EIO);
 		sent_init(&run.sent, SMALL);
 		run.sent.fails_at = 10;
 		assert_int_equal(store_publish(&run.store, &run.sent, "/d/f",
@@ -519,6 +548,7 @@ int main(void)
 	    cmocka_unit_test(each_status_has_its_errno),
 	    cmocka_unit_test(a_lock_on_the_temporary_name_is_waited_for),
 	    cmocka_unit_test(a_server_without_move_is_sent_to_straight),
+	    cmocka_unit_test(bytes_on_the_disk_are_waited_for_elsewhere),
 	    cmocka_unit_test(bytes_that_cannot_be_read_end_it),
 	    cmocka_unit_test(a_connection_that_always_breaks_is_given_up),
 	    cmocka_unit_test(it_can_be_cancelled_and_stopped_at_each_step),

@@ -142,7 +142,8 @@ static void read_some(struct call *call, uint64_t until)
 	while (call->code == 0 && call->at < until) {
 		uint64_t left = until - call->at;
 		int64_t n = call->bytes.read(call->bytes.arg, call->at,
-		    call->read + call->at, left < 70000 ? (size_t)left : 70000);
+		    call->read + call->at, left < 70000 ? (size_t)left : 70000,
+		    false);
 
 		if (n <= 0)
 			call->code = n < 0 ? (int)n : -EIO;

@@ -271,8 +271,8 @@ static int do_publish(struct ask *ask, struct fetch_published *out)
 
 	assert(bytes != NULL);
 	while (code == 0 && at < ask->bytes.size_bytes) {
-		int64_t n = ask->bytes.read(
-		    ask->bytes.arg, at, bytes + at, ask->bytes.size_bytes - at);
+		int64_t n = ask->bytes.read(ask->bytes.arg, at, bytes + at,
+		    ask->bytes.size_bytes - at, false);
 
 		assert(n != 0);
 		if (n < 0)
