@@ -10,6 +10,7 @@
 #include "cache/spool/item.h"
 #include "cache/spool/owners.h"
 #include "cache/spool/spare.h"
+#include "cache/spool/tries.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -148,13 +149,18 @@ int entry_ready(struct spool_entry *entry, struct err *err)
 
 /* What of an item a state's record repeats. */
 static void fill_state(const struct spool_entry *entry, struct disk_state *out,
-    char part[SPOOL_TEXT_BYTES_MAX])
+    char part[SPOOL_TEXT_BYTES_MAX], struct journal_part *tries,
+    struct disk_try_list *list)
 {
+	bool sends = out->state == htole32(SPOOL_SENDING);
+
 	spool_facts_enter(entry->spool);
 	out->size_bytes = htole64(entry->item.attr.size_bytes);
 	out->limit_bytes = htole64(entry->limit_bytes);
 	(void)snprintf(
 	    part, SPOOL_TEXT_BYTES_MAX, "%s", entry->item.text[SPOOL_PART]);
+	*tries = (struct journal_part){
+	    list, sends ? tries_write(&entry->item, list) : 0};
 	spool_facts_leave(entry->spool);
 	out->part_bytes = htole16((uint16_t)strlen(part));
 }
@@ -168,21 +174,23 @@ int entry_state(struct spool_entry *entry, enum spool_state state, bool durable,
 	    .flags = htole32((durable ? DISK_DURABLE : 0u) |
 	        (entry->dropped ? DISK_DROPPED : 0u)),
 	    .when_s = htole64(now_s)};
+	struct disk_try_list list;
+	struct journal_part tries;
 	char part[SPOOL_TEXT_BYTES_MAX];
 	size_t why_bytes = why == NULL ? 0 : strlen(why);
 	int code = entry_ready(entry, err);
 
 	if (code < 0)
 		return code;
-	fill_state(entry, &disk, part);
+	fill_state(entry, &disk, part, &tries, &list);
 	if (why_bytes >= SPOOL_WHY_BYTES_MAX)
 		why_bytes = SPOOL_WHY_BYTES_MAX - 1;
 	disk.why_bytes = htole16((uint16_t)why_bytes);
 	memcpy(disk.boot, entry->spool->boot, sizeof(disk.boot));
 	code = journal_append(&entry->journal, DISK_STATE,
-	    (struct journal_part[]){
-	        {&disk, sizeof(disk)}, {part, strlen(part)}, {why, why_bytes}},
-	    3);
+	    (struct journal_part[]){{&disk, sizeof(disk)}, {part, strlen(part)},
+	        {why, why_bytes}, tries},
+	    4);
 	if (code < 0)
 		return entry_fail(entry, err, code, "its journal");
 	spool_facts_enter(entry->spool);

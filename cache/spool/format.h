@@ -35,7 +35,8 @@
  *             kernel that was told of it runs (boot).
  *   stop      what was filled up is flushed, then gets its ranges; the state as
  *             for a close.
- *   sending   SENDING, with the name on the server that the bytes go to first.
+ *   sending   SENDING, with the name on the server that the bytes go to first,
+ *             and what this try and those before it send (struct disk_tries).
  *             Whoever finds it without an owner makes an entry of that name,
  *             flushes it, and then has the state without it.
  *   reopen    OPEN, flushed when CLOSED was; only then bytes change.
@@ -123,6 +124,32 @@ struct disk_state {
 	uint8_t boot[16];
 };
 static_assert(sizeof(struct disk_state) == 56, "on disk");
+
+/*
+ * Behind the texts of a SENDING state: what is sent, and what was by tries of
+ * whose end nobody knows, oldest first. The list takes the place of the one
+ * before. It ends with what it says of the server: a DISK_BASE, a DISK_NAME.
+ * Programs before it pass over what follows the texts, and a list of another
+ * kind of sum is passed over here.
+ */
+enum {
+	DISK_SHA256 = 1,
+	DISK_SUMMED = 1, /* else the size is all that is known */
+};
+
+struct disk_tries {
+	uint32_t sums;  /* DISK_SHA256 */
+	uint32_t count; /* of struct disk_try that follow */
+};
+static_assert(sizeof(struct disk_tries) == 8, "on disk");
+
+struct disk_try {
+	uint64_t size_bytes;
+	uint32_t flags; /* DISK_SUMMED */
+	uint32_t reserved;
+	uint8_t sum[32];
+};
+static_assert(sizeof(struct disk_try) == 48, "on disk");
 
 struct disk_range {
 	uint64_t offset_bytes;

@@ -6,6 +6,7 @@
 #include "cache/spool/format.h"
 #include "cache/spool/item.h"
 #include "cache/spool/journal.h"
+#include "cache/spool/tries.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -116,6 +117,8 @@ static int replay_state(struct replay *replay, struct journal_view *view)
 	if (code == 0)
 		code = take_text(
 		    replay, SPOOL_WHY, view, le16toh(state.why_bytes));
+	if (code == 0 && item->state == SPOOL_SENDING)
+		code = tries_read(item, view->payload, view->payload_bytes);
 	return code;
 }
 
@@ -168,6 +171,7 @@ static int replay_small(struct replay *replay, struct journal_view *view)
 	item->base.exists = (le32toh(base.flags) & DISK_EXISTS) != 0;
 	item->base.size_bytes = le64toh(base.size_bytes);
 	item->base.mtime_s = (int64_t)le64toh((uint64_t)base.mtime_s);
+	tries_forget(item);
 	return take_text(replay, SPOOL_ETAG, view, le32toh(base.etag_bytes));
 }
 
@@ -179,6 +183,7 @@ static int replay_name(struct replay *replay, struct journal_view *view)
 		return NONSENSE;
 	memcpy(path, view->payload, view->payload_bytes);
 	path[view->payload_bytes] = '\0';
+	tries_forget(&replay->item);
 	/* What cannot be one leaves the path that it had. */
 	return path_is_normal(path)
 	    ? take_text(replay, SPOOL_PATH, view, view->payload_bytes)

@@ -62,6 +62,8 @@ enum {
 	SPOOL_RANGES_MAX = 1024 * 1024, /* pieces of a file written in place */
 	SPOOL_JOURNAL_BYTES_MAX = 64 * 1024 * 1024, /* more than those take */
 	SPOOL_BOOT_BYTES = 16,
+	SPOOL_TRIES_MAX = 4, /* that are remembered of an entry */
+	SPOOL_SUM_BYTES = 32,
 };
 
 #define SPOOL_FILE_BYTES_MAX ((uint64_t)1 << 60)
@@ -297,6 +299,23 @@ NODISCARD int spool_drop(struct spool_entry *entry, struct err *err);
  *  @param changes  of the content that goes, for spool_sent(). */
 NODISCARD int spool_sending(struct spool_entry *entry, const char *part,
     uint64_t *changes, struct err *err);
+
+/** What one try sends: its size, and what tells its bytes from all others. */
+struct spool_try {
+	uint64_t size_bytes;
+	bool summed;                  /* false: the size is all that is known */
+	uint8_t sum[SPOOL_SUM_BYTES]; /* SHA-256 */
+};
+
+/** To be noted with the next spool_sending(), so that it is known to whoever
+ *  has the entry then and finds it on the server: the last SPOOL_TRIES_MAX
+ *  that are not equal, until the server's version is known (spool_sent(),
+ *  spool_rebase()) or the path is another (spool_rename()). Never waits. */
+void spool_note_try(struct spool_entry *entry, const struct spool_try *one);
+
+/** Those that are noted, oldest first. Never waits. @return how many */
+unsigned spool_tries(
+    const struct spool_entry *entry, struct spool_try out[SPOOL_TRIES_MAX]);
 
 /**
  * The server has the content of `changes`, as `version`; that is what the

@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "cache/spool/impl.h"
 #include "cache/spool/item.h"
+#include "cache/spool/tries.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -214,6 +215,7 @@ static int set_base(struct spool_entry *entry,
 	entry->item.base.exists = version->exists;
 	entry->item.base.size_bytes = version->size_bytes;
 	entry->item.base.mtime_s = version->mtime_s;
+	tries_forget(&entry->item);
 	spool_facts_leave(entry->spool);
 	return set_text(entry, SPOOL_ETAG, etag, err);
 }
@@ -305,8 +307,12 @@ int spool_rename(struct spool_entry *entry, const char *path, struct err *err)
 		if (code < 0)
 			code = entry_fail(entry, err, code, "its journal");
 	}
-	if (code == 0)
+	if (code == 0) {
+		spool_facts_enter(entry->spool);
+		tries_forget(&entry->item);
+		spool_facts_leave(entry->spool);
 		code = set_text(entry, SPOOL_PATH, path, err);
+	}
 	if (code == 0 && entry->durable)
 		code = entry_flush(entry, err);
 	entry_leave(entry);

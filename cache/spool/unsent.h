@@ -49,9 +49,11 @@ struct spool_item {
 	struct spool_version base; /* its etag is in the texts */
 	uint64_t missing_bytes;    /* of the base, not HERE */
 	uint64_t disk_bytes;
-	uint64_t since_s;        /* begun */
-	uint64_t when_s;         /* of the state */
-	int code;                /* why not sent; 0: no failure */
+	uint64_t since_s; /* begun */
+	uint64_t when_s;  /* of the state */
+	int code;         /* why not sent; 0: no failure */
+	struct spool_try tries[SPOOL_TRIES_MAX]; /* oldest first */
+	unsigned try_count;
 	char *text[SPOOL_TEXTS]; /* owned; never NULL */
 	char place[64];          /* file name below the spool */
 };
