@@ -23,6 +23,7 @@
  *     send_bytes.c  what is missing of its base is brought
  *     land.c        what the server said, and what follows
  *     ahead.c       a new file is sent while it is written
+ *     tries.c       what each try sends is noted before
  *     own.c         a conflict with what an earlier try of ours put there
  *     again.c       what failed: pauses, and trying again
  *     late.c        the server is silent, and somebody writes on

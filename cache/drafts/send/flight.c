@@ -218,6 +218,7 @@ static void step_publish(struct flight *flight)
 		(void)err_set(
 		    &flight->err, flight->code, "its path is too long");
 	if (flight->code == 0) {
+		tries_note(flight);
 		if (!ahead_temporary(draft, path, temporary))
 			fetch_temporary(drafts->config.fetch, &flight->ident,
 			    path, flight->condition, temporary);
@@ -241,16 +242,28 @@ static void step_publish(struct flight *flight)
 	part_over(flight, &flight->asked);
 }
 
-/* What went while it was written was for nothing: as if it had not. */
+/* What went was for nothing: as if it had not. */
 static void step_whole(struct flight *flight)
 {
 	if (flight->leftover[0] != '\0')
 		leftover_add(flight->drafts, &flight->ident, flight->leftover);
+	flight->leftover[0] = '\0';
 	drafts_lock_enter(flight->drafts);
 	flight->asked = flight->answered = flight->released = false;
 	drafts_lock_leave(flight->drafts);
 	flight->by_fetch = false;
 	step_publish(flight);
+}
+
+void flight_publish_again(struct flight *flight)
+{
+	drafts_lock_enter(flight->drafts);
+	flight->lands = false;
+	drafts_lock_leave(flight->drafts);
+	flight->code = 0;
+	flight->err = (struct err)ERR_INIT;
+	flight->published = (struct fetch_published){.sent = false};
+	step_whole(flight);
 }
 
 static void filled(struct draft *draft, int code, const struct err *err)

@@ -352,7 +352,9 @@ void flight_land(struct flight *flight)
 	if (late_takes_turn(flight))
 		return;
 	/* What is late may have other bytes by now. */
-	if (!flight->in_turn && is_conflict(flight->code) && own_look(flight))
+	if (is_conflict(flight->code) && flight->in_turn)
+		own_look_later(flight);
+	else if (is_conflict(flight->code) && own_look(flight))
 		return;
 	/* Until the spool has an entry of it, it is that of the draft. */
 	if (flight->leftover[0] != '\0')

@@ -2,8 +2,8 @@
 /*
  * cache/drafts/send/send.h - drafts on their way to the server, for the files
  * that bring them there: send.c (who is next), flight.c (the steps of one),
- * land.c (what becomes of it), ahead.c (before its turn), own.c, send_bytes.c,
- * late.c, leftover.c, again.c, adopt.c, tell.c.
+ * land.c (what becomes of it), ahead.c (before its turn), tries.c, own.c,
+ * send_bytes.c, late.c, leftover.c, again.c, adopt.c, tell.c.
  *
  * A *flight* is one try to send one draft:
  *
@@ -34,6 +34,9 @@ enum {
 	SEND_LARGE_MAX = 8,   /* of DRAFTS_SENDING_MAX */
 	SEND_LARGE_LEAST = 2, /* that small ones do not keep out */
 	SEND_LATE_MS = 2000,  /* that a change waits for an answer */
+	/* Up to here what a try sends is summed up before, and read back when
+	 * it may stand in the way of a later one. */
+	SEND_SUMMED_BYTES = 16 * 1024 * 1024,
 	/* Tried again in one tick: each of them asks for memory. */
 	AGAIN_TICK_MAX = 64,
 };
@@ -97,7 +100,13 @@ struct flight {
 	struct fetch_version version; /* of the condition */
 	char path[PATH_BYTES_MAX];    /* the mount's */
 	struct own *own;              /* own.c; NULL but while it compares */
-	bool looked_own;
+	unsigned own_looks;
+	/* What tries before this one sent, of whose end nobody knows; set when
+	 * `noted`. */
+	bool noted;
+	unsigned earlier_count;
+	struct spool_try earlier[SPOOL_TRIES_MAX];
+	struct spool_try now; /* and this one */
 	/* How it ended. */
 	int code;
 	struct err err;
@@ -113,6 +122,10 @@ void send_leave_turn(struct draft *draft) REQUIRES(drafts_lock);
 /* One that may begin; under the lock, since its draft is chosen there.
  * @retval false  no memory. */
 bool flight_begin(struct draft *draft) REQUIRES(drafts_lock);
+
+/* Ask fetch once more, for what the draft is to be compared with now. On a
+ * work thread, instead of landing. */
+void flight_publish_again(struct flight *flight);
 
 /* Run this step next, on a work thread. */
 void flight_go(struct flight *flight, void (*step)(struct flight *flight));
@@ -142,12 +155,35 @@ bool ahead_temporary(
  * @return the call's number; 0: there is nothing that would do. */
 uint64_t ahead_take(struct flight *flight, const char *path);
 
+/* ---- tries.c ---- */
+
+/* What it sends is to be noted with the next spool_sending(), and what was
+ * before is taken over. Once; on a work thread, since it reads all of it. */
+void tries_note(struct flight *flight);
+
+/* Which of the earlier ones sent so many bytes. @return one whose sum is (not)
+ * known, after `last`; NULL: none is left */
+const struct spool_try *tries_of_size(const struct flight *flight,
+    uint64_t size_bytes, bool summed, const struct spool_try *last);
+
+/* A sum that is being made, of the kind that is noted; NULL: no memory. */
+struct fetch_sum *tries_sum(void);
+
+/* The end of one. @retval false  no memory; nothing is known. */
+bool tries_sum_end(struct fetch_sum *sum, uint8_t out[SPOOL_SUM_BYTES]);
+
 /* ---- own.c ---- */
 
 /* A conflict: find out whether an earlier try of the same draft is what stands
- * in its way. Once; on a work thread.
- * @retval true  it lands afterwards, sent or as before. */
+ * in its way. On a work thread.
+ * @retval true  it lands afterwards, sent or as before; or is sent again, over
+ *               what an earlier try put there. */
 bool own_look(struct flight *flight);
+
+/* The same of one that was late: what it sent is not here any more, and who has
+ * written on has it sent again. That try looks, if there is what to look for:
+ * until then this one was only given up. */
+void own_look_later(struct flight *flight);
 
 /* ---- land.c ---- */
 

@@ -48,7 +48,7 @@ static struct fake_call calls[FAKE_CALLS];
 static unsigned call_count, held_count, held_most, deletes;
 static unsigned hold_percent;
 static int say_code, say_after, say_delete;
-static bool is_blind, reads_again, holds_late, takes_growing;
+static bool is_blind, is_lost, reads_again, holds_late, takes_growing;
 static char leftover[256];
 static unsigned notes, doubts;
 static uint64_t noted_was;
@@ -77,6 +77,7 @@ SETTER(fake_publish_hold, unsigned, hold_percent)
 SETTER(fake_publish_code, int, say_code)
 SETTER(fake_publish_code_after, int, say_after)
 SETTER(fake_publish_blind, bool, is_blind)
+SETTER(fake_publish_lost, bool, is_lost)
 SETTER(fake_publish_again, bool, reads_again)
 SETTER(fake_send_late, bool, holds_late)
 SETTER(fake_publish_grows, bool, takes_growing)
@@ -174,6 +175,11 @@ static void judge(struct call *call, struct fetch_published *out)
 		out->version_known = true;
 		out->proof = is_blind ? FETCH_UNVERIFIED : FETCH_SIZE;
 		call->code = say_after;
+	}
+	if (is_lost) {
+		*out = (struct fetch_published){.leftover = ""};
+		call->code = -ETIMEDOUT;
+		return;
 	}
 	out->version = now;
 	if (out->sent && is_blind)
@@ -310,7 +316,7 @@ void fake_publish_reset(void)
 	call_count = held_count = held_most = deletes = let_go = 0;
 	hold_percent = 101;
 	say_code = say_after = say_delete = 0;
-	is_blind = stopped = reads_again = holds_late = false;
+	is_blind = is_lost = stopped = reads_again = holds_late = false;
 	takes_growing = false;
 	leftover[0] = '\0';
 	notes = doubts = 0;

@@ -60,6 +60,9 @@ void fake_publish_code(int code);
 /** It takes it, and then says this. */
 void fake_publish_code_after(int code);
 
+/** What it says is lost, and so is what a look would tell: -ETIMEDOUT. */
+void fake_publish_lost(bool lost);
+
 /** No token may look: no version is told. */
 void fake_publish_blind(bool blind);
 
