@@ -310,7 +310,8 @@ struct spool_try {
 /** To be noted with the next spool_sending(), so that it is known to whoever
  *  has the entry then and finds it on the server: the last SPOOL_TRIES_MAX
  *  that are not equal, until the server's version is known (spool_sent(),
- *  spool_rebase()) or the path is another (spool_rename()). Never waits. */
+ *  spool_rebase()) or the path is another (spool_rename()). Whoever replaces
+ *  the file unsent takes them over. Never waits. */
 void spool_note_try(struct spool_entry *entry, const struct spool_try *one);
 
 /** Those that are noted, oldest first. Never waits. @return how many */

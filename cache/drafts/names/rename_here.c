@@ -188,19 +188,30 @@ void rename_follow(struct names *names)
 
 /* ---- here alone ---- */
 
+/* What a file that is renamed here takes over from what it replaces. */
+struct heritage {
+	struct base base;
+	unsigned try_count; /* of what is unsent there */
+	struct spool_try tries[SPOOL_TRIES_MAX];
+};
+
 /* What stands at the new name on the server: it will be replaced when this is
- * sent, as long as it is the same. */
-static void base_there(struct names *names, struct base *out)
+ * sent, as long as it is the same; or what a try of ours may have put there. */
+static void look_there(struct names *names, struct heritage *heritage)
     REQUIRES(drafts_lock);
-static void base_there(struct names *names, struct base *out)
+static void look_there(struct names *names, struct heritage *heritage)
 {
 	const struct draft *there =
 	    drafts_at(names->drafts, names->ident.uid, names->to);
+	struct base *out = &heritage->base;
 
-	*out = (struct base){.known = true};
+	*heritage = (struct heritage){.base = {.known = true}};
 	if (there != NULL) {
 		*out = there->base;
 		out->file = NULL;
+		if (there->entry != NULL)
+			heritage->try_count =
+			    spool_tries(there->entry, heritage->tries);
 	} else if (names->to_exists) {
 		out->exists = true;
 		out->known = names->to_known;
@@ -210,8 +221,9 @@ static void base_there(struct names *names, struct base *out)
 
 /* In the spool: its new path, and what it replaces. */
 static int rename_entry(struct names *names, struct draft *draft,
-    const struct base *base, struct err *err)
+    const struct heritage *heritage, struct err *err)
 {
+	const struct base *base = &heritage->base;
 	struct spool_version version = {.exists = base->exists, .mtime_s = -1};
 	char from[PATH_BYTES_MAX];
 	char to[PATH_BYTES_MAX];
@@ -224,14 +236,17 @@ static int rename_entry(struct names *names, struct draft *draft,
 	if (draft->entry == NULL)
 		return 0;
 	code = spool_rename(draft->entry, to, err);
-	if (code < 0 || !base->exists)
+	if (code < 0)
 		return code;
-	if (base->known) {
+	if (base->exists && base->known) {
 		version.size_bytes = base->version.size_bytes;
 		version.mtime_s = base->version.mtime_s;
 		version.etag = base->version.etag;
 	}
-	code = spool_rebase(draft->entry, &version, err);
+	if (base->exists)
+		code = spool_rebase(draft->entry, &version, err);
+	for (unsigned i = 0; i < heritage->try_count; i++)
+		spool_note_try(draft->entry, &heritage->tries[i]);
 	if (code < 0) {
 		struct err also = ERR_INIT;
 
@@ -270,20 +285,20 @@ static void follow_here(struct seat *seat)
 	struct drafts *drafts = names->drafts;
 	struct draft *draft = seat->draft;
 	struct err err = ERR_INIT;
-	struct base base;
+	struct heritage heritage;
 	int code;
 
 	drafts_lock_enter(drafts);
-	base_there(names, &base);
+	look_there(names, &heritage);
 	drafts_lock_leave(drafts);
-	code = rename_entry(names, draft, &base, &err);
+	code = rename_entry(names, draft, &heritage, &err);
 	if (code < 0)
 		log_line(LOG_LEVEL_WARN, LOG_CACHE,
 		    "unsent file not renamed in the spool",
 		    "from=%s to=%s error=%s", LOG_TEXT(names->from),
 		    LOG_TEXT(names->to), LOG_TEXT(err.text));
 	else
-		take_name(seat, &base);
+		take_name(seat, &heritage.base);
 	names_came(names, code);
 }
 

@@ -349,6 +349,33 @@ static void what_no_server_has_is_renamed_here(void **state)
 	desk_close(&desk, draft);
 }
 
+/* The server has what it replaces, and nobody here heard of it. */
+static void what_replaces_a_lost_one_knows_of_it(void **state)
+{
+	struct draft *lost;
+	struct draft *draft;
+
+	(void)state;
+	for (unsigned old = 0; old < 2; old++) {
+		/* New at first, and then an old one. */
+		lost = desk_open(&desk, "/f", DRAFTS_OPEN_TRUNCATE);
+		desk_write(lost, 0, "lost");
+		tree_refuse(TREE_PUBLISH, -ETIMEDOUT);
+		assert_int_equal(desk_flush(&desk, lost), -ETIMEDOUT);
+		tree_put("/f", "lost");
+		tree_refuse(TREE_PUBLISH, 0);
+		draft = desk_open(&desk, "/new", 0);
+		desk_write(draft, 0, "newer");
+		assert_int_equal(desk_rename(&desk, "/new", "/f"), 0);
+		desk_close(&desk, lost);
+		assert_int_equal(desk_flush(&desk, draft), 0);
+		desk_served("/f", "newer");
+		desk_close(&desk, draft);
+		desk_until_empty(&desk);
+	}
+	assert_int_equal(tree_asked(TREE_MOVE), 0);
+}
+
 static void a_directory_is_renamed_with_all_below(void **state)
 {
 	struct draft *made;
@@ -730,6 +757,7 @@ int main(void)
 	    TEST(a_refused_rename_changes_nothing, begin),
 	    TEST(nothing_is_replaced_that_is_not_to_be, begin),
 	    TEST(what_no_server_has_is_renamed_here, begin),
+	    TEST(what_replaces_a_lost_one_knows_of_it, begin),
 	    TEST(a_directory_is_renamed_with_all_below, begin),
 	    TEST(an_empty_directory_is_replaced, begin),
 	    TEST(what_is_unsent_is_sent_before, begin_back),
