@@ -418,6 +418,9 @@ static void use_many(struct bed *bed)
 		assert_int_equal(
 		    spool_take(other, item.serial, &theirs, &err), -EBUSY);
 		spool_item_fini(&item);
+		/* Its data file would have to be opened. */
+		assert_int_equal(
+		    spool_read_nowait(many[i], path, 1, 0, &err), -EAGAIN);
 		if (i % 4 == 0) {
 			assert_int_equal(spool_reopen(many[i], &err), 0);
 			bed_write(many[i], strlen(path), "!");
