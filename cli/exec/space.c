@@ -76,11 +76,38 @@ static char setting(const char *path)
 	return letter;
 }
 
+static int count_one(void *arg, int dir_fd, const char *name)
+{
+	unsigned *count = arg;
+
+	(void)dir_fd;
+	(void)name;
+	(*count)++;
+	return 0;
+}
+
+static unsigned count_threads(void)
+{
+	unsigned count = 0;
+
+	if (io_each_name(AT_FDCWD, "/proc/self/task", count_one, &count) < 0)
+		return 0;
+	return count;
+}
+
+static bool have_no_user_namespaces(void)
+{
+	return access("/proc/self/ns/mnt", F_OK) == 0 &&
+	    access("/proc/self/ns/user", F_OK) < 0 && errno == ENOENT;
+}
+
 void space_look(struct space_facts *out, int code, bool mounting)
 {
 	*out = (struct space_facts){
 	    .code = code,
+	    .threads_count = count_threads(),
 	    .mounting = mounting,
+	    .unknown = have_no_user_namespaces(),
 	    .clone_forbidden =
 	        setting("/proc/sys/kernel/unprivileged_userns_clone") == '0',
 	    .none_allowed =
@@ -94,6 +121,18 @@ int space_explain(const struct space_facts *facts, struct err *out)
 {
 	const char *why = err_message(facts->code);
 
+	if (facts->code == -EINVAL && facts->unknown)
+		return err_set(out, facts->code,
+		    "no private mount here: the kernel has no user namespaces "
+		    "(CONFIG_USER_NS)");
+	/* None of ours: bearerfs starts its threads later. The kernel looks at
+	 * this before it asks who may. */
+	if (facts->code == -EINVAL && facts->threads_count > 1)
+		return err_set(out, facts->code,
+		    "no private mount here: this process has %u threads, and "
+		    "gets no user namespace with more than one; what started "
+		    "them is not of bearerfs: look into LD_PRELOAD",
+		    facts->threads_count);
 	if (facts->clone_forbidden)
 		return err_set(out, facts->code,
 		    "no private mount here: user namespaces are switched off; "
@@ -113,10 +152,6 @@ int space_explain(const struct space_facts *facts, struct err *out)
 		    "it; give bearerfs a profile with `userns,`, or run as "
 		    "root: sysctl "
 		    "kernel.apparmor_restrict_unprivileged_userns=0");
-	if (facts->code == -EINVAL)
-		return err_set(out, facts->code,
-		    "no private mount here: the kernel has no user namespaces "
-		    "(CONFIG_USER_NS)");
 	if (facts->mounting)
 		return err_set(out, facts->code,
 		    "no private mount here: the kernel makes namespaces and "

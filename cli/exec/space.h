@@ -11,7 +11,8 @@
  * Sources: user_namespaces(7), mount_namespaces(7), unshare(2); Debian's
  * kernel.unprivileged_userns_clone; Ubuntu's AppArmor restriction.
  *
- * Threads: a process that has one.
+ * Threads: a process that has one; the kernel refuses any other a user
+ * namespace, with EINVAL (unshare(2)).
  */
 #ifndef CLI_EXEC_SPACE_H
 #define CLI_EXEC_SPACE_H
@@ -23,8 +24,10 @@
 
 /** What a machine says about namespaces of ordinary users. */
 struct space_facts {
-	int code;      /* -errno of the attempt */
+	int code;               /* -errno of the attempt */
+	unsigned threads_count; /* threads of this process; 0: not known */
 	bool mounting; /* namespaces were made, mounting in them failed */
+	bool unknown;  /* the kernel was built without user namespaces */
 	bool clone_forbidden; /* kernel.unprivileged_userns_clone = 0 */
 	bool none_allowed;    /* user.max_user_namespaces = 0 */
 	bool apparmor;        /* kernel.apparmor_restrict_unprivileged_userns */

@@ -20,12 +20,23 @@ DEADLINE = 60
 long = "BED_LONG" in os.environ
 
 
+def watched():
+    """Is the program built with the thread sanitizer? That starts a thread of
+    its own after each fork, and the kernel refuses a user namespace to who has
+    two (unshare(2): EINVAL). Root needs none."""
+    with open(mount.binary(), "rb") as file:
+        return b"__tsan_init" in file.read()
+
+
 class Base(bed.Case):
     """One user's folder, with a PATH on which there is no fusermount3."""
     deadline = 120
     user = "nobody"
 
     def setUp(self):
+        if watched() and self.user != "root":
+            self.skipTest("the thread sanitizer's own thread forbids user "
+                          "namespaces: AsRoot, and Watched")
         # /tmp, not the test's folder: any user may pass through it.
         self.folder = tempfile.mkdtemp(prefix="exec-", dir=self.dir)
         self.point = self.folder + "/mnt"
@@ -405,8 +416,8 @@ class AsRoot(Exec):
     few = ("nobody_else", "caller_is", "statuses", "status_finds", "ctrl_z")
 
     def setUp(self):
-        if not long and not any(word in self._testMethodName
-                                for word in self.few):
+        if not long and not watched() and not any(
+                word in self._testMethodName for word in self.few):
             self.skipTest("in the long run")
         super().setUp()
 
@@ -590,6 +601,35 @@ class Writing(Base):
         self.near.fault("403", method="PUT")
         got = self.run_in("true", url=self.bed.nginx.url)
         self.assertEqual((got.returncode, got.stderr), (0, ""))
+
+
+class WritingAsRoot(Writing):
+    """Under the thread sanitizer, instead of as an ordinary user."""
+    user = "root"
+
+    def setUp(self):
+        if not watched():
+            self.skipTest("as an ordinary user")
+        super().setUp()
+
+
+class Watched(Base):
+    """What keeps ordinary users' tests from the thread sanitizer is its thread
+    and nothing else: exec says so."""
+    user = "root"
+
+    def setUp(self):
+        if not watched():
+            self.skipTest("for the thread sanitizer")
+        super().setUp()
+        self.user = "nobody"
+        subprocess.run(["chown", "-R", self.user, self.folder], check=True)
+
+    def test_that_a_second_thread_is_told(self):
+        got = self.run_in("sh", "-c", "echo it ran")
+        self.assertEqual((got.returncode, got.stdout), (1, ""))
+        self.assertIn("this process has 2 threads", got.stderr)
+        self.assertEqual(got.stderr.count("\n"), 1)
 
 
 if __name__ == "__main__":

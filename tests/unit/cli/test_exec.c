@@ -3,12 +3,16 @@
 #include "base/attr.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,8 +37,15 @@ static void each_way_to_forbid_namespaces_has_its_cure(void **state)
 	    {{.code = -EPERM, .apparmor = true},
 	        "sysctl kernel.apparmor_restrict_unprivileged_userns=0"},
 	    {{.code = -EACCES, .apparmor = true, .mounting = true}, "userns,"},
-	    {{.code = -EINVAL}, "CONFIG_USER_NS"},
+	    {{.code = -EINVAL, .threads_count = 1, .unknown = true},
+	        "CONFIG_USER_NS"},
+	    {{.code = -EINVAL, .threads_count = 2}, "has 2 threads"},
+	    {{.code = -EINVAL, .threads_count = 2, .apparmor = true},
+	        "has 2 threads"},
+	    {{.code = -EINVAL, .threads_count = 1}, "Invalid argument"},
+	    {{.code = -EPERM, .threads_count = 2}, "seccomp"},
 	    {{.code = -EPERM, .mounting = true}, "Linux 4.18"},
+	    {{.code = -EPERM, .mounting = true, .unknown = true}, "Linux 4.18"},
 	    {{.code = -EPERM}, "seccomp"},
 	};
 
@@ -55,8 +66,10 @@ static void any_errno_has_a_sentence(void **state)
 {
 	(void)state;
 	for (int code = 1; code < 134; code++)
-		for (unsigned bits = 0; bits < 16; bits++) {
+		for (unsigned bits = 0; bits < 64; bits++) {
 			const struct space_facts facts = {.code = -code,
+			    .threads_count = bits & 16 ? UINT_MAX : 1,
+			    .unknown = bits & 32,
 			    .mounting = bits & 1,
 			    .clone_forbidden = bits & 2,
 			    .none_allowed = bits & 4,
@@ -65,7 +78,62 @@ static void any_errno_has_a_sentence(void **state)
 
 			assert_int_equal(space_explain(&facts, &err), -code);
 			assert_true(strlen(err.text) > 40);
+			assert_true(strlen(err.text) < sizeof(err.text) - 1);
 		}
+}
+
+enum { NOBODY = 65534, FORBIDDEN = 1, SAID = 2, OTHER = 3 };
+
+static void *stay(void *arg)
+{
+	(void)pause();
+	return arg;
+}
+
+/* In a process of its own, of an ordinary user: enter them with a thread
+ * beside it. */
+static int enter_with_a_thread(void)
+{
+	struct err err = ERR_INIT;
+	struct space_facts facts;
+	pthread_t thread;
+	int code;
+
+	/* Else its /proc belongs to root. */
+	if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L) < 0 ||
+	    pthread_create(&thread, NULL, stay, NULL) != 0)
+		return FORBIDDEN;
+	code = space_enter();
+	space_look(&facts, code, false);
+	(void)space_explain(&facts, &err);
+	if (code == -EPERM || code == -ENOSPC)
+		return FORBIDDEN;
+	(void)fprintf(stderr, "%s\n", err.text);
+	return code == -EINVAL && facts.threads_count > 1 && !facts.unknown &&
+	        strstr(err.text, " threads, ") != NULL
+	    ? SAID
+	    : OTHER;
+}
+
+/* The kernel's EINVAL has two causes; this is not the one that a machine's
+ * owner could mend. */
+static void a_thread_beside_it_is_told(void **state)
+{
+	int how = 0;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* an ordinary user may keep rights of root's here */
+	pid = fork();
+	if (pid == 0)
+		_exit(enter_with_a_thread());
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_true(WIFEXITED(how));
+	if (WEXITSTATUS(how) == FORBIDDEN)
+		skip(); /* no such namespaces on this machine */
+	assert_int_equal(WEXITSTATUS(how), SAID);
 }
 
 /* Of who ends like that. */
@@ -114,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_way_to_forbid_namespaces_has_its_cure),
 	    cmocka_unit_test(any_errno_has_a_sentence),
+	    cmocka_unit_test(a_thread_beside_it_is_told),
 	    cmocka_unit_test(the_end_is_told_as_a_shell_tells_it),
 	    cmocka_unit_test(what_a_person_has_to_mend_is_not_waited_for),
 	};
