@@ -120,6 +120,7 @@ static void run_write(struct work *work)
 	finish(change, code < 0 ? code : (int)change->size_bytes);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): write(2)'s, and the answer's */
 void draft_write(struct draft *draft, const void *bytes, size_t size_bytes,
     uint64_t offset_bytes, bool append, draft_fn answer, void *arg)
 {

@@ -28,7 +28,8 @@ void drafts_lock_leave(struct drafts *drafts) UNCHECKED
 		(void)pthread_mutex_unlock(&drafts->mutex);
 		return;
 	}
-	(void)memcpy(called, drafts->called, count * sizeof(called[0]));
+	for (unsigned i = 0; i < count; i++)
+		called[i] = drafts->called[i];
 	drafts->called_count = 0;
 	/* They stay as long as somebody may wake them (work_stop()). */
 	atomic_fetch_add(&drafts->waking, 1);

@@ -211,7 +211,6 @@ struct drafts {
 	uint64_t seed; /* random: numbers of drafts */
 	pthread_mutex_t mutex;
 	pthread_cond_t quiet; /* drafts_stop(): a sending or a work ended */
-	bool stopping GUARDED_BY(drafts_lock);
 	struct list buckets[DRAFTS_BUCKETS] GUARDED_BY(drafts_lock);
 	unsigned count GUARDED_BY(drafts_lock);
 	struct list ready GUARDED_BY(drafts_lock); /* of struct work */
@@ -225,15 +224,16 @@ struct drafts {
 	unsigned called_count GUARDED_BY(drafts_lock);
 	unsigned awake GUARDED_BY(drafts_lock); /* workers, or called */
 	atomic_uint waking;                     /* threads that are at that */
-	bool ended GUARDED_BY(drafts_lock);     /* the workers are to go */
-	unsigned busy GUARDED_BY(drafts_lock);  /* works added, not done */
-	struct sender *sender;                  /* send.h */
+	bool stopping GUARDED_BY(drafts_lock);
+	bool ended GUARDED_BY(drafts_lock); /* the workers are to go */
+	bool names_beginning GUARDED_BY(drafts_lock);
+	unsigned busy GUARDED_BY(drafts_lock);     /* works added, not done */
+	struct sender *sender;                     /* send.h */
 	struct list again GUARDED_BY(drafts_lock); /* of struct draft */
 	unsigned sending_count GUARDED_BY(drafts_lock);
 	uint64_t conflicts GUARDED_BY(drafts_lock);
 	struct list flushes GUARDED_BY(drafts_lock); /* tell.c */
 	struct list names GUARDED_BY(drafts_lock);   /* names.c, in order */
-	bool names_beginning GUARDED_BY(drafts_lock);
 	struct worn_table *worn; /* with a lock of its own inside drafts_lock */
 };
 
@@ -438,7 +438,7 @@ void flushes_stop(struct drafts *drafts);
 /* ---- worn/worn.c ---- */
 
 struct worn_table *worn_new(void);
-void worn_free(struct worn_table *worn);
+void worn_free(struct worn_table *table);
 
 /* A draft was sent and ends: its mode and time are known for the version that
  * the server has now, of which `number` is cache_attr.was (or .version).

@@ -334,7 +334,7 @@ void drafts_flush(struct drafts *drafts, const char *path, uint64_t deadline_ms,
 	flushing->begun = drafts->sender->failures;
 	list_push(&drafts->flushes, &flushing->in);
 	kicked.room = drafts->count;
-	kicked.list = calloc(kicked.room + 1, sizeof(*kicked.list));
+	kicked.list = calloc(kicked.room + 1, sizeof(struct draft *));
 	if (kicked.list != NULL)
 		(void)drafts_below(drafts, path, kick, &kicked);
 	drafts_lock_leave(drafts);

@@ -163,6 +163,17 @@ static void split(
 	}
 }
 
+/* Is nothing to be done with it, or not by us? */
+static bool is_left(const struct found *found, bool meant, bool sending)
+{
+	enum spool_state state = found->replay.item.state;
+
+	if (found->busy || state == SPOOL_DAMAGED)
+		return true;
+	return state != SPOOL_SENT && !found->changed && !sending &&
+	    !(is_to_send(state) && meant);
+}
+
 /* One entry that nobody has, and what it was being sent as (NULL: nothing).
  * @return 1: `*out` is to be given away. */
 static int adopt_one(struct spool *spool, const struct files_name *name,
@@ -194,9 +205,7 @@ static int adopt_one(struct spool *spool, const struct files_name *name,
 	meant = found_meant(filter, &found.replay.item);
 	sending = found.replay.begun && !found.replay.noise &&
 	    found.replay.item.text[SPOOL_PART][0] != '\0';
-	if (found.busy || state == SPOOL_DAMAGED ||
-	    (state != SPOOL_SENT && !changed && !sending &&
-	        !(is_to_send(state) && meant))) {
+	if (is_left(&found, meant, sending)) {
 		found_fini(&found);
 		return 0;
 	}

@@ -242,6 +242,25 @@ static int begin(struct spool_entry *entry, const struct spool_wish *wish,
 	return code;
 }
 
+/* A number that nobody has, held, and the files of it. */
+static int make_numbered(struct spool *spool, struct files_name *name,
+    bool with_data, int *journal_fd, int *data_fd)
+{
+	int code = -EEXIST;
+
+	for (unsigned i = 0; i < NUMBER_TRIES && code == -EEXIST; i++) {
+		code = next_number(spool, &name->serial);
+		if (code == 0)
+			code = own_patiently(spool, name->serial);
+		if (code < 0)
+			break;
+		code = make_files(spool, name, journal_fd, data_fd, with_data);
+		if (code < 0)
+			owners_leave(spool, name->serial);
+	}
+	return code;
+}
+
 /* Under the lock of all processes: nobody takes it for a dead one's. */
 static int create_locked(struct spool *spool, const struct spool_wish *wish,
     struct spool_entry **out, struct err *err)
@@ -250,19 +269,9 @@ static int create_locked(struct spool *spool, const struct spool_wish *wish,
 	struct spool_entry *entry = NULL;
 	int journal_fd = -1;
 	int data_fd = -1;
-	int code = -EEXIST;
+	int code = make_numbered(
+	    spool, &name, wish->kind == SPOOL_FILE, &journal_fd, &data_fd);
 
-	for (unsigned i = 0; i < NUMBER_TRIES && code == -EEXIST; i++) {
-		code = next_number(spool, &name.serial);
-		if (code == 0)
-			code = own_patiently(spool, name.serial);
-		if (code < 0)
-			break;
-		code = make_files(spool, &name, &journal_fd, &data_fd,
-		    wish->kind == SPOOL_FILE);
-		if (code < 0)
-			owners_leave(spool, name.serial);
-	}
 	if (code == 0)
 		entry = entry_new(spool, &name, journal_fd, data_fd);
 	/* What has no record is removed by the next who looks. */

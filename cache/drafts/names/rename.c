@@ -166,6 +166,7 @@ static void seize(struct names *names)
 		seize_to(names);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): rename(2)'s, and the answer's */
 void drafts_rename(struct drafts *drafts, const struct ident *ident,
     const char *from, const char *to, bool replace, draft_fn answer, void *arg)
 {

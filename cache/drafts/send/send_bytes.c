@@ -77,6 +77,11 @@ enum found {
 	FOUND_NONE, /* to the end */
 };
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The first that are missing from an offset on, as a step. Never waits. */
 static enum found find_step(const struct spool_entry *entry, uint64_t at_bytes,
     uint64_t *start, uint64_t *end)
@@ -98,7 +103,7 @@ static enum found find_step(const struct spool_entry *entry, uint64_t at_bytes,
 		}
 		at_bytes += piece.size_bytes;
 		if (piece.where == SPOOL_BASE || found == FOUND_HERE)
-			*end = at_bytes < limit ? at_bytes : limit;
+			*end = smaller(at_bytes, limit);
 	}
 	return found;
 }
