@@ -252,6 +252,12 @@ void draft_put(struct draft *draft)
 	drafts_lock_leave(drafts);
 }
 
+void draft_asked_by(struct draft *draft, const struct ident *ident)
+{
+	draft->ident = *ident;
+	draft->elsewhere = false;
+}
+
 void draft_show(const struct draft *draft, struct draft_attr *out)
 {
 	const struct fetch_version *version = &draft->base.version;

@@ -182,6 +182,8 @@ struct draft {
 	struct list waiters;    /* of struct waiter */
 	int code;               /* of the last try */
 	unsigned tries;
+	bool elsewhere;      /* with what its user has in other processes: the
+	                        one that closed it had no good token */
 	uint64_t failed_at;  /* sender.failures of the last; 0 */
 	uint64_t again_ms;   /* when it is tried again; 0: not by itself */
 	uint64_t sent_bytes; /* of the sending that goes on */
@@ -282,6 +284,10 @@ void draft_move(struct draft *draft, char **path) REQUIRES(drafts_lock);
  * spool, so does what is `gone`; of what is unsent the entry is let go. */
 void draft_hold(struct draft *draft) REQUIRES(drafts_lock);
 void draft_let_go(struct draft *draft) REQUIRES(drafts_lock);
+
+/* Who wrote or opened it last: it is sent as them. */
+void draft_asked_by(struct draft *draft, const struct ident *ident)
+    REQUIRES(drafts_lock);
 
 /* What draft_attr() tells. */
 void draft_show(const struct draft *draft, struct draft_attr *out)

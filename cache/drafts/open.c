@@ -84,7 +84,7 @@ static bool join(struct opening *opening)
 	if (draft != NULL && code == 0) {
 		draft_hold(draft);
 		draft->writers++;
-		draft->ident = opening->ident;
+		draft_asked_by(draft, &opening->ident);
 		to_cut = (opening->how & DRAFTS_OPEN_TRUNCATE) != 0 &&
 		    (draft->size_bytes > 0 || draft->running != NULL ||
 		        !list_is_empty(&draft->queue));

@@ -97,7 +97,7 @@ static int want(
 
 	drafts_lock_enter(draft->drafts);
 	if (ident != NULL)
-		draft->ident = *ident;
+		draft_asked_by(draft, ident);
 	code = send_want(draft, waiter);
 	drafts_lock_leave(draft->drafts);
 	if (code > 0)
@@ -288,7 +288,7 @@ void draft_done(struct draft *draft, const struct ident *ident)
 	draft->used = true;
 	if (draft->writers == 0 && draft->changed && !draft->gone &&
 	    !draft->parted && !draft->closing_waits) {
-		draft->ident = *ident;
+		draft_asked_by(draft, ident);
 		draft->closing_waits = true;
 		draft->closing.run = run_closing;
 		work_add_quietly(draft, &draft->closing);

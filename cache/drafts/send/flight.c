@@ -172,15 +172,11 @@ static void note_call(struct flight *flight, uint64_t number)
 		fetch_cancel(drafts->config.fetch, number);
 }
 
-/* As whom it is sent. Where many share the mount their processes have the
- * tokens, and this one may have ended: every second try for want of a token is
- * with whatever its user has elsewhere. */
+/* As whom it is sent. */
 static struct ident sender_of(const struct draft *draft) REQUIRES(drafts_lock);
 static struct ident sender_of(const struct draft *draft)
 {
-	bool wants = draft->code == -ENOKEY || draft->code == -EKEYEXPIRED;
-
-	return draft->drafts->config.shared && wants && draft->tries % 2 == 1
+	return draft->elsewhere
 	    ? ident_of_user(draft->ident.uid, draft->ident.gid)
 	    : draft->ident;
 }

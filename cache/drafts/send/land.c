@@ -164,6 +164,17 @@ static void tell_failed(
 		                   "flush"));
 }
 
+/* Where many share the mount their processes have the tokens, and this one may
+ * have ended: what fails for want of one is tried next with whatever its user
+ * has elsewhere, and if nobody has any, with its own once more. */
+static void look_elsewhere(struct draft *draft, int code) REQUIRES(drafts_lock);
+static void look_elsewhere(struct draft *draft, int code)
+{
+	if (draft->drafts->config.shared &&
+	    (code == -ENOKEY || code == -EKEYEXPIRED))
+		draft->elsewhere = !draft->elsewhere;
+}
+
 /* What follows of a failure for the draft.
  * @return whether it is one that was not told yet */
 static bool note_failed(struct draft *draft, uint32_t pause_ms, int code,
@@ -176,6 +187,7 @@ static bool note_failed(
 
 	draft->code = code;
 	draft->tries++;
+	look_elsewhere(draft, code);
 	draft->failed_at = ++drafts->sender->failures;
 	if (code == -EHOSTUNREACH || code == -ETIMEDOUT)
 		drafts->sender->down = true;

@@ -390,6 +390,7 @@ uint64_t fetch_publish(struct fetch *fetch, const struct fetch_publish *ask,
 	    .size_bytes = ask->bytes.size_bytes,
 	    .mtime_s = ask->mtime_s,
 	    .uid = ask->ident->uid,
+	    .of_user = ask->ident->tgid == IDENT_OF_USER,
 	    .grew = ask->bytes.grows,
 	    .told_bytes = ask->bytes.size_bytes,
 	    .code = 1};

@@ -24,6 +24,7 @@ struct fake_call {
 	uint64_t size_bytes;
 	int64_t mtime_s;
 	uid_t uid;
+	bool of_user;        /* and no process of theirs: ident_of_user() */
 	bool grew;           /* it was asked for before it was whole */
 	uint64_t told_bytes; /* of that: so far */
 	int code;            /* 1: not answered yet */

@@ -208,6 +208,62 @@ static void pauses_double(void **state)
 	desk_stop(&desk);
 }
 
+/* The process that closed it has no good token, nor has any other at first;
+ * then one has, and the server is not well. */
+static void what_lacks_a_token_is_sent_with_its_users(void **state)
+{
+	/* What the server says to each try, and whose token it is with. */
+	static const struct {
+		int code;
+		bool of_user;
+	} tries[] = {{-EIO, false}, {-EIO, false}, {-EKEYEXPIRED, false},
+	    {-ENOKEY, true}, {-EKEYEXPIRED, false}, {-EIO, true}, {0, true}};
+	enum { COUNT = sizeof(tries) / sizeof(tries[0]) };
+
+	(void)state;
+	for (unsigned odd = 0; odd < 2; odd++) {
+		desk.shared = true;
+		desk_start(&desk);
+		fake_publish_code(tries[odd].code);
+		assert_int_equal(
+		    post_file(&desk, "/new", "hello"), tries[odd].code);
+		for (unsigned i = odd + 1; i < COUNT; i++) {
+			desk_until_quiet(&desk);
+			assert_int_equal(fake_published(), i - odd);
+			fake_publish_code(tries[i].code);
+			post_pass(&desk, DRAFTS_AGAIN_MAX_MS);
+		}
+		desk_until_empty(&desk);
+		for (unsigned i = odd; i < COUNT; i++)
+			assert_int_equal(
+			    fake_call(i - odd).of_user, tries[i].of_user);
+		desk_stop(&desk);
+		fake_remove("/new");
+		fake_publish_reset();
+	}
+	/* Who comes meanwhile brings a token of their own. */
+	desk.shared = true;
+	desk_start(&desk);
+	fake_publish_code(-ENOKEY);
+	assert_int_equal(post_file(&desk, "/new", "hello"), -ENOKEY);
+	fake_publish_code(0);
+	assert_int_equal(post_file(&desk, "/new", "again"), 0);
+	assert_false(fake_call(1).of_user);
+	desk_stop(&desk);
+	fake_remove("/new");
+	fake_publish_reset();
+	/* Who has a mount alone has one token. */
+	desk.shared = false;
+	desk_start(&desk);
+	fake_publish_code(-ENOKEY);
+	assert_int_equal(post_file(&desk, "/new", "hello"), -ENOKEY);
+	fake_publish_code(0);
+	post_pass(&desk, DRAFTS_AGAIN_MAX_MS);
+	desk_until_empty(&desk);
+	assert_false(fake_call(1).of_user);
+	desk_stop(&desk);
+}
+
 static void a_server_that_answers_again_gets_all(void **state)
 {
 	(void)state;
@@ -706,6 +762,7 @@ int main(void)
 	    TEST(a_time_that_was_set_goes_with_it),
 	    TEST(every_failure_keeps_the_data),
 	    TEST(pauses_double),
+	    TEST(what_lacks_a_token_is_sent_with_its_users),
 	    TEST(a_server_that_answers_again_gets_all),
 	    TEST(a_conflict_keeps_both),
 	    TEST(what_we_put_there_is_no_conflict),
