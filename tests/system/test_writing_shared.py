@@ -6,6 +6,7 @@ too."""
 import errno
 import json
 import os
+import random
 import unittest
 
 import bed
@@ -13,7 +14,9 @@ from bed.actor import Actor, drop, write_private
 from bed.mount import run
 from bed.writing import WritingCase, tree
 
-ADA, BOB, EVE = 2101, 2102, 2103
+# Of this run alone: where tokens lie, /tmp/bt_uUID, is the machine's.
+ADA = random.randrange(100_000, 2_000_000_000)
+BOB, EVE = ADA + 1, ADA + 2
 NAMES = {ADA: "ada", BOB: "bob"}
 
 
