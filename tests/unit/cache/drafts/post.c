@@ -27,6 +27,23 @@ void post_pass(struct desk *desk, uint64_t ms)
 	drafts_tick(desk->drafts);
 }
 
+struct awaited {
+	unsigned (*count)(void);
+	unsigned least;
+};
+
+static bool has_come(void *arg)
+{
+	const struct awaited *awaited = arg;
+
+	return awaited->count() >= awaited->least;
+}
+
+void post_until(unsigned (*count)(void), unsigned least)
+{
+	desk_until(has_come, &(struct awaited){count, least});
+}
+
 void post_expect_unsent(
     struct desk *desk, uint64_t files, uint64_t bytes, uint64_t failed)
 {

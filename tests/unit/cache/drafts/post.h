@@ -18,6 +18,9 @@ int post_file(struct desk *desk, const char *path, const char *text);
 /** Let time pass, and tick. */
 void post_pass(struct desk *desk, uint64_t ms);
 
+/** Until fake_deletes(), fake_published(), ... gives so many, or more. */
+void post_until(unsigned (*count)(void), unsigned least);
+
 /** What drafts_count() says. */
 void post_expect_unsent(
     struct desk *desk, uint64_t files, uint64_t bytes, uint64_t failed);

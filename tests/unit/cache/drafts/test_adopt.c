@@ -153,12 +153,6 @@ static bool is_gone(void *arg)
 	return count.unsent_files == 0;
 }
 
-static bool has_deleted(void *arg)
-{
-	(void)arg;
-	return fake_deletes() == 1;
-}
-
 static void each_state_has_its_way(void **state)
 {
 	(void)state;
@@ -186,7 +180,7 @@ static void each_state_has_its_way(void **state)
 	fake_publish_hold(101);
 	desk_until(is_gone, NULL);
 	post_pass(&desk, 1000);
-	desk_until(has_deleted, NULL);
+	post_until(fake_deletes, 1);
 	desk_until_quiet(&desk);
 	expect_all();
 	post_expect_item(&desk, "/src/.x.bearerfs-1", 0, 0);
@@ -212,7 +206,7 @@ static void what_it_was_being_sent_as_is_removed(void **state)
 	assert_string_not_equal(fake_call(0).temporary, "/src/.part");
 	post_expect_item(&desk, "/src/.part", SPOOL_CLOSED, 0);
 	post_pass(&desk, 1000);
-	desk_until(has_deleted, NULL);
+	post_until(fake_deletes, 1);
 	fake_publish_hold(101);
 	desk_until_empty(&desk);
 	desk_served("/a", "/src/a");

@@ -37,18 +37,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- helpers ---- */
-
-static bool is_asked(void *arg)
-{
-	return fake_deletes() >= *(unsigned *)arg;
-}
-
-static void until_deletes(unsigned count)
-{
-	desk_until(is_asked, &count);
-}
-
 /* ---- success ---- */
 
 static void what_is_closed_is_sent_once(void **state)
@@ -467,12 +455,6 @@ static unsigned held_larges(void)
 	return count;
 }
 
-static bool has_large(void *arg)
-{
-	(void)arg;
-	return held_larges() > 0;
-}
-
 static void large_ones_leave_room_for_small_ones(void **state)
 {
 	struct draft *large[LARGE_FILES];
@@ -528,7 +510,7 @@ static void small_ones_leave_room_for_large_ones(void **state)
 	assert_int_equal(held_larges(), 0);
 	/* One of the small ones is done: a large one is next. */
 	fake_publish_one();
-	desk_until(has_large, NULL);
+	post_until(held_larges, 1);
 	desk_until_held(DRAFTS_SENDING_MAX);
 	assert_int_equal(held_larges(), 1);
 	for (unsigned i = 0; i < SMALL_FILES; i++)
@@ -706,20 +688,20 @@ static void a_name_that_is_left_over_is_removed_later(void **state)
 	post_describes(&desk, "\"leftovers\":1");
 	assert_int_equal(fake_deletes(), 0);
 	post_pass(&desk, 1000);
-	until_deletes(1);
+	post_until(fake_deletes, 1);
 	desk_until_quiet(&desk);
 	assert_int_equal(bed_count_all(&desk.bed), 1);
 	/* The next mount has it, too. */
 	desk_stop(&desk);
 	desk_start(&desk);
 	post_pass(&desk, 1000);
-	until_deletes(2);
+	post_until(fake_deletes, 2);
 	desk_until_quiet(&desk);
 	post_pass(&desk, 999);
 	assert_int_equal(fake_deletes(), 2);
 	fake_delete_code(-ENOENT);
 	post_pass(&desk, 1);
-	until_deletes(3);
+	post_until(fake_deletes, 3);
 	desk_until_empty(&desk);
 	desk_stop(&desk);
 }

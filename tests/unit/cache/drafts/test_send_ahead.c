@@ -87,11 +87,6 @@ static bool is_answered(void *arg)
 	return fake_call(*(unsigned *)arg).code != 1;
 }
 
-static bool is_asked(void *arg)
-{
-	return fake_published() >= *(unsigned *)arg;
-}
-
 static void until_answered(unsigned nth)
 {
 	desk_until(is_answered, &nth);
@@ -349,7 +344,7 @@ static void a_form_that_is_refused_is_tried_whole(void **state)
 	assert_int_equal(fake_published(), 1);
 	fake_publish_one();
 	/* Asked for once more, as a whole. */
-	desk_until(is_asked, &(unsigned){2});
+	post_until(fake_published, 2);
 	desk_until_held(1);
 	assert_false(fake_call(1).grew);
 	fake_publish_code(0);

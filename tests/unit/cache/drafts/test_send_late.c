@@ -105,12 +105,6 @@ static void what_follows_is_sent_after_it(void **state)
 	close_all();
 }
 
-static bool is_asked_twice(void *arg)
-{
-	(void)arg;
-	return fake_published() == 2;
-}
-
 static bool is_waited_for(void *arg)
 {
 	struct draft *waited = arg;
@@ -144,7 +138,7 @@ static void who_waits_hears_of_their_own(void **state)
 	assert_false(reply_is_here(&reply));
 	assert_false(reply_is_here(&more));
 	fake_publish_one();
-	desk_until(is_asked_twice, NULL);
+	post_until(fake_published, 2);
 	desk_served("/new", "first");
 	assert_false(reply_is_here(&reply));
 	fake_publish_hold(101);

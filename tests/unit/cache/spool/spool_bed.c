@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,6 +66,19 @@ void bed_again(struct bed *bed)
 {
 	spool_close(bed->spool);
 	bed->spool = bed_second(bed);
+}
+
+void bed_limit_open(unsigned most)
+{
+	static struct rlimit before;
+	struct rlimit now;
+
+	if (most > 0)
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	if (most > 0)
+		now.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
 }
 
 void bed_reboot(struct bed *bed)

@@ -37,6 +37,9 @@ struct spool *bed_second(struct bed *bed);
 /** Close and open again: what the dead leave, when entries were released. */
 void bed_again(struct bed *bed);
 
+/** So many files may be open from now on; 0: as many as before. */
+void bed_limit_open(unsigned most);
+
 /** The machine starts anew. */
 void bed_reboot(struct bed *bed);
 

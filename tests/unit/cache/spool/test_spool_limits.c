@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -449,16 +448,12 @@ static void use_many(struct bed *bed)
 
 static void thousands_wait_with_few_descriptors(void **state)
 {
-	struct rlimit before;
-	struct rlimit few;
 	struct bed bed;
 	unsigned count = 0;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	few = (struct rlimit){FILES_LIMIT, before.rlim_max};
 	bed_init(&bed);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	bed_limit_open(FILES_LIMIT);
 	bed_again(&bed);
 	make_many(&bed);
 	for (unsigned i = 0; i < MANY; i++)
@@ -474,7 +469,7 @@ static void thousands_wait_with_few_descriptors(void **state)
 	for (unsigned i = 1; i < MANY; i += 2)
 		spool_release(many[i]);
 	assert_int_equal(bed_count(&bed, SPOOL_CLOSED), MANY / 2);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bed_limit_open(0);
 	bed_fini(&bed);
 }
 
@@ -482,18 +477,14 @@ static void thousands_wait_with_few_descriptors(void **state)
 static void what_is_written_needs_descriptors(void **state)
 {
 	struct spool_entry *entries[FILES_LIMIT];
-	struct rlimit before;
-	struct rlimit few;
 	struct bed bed;
 	struct spool_wish wish = bed_wish("/a");
 	unsigned count = 0;
 	int code = 0;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	few = (struct rlimit){FILES_LIMIT, before.rlim_max};
 	bed_init(&bed);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	bed_limit_open(FILES_LIMIT);
 	while (code == 0 && count < FILES_LIMIT) {
 		code = spool_create(bed.spool, &wish, &entries[count], &err);
 		count += code == 0;
@@ -504,7 +495,7 @@ static void what_is_written_needs_descriptors(void **state)
 		bed_write(entries[i], 0, "there");
 	for (unsigned i = 0; i < count; i++)
 		spool_release(entries[i]);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bed_limit_open(0);
 	assert_int_equal(bed_count_all(&bed), count);
 	bed_fini(&bed);
 }

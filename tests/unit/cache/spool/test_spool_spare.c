@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -127,6 +126,15 @@ static void expect_pairs(struct bed *bed, unsigned count)
 	assert_int_equal(bed_files(bed, ".gone"), 0);
 }
 
+/* It is sent and ends, and that many pairs stay. */
+static void send_and_end(
+    struct bed *bed, struct spool_entry *entry, unsigned count)
+{
+	send(entry);
+	end(entry);
+	expect_pairs(bed, count);
+}
+
 static ino_t inode_of(const struct bed *bed, const char *ending)
 {
 	char path[512];
@@ -168,9 +176,7 @@ static void what_was_sent_leaves_its_files_to_the_next(void **state)
 	entry = bed_take(&bed, "/next");
 	assert_non_null(entry);
 	assert_int_equal(spool_attr(entry).size_bytes, 8);
-	send(entry);
-	end(entry);
-	expect_pairs(&bed, 0);
+	send_and_end(&bed, entry, 0);
 	bed_fini(&bed);
 }
 
@@ -220,9 +226,7 @@ static void what_was_flushed_leaves_nothing(void **state)
 			assert_int_equal(spool_reopen(entry, &err), 0);
 			finish(entry);
 		}
-		send(entry);
-		end(entry);
-		expect_pairs(&bed, 0);
+		send_and_end(&bed, entry, 0);
 	}
 	bed_fini(&bed);
 }
@@ -245,9 +249,7 @@ static void what_is_unsent_or_anothers_leaves_nothing(void **state)
 	bed_again(&bed);
 	entry = bed_take(&bed, "/adopted");
 	assert_non_null(entry);
-	send(entry);
-	end(entry);
-	expect_pairs(&bed, 0);
+	send_and_end(&bed, entry, 0);
 	bed_fini(&bed);
 }
 
@@ -263,9 +265,7 @@ static void large_files_go(void **state)
 		assert_int_equal(
 		    spool_truncate(entry, SPARE_BYTES_MAX + more, &err), 0);
 		finish(entry);
-		send(entry);
-		end(entry);
-		expect_pairs(&bed, 1 - more);
+		send_and_end(&bed, entry, 1 - more);
 	}
 	bed_fini(&bed);
 }
@@ -343,9 +343,7 @@ static void users_have_their_own(void **state)
 	expect_pairs(&bed, 2);
 	bed_write(entry, 0, "text");
 	finish(entry);
-	send(entry);
-	end(entry);
-	expect_pairs(&bed, 2);
+	send_and_end(&bed, entry, 2);
 	spool_release(bed_file(&bed, "/b"));
 	expect_pairs(&bed, 2);
 	bed_fini(&bed);
@@ -358,15 +356,11 @@ static void they_make_way_for_entries(void **state)
 	struct spool_entry *theirs[MOST + 4];
 	struct spool_entry *mine[MOST - 4];
 	struct spool_wish wish = bed_wish("/theirs");
-	struct rlimit before;
-	struct rlimit few;
 	struct bed bed;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	few = (struct rlimit){FILES_LIMIT, before.rlim_max};
 	bed_init(&bed);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	bed_limit_open(FILES_LIMIT);
 	bed_again(&bed);
 	for (unsigned i = 0; i < MOST - 4; i++)
 		mine[i] = sent_file(&bed, "/a");
@@ -389,7 +383,7 @@ static void they_make_way_for_entries(void **state)
 		end(theirs[i]);
 		expect_pairs(&bed, i < 4 ? MOST + 4 - i - 1 : MOST);
 	}
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bed_limit_open(0);
 	bed_fini(&bed);
 }
 
