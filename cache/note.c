@@ -20,7 +20,7 @@ bool cache_path_version(
 {
 	struct meta_attr attr;
 
-	if (meta_find(cache, path, &attr) != META_THERE ||
+	if (meta_find_old(cache, path, &attr) != META_THERE ||
 	    attr.kind == CACHE_DIRECTORY || !attr.exact)
 		return false;
 	*out = attr.version;

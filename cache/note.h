@@ -22,8 +22,9 @@
 void cache_file_version(
     const struct cache_file *file, struct fetch_version *out);
 
-/** The version that is believed to stand at a path now; false: none is known
- *  (look it up first). */
+/** The version that stands at a path by what was told of it last, however long
+ *  ago: for who has just looked it up. A server may answer later than its
+ *  answer is believed; false: none is known, or not any more. */
 bool cache_path_version(
     struct cache *cache, const char *path, struct fetch_version *out);
 

@@ -44,6 +44,16 @@ struct meta_look meta_look_now(const struct cache *cache)
 	};
 }
 
+/* Whether nothing that is remembered was told later. What was noted here was
+ * before (is_changed()), in the same millisecond at the latest, for which it
+ * counts as one later. */
+static bool is_latest(
+    const struct meta_entry *entry, const struct meta_look *look)
+{
+	return !entry->known || entry->is_note ||
+	    entry->asked_ms <= look->asked_ms;
+}
+
 bool meta_store(struct cache *cache, const char *path,
     const struct meta_attr *attr, bool made_up, const struct meta_look *look)
 {
@@ -54,14 +64,15 @@ bool meta_store(struct cache *cache, const char *path,
 	meta_enter(meta);
 	entry = meta_entry_obtain(meta, path);
 	changed = is_changed(meta, entry, path, look->serial);
-	if (entry != NULL && !changed &&
-	    (!entry->known || entry->asked_ms <= look->asked_ms)) {
+	if (entry != NULL && !changed && is_latest(entry, look)) {
+		/* What was asked for before a note stays older than it. */
+		if (!entry->known || entry->asked_ms < look->asked_ms)
+			entry->asked_ms = look->asked_ms;
 		entry->known = true;
 		entry->there = attr != NULL;
 		entry->made_up = made_up;
 		entry->is_note = false;
 		entry->attr = attr != NULL ? *attr : (struct meta_attr){0};
-		entry->asked_ms = look->asked_ms;
 		entry->asked_s = look->wall_s;
 		entry->fresh_until_ms =
 		    meta_fresh_until(cache, attr, look->asked_ms);

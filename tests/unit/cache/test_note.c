@@ -487,6 +487,44 @@ static void what_is_in_doubt_is_asked_for(void **state)
 	cache_listing_put(answer.listing);
 }
 
+/* As who looks does that has to know what stands there: in the same
+ * millisecond. */
+static void what_was_in_doubt_is_known_when_it_is_answered(void **state)
+{
+	struct fetch_stat stat = fake_file(43, NOW_S, COARSE);
+	struct fetch_version version;
+	struct cache_attr attr;
+
+	(void)state;
+	list("/d", 3);
+	put("/d/f1", 42, NOW_S, COARSE, DRAFT);
+	cache_note_doubt(bed.cache, "/d/f1");
+	assert_false(cache_path_version(bed.cache, "/d/f1", &version));
+	attr = ask("/d/f1", &stat);
+	assert_int_equal(attr.size_bytes, 43);
+	assert_true(cache_path_version(bed.cache, "/d/f1", &version));
+	assert_int_equal(version.size_bytes, 43);
+	assert_int_equal(known("/d/f1", 0).version, attr.version);
+}
+
+/* A server may take longer to tell it than that is believed. */
+static void what_came_late_is_known_too(void **state)
+{
+	static struct bed_answer answer;
+	struct fetch_stat stat = fake_file(43, NOW_S, COARSE);
+	struct fetch_version version;
+
+	(void)state;
+	not_known("/d/f1", &answer);
+	bed_pass(&bed, BED_ATTR_TTL_MS + 1);
+	fake_answer_stat(0, 0, &stat);
+	assert_int_equal(answer.count, 1);
+	assert_true(cache_path_version(bed.cache, "/d/f1", &version));
+	assert_int_equal(version.size_bytes, 43);
+	cache_note_gone(bed.cache, "/d/f1");
+	assert_false(cache_path_version(bed.cache, "/d/f1", &version));
+}
+
 static void a_listing_is_shown_with_others_over_it(void **state)
 {
 	static struct bed_answer answer;
@@ -550,6 +588,8 @@ int main(void)
 	    TEST(a_file_moves_with_its_version),
 	    TEST(a_directory_moves_with_its_listing),
 	    TEST(what_is_in_doubt_is_asked_for),
+	    TEST(what_was_in_doubt_is_known_when_it_is_answered),
+	    TEST(what_came_late_is_known_too),
 	    TEST(a_listing_is_shown_with_others_over_it),
 	};
 
