@@ -119,19 +119,46 @@ static void begin(struct names *names)
 
 /* ---- the drafts that it touches ---- */
 
+/* As far as the cache has been told since. */
+static void on_left(void *arg, int code, const struct cache_attr *attr)
+{
+	struct names *names = arg;
+
+	if (code == -ENOENT)
+		names->to_exists = false;
+	else if (code == 0 && attr->kind == CACHE_FILE)
+		names->to_known = cache_path_version(
+		    names->drafts->config.cache, names->to, &names->to_version);
+	rename_here(names);
+}
+
+/* Whether the draft that was at the new name is no more, and what it has put
+ * on the server stands there. */
+static bool is_left(const struct names *names) REQUIRES(drafts_lock);
+static bool is_left(const struct names *names)
+{
+	return names->to_exists && !names->to_known &&
+	    drafts_at(names->drafts, names->ident.uid, names->to) == NULL;
+}
+
 static void move(struct names *names)
 {
 	struct drafts *drafts = names->drafts;
 	const struct draft *draft;
 	bool here;
+	bool left;
 
 	drafts_lock_enter(drafts);
 	draft = drafts_at(drafts, names->ident.uid, names->from);
 	here = draft != NULL && draft_is_here_alone(draft) &&
 	    names_seat(names, draft) != NULL;
+	left = is_left(names);
 	drafts_lock_leave(drafts);
 	if (names->code < 0)
 		names_end(names, names->code);
+	else if (here && left)
+		cache_lookup(drafts->config.cache, &names->ident, names->to,
+		    on_left, names);
 	else if (here)
 		rename_here(names);
 	else

@@ -286,7 +286,8 @@ static bool may_be_ours(
 }
 
 /* What stands there now is what we put there, as far as anybody can tell, and
- * what we compare with from now on. */
+ * what we compare with from now on.
+ * @return 0, or why it cannot be sent; 1: it is to be looked at again */
 static int take_look(
     struct flight *flight, int code, const struct cache_attr *attr)
 {
@@ -306,9 +307,13 @@ static int take_look(
 	if (attr->kind == CACHE_DIRECTORY)
 		return err_set(&flight->err, -EISDIR,
 		    "a directory has this name; give the file another one");
+	/* Somebody has changed it since, or been told that it is another. */
 	if (!cache_path_version(drafts->config.cache, flight->path, &version))
-		return err_set(&flight->err, -EIO,
-		    "what stands there is not known any more; try again");
+		return ++flight->looks < SEND_LOOKS_MAX
+		    ? 1
+		    : err_set(&flight->err, -EIO,
+		          "what stands there changes whenever it is looked at; "
+		          "try again");
 	drafts_lock_enter(drafts);
 	if (may_be_ours(base, &version)) {
 		base->version = version;
@@ -322,12 +327,18 @@ static int take_look(
 	return code;
 }
 
+static void step_look(struct flight *flight);
+
 static void looked(void *arg, int code, const struct cache_attr *attr)
 {
 	struct flight *flight = arg;
 
-	flight->code = take_look(flight, code, attr);
-	flight_go(flight, flight->code < 0 ? flight_land : step_fill);
+	code = take_look(flight, code, attr);
+	flight->code = code < 0 ? code : 0;
+	flight_go(flight,
+	    code < 0       ? flight_land
+	        : code > 0 ? step_look
+	                   : step_fill);
 }
 
 /* What stands there is ours and was not told, or nobody could look: once. */

@@ -37,6 +37,7 @@ enum {
 	/* Up to here what a try sends is summed up before, and read back when
 	 * it may stand in the way of a later one. */
 	SEND_SUMMED_BYTES = 16 * 1024 * 1024,
+	SEND_LOOKS_MAX = 8,   /* at what stands there, of one flight */
 	/* Tried again in one tick: each of them asks for memory. */
 	AGAIN_TICK_MAX = 64,
 };
@@ -99,6 +100,7 @@ struct flight {
 	enum fetch_condition condition;
 	struct fetch_version version; /* of the condition */
 	char path[PATH_BYTES_MAX];    /* the mount's */
+	unsigned looks;               /* whose answer was forgotten */
 	struct own *own;              /* own.c; NULL but while it compares */
 	unsigned own_looks;
 	/* What tries before this one sent, of whose end nobody knows; set when

@@ -48,7 +48,7 @@ static struct file files[FAKE_FILES];
 static unsigned numbers;
 static int look_code;
 static int open_code;
-static bool forgets;
+static unsigned forgets;
 static unsigned lookups, opens, reads, kept, open_files;
 static bool is_later;
 static bool ended;
@@ -75,7 +75,7 @@ void fake_cache_reset(void)
 		files[i] = (struct file){0};
 	}
 	look_code = open_code = 0;
-	forgets = false;
+	forgets = 0;
 	lookups = opens = reads = kept = open_files = 0;
 	list_init(&queue);
 	leave();
@@ -258,9 +258,11 @@ void fake_open_code(int code)
 	open_code = code;
 }
 
-void fake_forgets(bool does)
+void fake_forgets(unsigned times)
 {
-	forgets = does;
+	enter();
+	forgets = times;
+	leave();
 }
 
 static unsigned told(const unsigned *count)
@@ -398,7 +400,8 @@ bool cache_path_version(
 
 	(void)cache;
 	enter();
-	file = forgets ? NULL : find(path);
+	file = forgets > 0 ? NULL : find(path);
+	forgets -= forgets > 0;
 	if (file != NULL)
 		*out = version_of(file);
 	leave();

@@ -43,8 +43,9 @@ uint8_t *fake_get(
 void fake_look_code(int code);
 void fake_open_code(int code);
 
-/** The cache does not know a version of what it told. */
-void fake_forgets(bool forgets);
+/** The next times that it is asked for one the cache does not know a version of
+ *  what it told. */
+void fake_forgets(unsigned times);
 
 /** What it was told. */
 unsigned fake_lookups(void);

@@ -376,6 +376,51 @@ static void what_replaces_a_lost_one_knows_of_it(void **state)
 	assert_int_equal(tree_asked(TREE_MOVE), 0);
 }
 
+/* Over one that was written here, and whose draft ends meanwhile: what the
+ * server has of it is known still. */
+static void what_ends_meanwhile_is_known_still(void **state)
+{
+	struct draft *draft;
+	struct draft *old;
+	struct reply reply;
+	char *notes;
+
+	(void)state;
+	old = desk_open(&desk, "/b", 0);
+	desk_write(old, 0, "old");
+	assert_int_equal(desk_flush(&desk, old), 0);
+	assert_int_equal(desk_send_all(&desk), 0);
+	desk_served("/b", "old");
+	/* The rename waits for a try that fails. */
+	tree_hold(true);
+	draft = desk_open(&desk, "/a", 0);
+	desk_write(draft, 0, "new");
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	desk_until_waiting(1);
+	reply_init(&reply);
+	drafts_rename(
+	    desk.drafts, &desk.ident, "/a", "/b", true, reply_code, &reply);
+	desk_close(&desk, old);
+	while (desk_has(&desk, "/b"))
+		;
+	assert_false(reply_is_here(&reply));
+	forget_notes();
+	tree_refuse(TREE_PUBLISH, -EACCES);
+	tree_hold(false);
+	assert_int_equal(reply_wait(&reply), 0);
+	assert_true(desk_has(&desk, "/b"));
+	desk_served("/b", "old");
+	tree_refuse(TREE_PUBLISH, 0);
+	(void)desk_send_all(&desk); /* one was refused just now, perhaps */
+	assert_int_equal(desk_send_all(&desk), 0);
+	desk_served("/b", "new");
+	desk_close(&desk, draft);
+	desk_until_empty(&desk);
+	notes = tree_notes();
+	assert_null(strstr(notes, "doubt"));
+	free(notes);
+}
+
 static void a_directory_is_renamed_with_all_below(void **state)
 {
 	struct draft *made;
@@ -758,6 +803,7 @@ int main(void)
 	    TEST(nothing_is_replaced_that_is_not_to_be, begin),
 	    TEST(what_no_server_has_is_renamed_here, begin),
 	    TEST(what_replaces_a_lost_one_knows_of_it, begin),
+	    TEST(what_ends_meanwhile_is_known_still, begin_back),
 	    TEST(a_directory_is_renamed_with_all_below, begin),
 	    TEST(an_empty_directory_is_replaced, begin),
 	    TEST(what_is_unsent_is_sent_before, begin_back),

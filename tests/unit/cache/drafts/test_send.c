@@ -652,6 +652,38 @@ static void it_looks_once_where_nothing_was_told(void **state)
 	desk_stop(&desk);
 }
 
+/* Who closes the file does not hear of it. */
+static void what_is_forgotten_is_looked_at_again(void **state)
+{
+	struct draft *draft;
+	unsigned lookups;
+
+	(void)state;
+	fake_cache_later();
+	desk_start(&desk);
+	fake_publish_blind(true);
+	draft = desk_open(&desk, "/new", CREATE);
+	assert_int_equal(desk_write(draft, 0, "first"), 5);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	lookups = fake_lookups();
+	fake_forgets(SEND_LOOKS_MAX - 1);
+	assert_int_equal(desk_append(draft, " second"), 7);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	assert_int_equal(fake_lookups(), lookups + SEND_LOOKS_MAX);
+	assert_int_equal(fake_call(1).condition, FETCH_IF_SAME);
+	desk_served("/new", "first second");
+	/* Not for ever: it is tried again after a pause. */
+	fake_forgets(SEND_LOOKS_MAX);
+	assert_int_equal(desk_append(draft, "!"), 1);
+	assert_int_equal(desk_flush(&desk, draft), -EIO);
+	post_expect_item(&desk, "/src/new", SPOOL_FAILED, -EIO);
+	post_pass(&desk, DRAFTS_AGAIN_FIRST_MS);
+	desk_close(&desk, draft);
+	desk_until_empty(&desk);
+	desk_served("/new", "first second!");
+	desk_stop(&desk);
+}
+
 static void what_was_removed_is_not_made_again(void **state)
 {
 	struct draft *draft;
@@ -757,6 +789,7 @@ int main(void)
 	    TEST(what_flies_at_the_end_is_kept),
 	    TEST(what_stands_in_line_at_the_end_is_kept),
 	    TEST(it_looks_once_where_nothing_was_told),
+	    TEST(what_is_forgotten_is_looked_at_again),
 	    TEST(what_was_removed_is_not_made_again),
 	    TEST(a_name_that_is_left_over_is_removed_later),
 	    TEST(a_name_is_noted_before_anything_is_sent),
