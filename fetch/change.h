@@ -99,8 +99,9 @@ struct fetch_published {
 	 *  that is a conflict, the one that is in the way, if it was seen. */
 	struct fetch_version version;
 	bool version_known;
-	/** A temporary name that could not be removed, borrowed for the call;
-	 *  "": none. It stays hidden (fetch_is_temporary()); remove it with
+	/** A temporary name that could not be removed, or that was not there
+	 *  and may come yet, since nobody saw the end of an upload; borrowed
+	 *  for the call, "": none. It stays hidden (fetch_is_temporary()); remove it with
 	 *  fetch_delete() when a token allows. */
 	const char *leftover;
 };

@@ -232,8 +232,9 @@ uint64_t fetch_range(struct fetch *fetch, const struct fetch_range *range,
  *  error. */
 void fetch_hurry(struct fetch *fetch, uint64_t number, uid_t uid);
 
-/** End a range early: its done() comes with -ECANCELED unless it has come
- *  already. */
+/** End a range, or an upload, early: its answer comes with -ECANCELED unless it
+ *  has come already. An upload of which the server may have all goes on: nobody
+ *  could tell what becomes of it. */
 void fetch_cancel(struct fetch *fetch, uint64_t number);
 
 /** Whether the origin tells checksums of files. */

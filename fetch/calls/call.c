@@ -305,7 +305,8 @@ void call_cancel(struct fetch *fetch, uint64_t number)
 {
 	struct call *call = find_call(fetch, number);
 
-	if (call == NULL)
+	if (call == NULL ||
+	    (call->kind->keeps != NULL && call->kind->keeps(call)))
 		return;
 	(void)err_set(&call->err, -ECANCELED, "no longer wanted");
 	call_answer(call, -ECANCELED);

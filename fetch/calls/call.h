@@ -100,6 +100,9 @@ struct call_kind {
 	/** The answer has ended; `whole` is false when the connection ended
 	 *  before it did. */
 	struct verdict (*end)(struct call *call, bool whole);
+	/** Whether it is too late to end it: nobody could tell what becomes of
+	 *  it. NULL: never. */
+	bool (*keeps)(const struct call *call);
 	/** Exactly once. */
 	void (*answer)(struct call *call, int code, const struct err *err);
 	/** Free what the kind holds; NULL: nothing. */

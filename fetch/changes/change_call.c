@@ -199,15 +199,29 @@ static struct verdict end(struct call *call, bool whole)
 	return (struct verdict){.kind = VERDICT_NONE};
 }
 
+/* The server may have all of it. */
+static bool keeps(const struct call *call)
+{
+	const struct change_call *change = (const struct change_call *)call;
+	const struct feed *upload = change->ask.upload;
+
+	if (call->attempts == 0)
+		return false;
+	return upload == NULL ||
+	    (!feed_grows(upload) &&
+	        feed_given_bytes(upload) == feed_size_bytes(upload));
+}
+
 static void answered(struct call *call, int code, const struct err *err)
 {
 	struct change_call *change = change_of(call);
+	bool cut = code == -ECANCELED && call->attempts > 0;
 	struct change_result result = {
 	    .code = code,
 	    .err = err,
 	    .status = change->status,
 	    .last = call->failed ? retry_code(call->reason) : code,
-	    .lost = change->lost || may_be_done(call),
+	    .lost = change->lost || may_be_done(call) || cut,
 	};
 
 	change->answer(change->arg, &result);
@@ -229,7 +243,7 @@ static void fini(struct call *call)
 		.name = (text), .size_bytes = sizeof(struct change_call),   \
 		.silent_ms = UINT64_MAX, .right = (wanted),                 \
 		.ask = plan_change, .head = head, .body = body, .end = end, \
-		.answer = answered, .fini = fini,                           \
+		.keeps = keeps, .answer = answered, .fini = fini,           \
 	}
 
 static const struct call_kind kinds[][2] = {

@@ -47,7 +47,8 @@ static void on_clean(void *arg, const struct change_result *result)
 
 	fetch_assert_thread(publish->fetch);
 	publish->temporary_there = false;
-	if (result->code != 0 && result->code != -ENOENT)
+	if (result->code != 0 &&
+	    (result->code != -ENOENT || publish->temporary_late))
 		publish->out.leftover = publish->temporary;
 	if (publish->anew && publish->out.leftover == NULL) {
 		publish->anew = false;
@@ -211,6 +212,11 @@ static void put_failed(
 	/* Else refused before a byte of it was taken. */
 	publish->temporary_there = publish->by_temporary &&
 	    (result->lost || !(refused || code == -ENOENT));
+	/* A server that is slow takes up what was sent on a connection that is
+	 * closed by then; some throw it away when it is not whole. */
+	publish->temporary_late = publish->temporary_there && result->lost &&
+	    !(code == -ECANCELED &&
+	        writing_put_is_whole(&publish->fetch->origin->writing));
 	if (code == -EINPROGRESS) {
 		publish_look_lost(publish, result->last, result->err);
 	} else if (explicable && !publish->by_temporary && !result->lost) {
@@ -227,6 +233,7 @@ static void on_put(void *arg, const struct change_result *result)
 	struct publish *publish = arg;
 
 	fetch_assert_thread(publish->fetch);
+	publish->given = true;
 	if (result->code != 0) {
 		put_failed(publish, result);
 		return;
@@ -258,6 +265,7 @@ void publish_put(struct publish *publish)
 	};
 
 	publish->compared = false;
+	publish->given = false;
 	change_call_start(publish->fetch, &ask, on_put, publish);
 }
 

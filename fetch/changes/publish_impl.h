@@ -55,6 +55,8 @@ struct publish {
 	bool create_only; /* the token cannot replace, nor MOVE */
 	bool by_temporary;
 	bool temporary_there; /* as far as anybody knows */
+	bool temporary_late;  /* it may come yet: nobody saw the PUT's end */
+	bool given;           /* the server may have it: not to be ended */
 	bool compared;        /* the look has just been taken */
 	bool guessed;         /* what stands there is taken for ours */
 	bool grows;           /* it was begun before it was whole */

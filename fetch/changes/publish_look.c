@@ -32,7 +32,7 @@ void publish_look(
 		    &publish->err);
 		return;
 	}
-	call->number = publish->number;
+	call->number = publish->given ? 0 : publish->number;
 	call_start(call);
 }
 

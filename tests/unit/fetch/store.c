@@ -335,6 +335,7 @@ void sent_init(struct sent *sent, uint64_t size)
 	sent->size = size;
 	sent->fails_at = UINT64_MAX;
 	sent->cold_at = UINT64_MAX;
+	sent->cancels_at = UINT64_MAX;
 }
 
 uint64_t sent_sum(uint64_t size)
@@ -355,11 +356,20 @@ static int64_t read_bytes(
 	size_t given = size_bytes > 50000 ? 50000 : size_bytes;
 
 	assert(offset_bytes + size_bytes <= sent->size);
-	if (nowait && offset_bytes + given > sent->cold_at)
+	/* The loop is to hear of the end meanwhile. */
+	if (nowait &&
+	    (offset_bytes + given > sent->cold_at ||
+	        offset_bytes + given > sent->cancels_at))
 		return -EAGAIN;
 	atomic_fetch_add(&sent->waited, !nowait);
 	if (offset_bytes + given > sent->fails_at)
 		return -EIO;
+	if (offset_bytes + given > sent->cancels_at) {
+		while (atomic_load(&sent->number) == 0)
+			(void)usleep(100);
+		fetch_cancel(sent->fetch, atomic_load(&sent->number));
+		(void)usleep(20000); /* the loop has heard of it */
+	}
 	for (size_t i = 0; i < given; i++)
 		bytes[i] = rig_byte(offset_bytes + i);
 	return (int64_t)given;
@@ -394,9 +404,12 @@ static void on_published(void *arg, int code,
 uint64_t store_begin(struct store *store, struct sent *sent, const char *path,
     enum fetch_condition condition, const struct fetch_version *version)
 {
+	uint64_t number;
+
+	sent->fetch = store->rig.fetch;
 	fetch_temporary(
 	    store->rig.fetch, &nobody, path, condition, sent->temporary);
-	return fetch_publish(store->rig.fetch,
+	number = fetch_publish(store->rig.fetch,
 	    &(struct fetch_publish){.ident = &nobody,
 	        .temporary = sent->temporary,
 	        .path = path,
@@ -408,6 +421,8 @@ uint64_t store_begin(struct store *store, struct sent *sent, const char *path,
 	        .version = version,
 	        .mtime_s = -1},
 	    on_published, sent);
+	atomic_store(&sent->number, number);
+	return number;
 }
 
 int sent_wait(struct sent *sent)

@@ -454,6 +454,64 @@ static void it_can_be_cancelled_and_stopped_at_each_step(void **state)
 	}
 }
 
+static struct run *cancelling;
+
+static void cancel(struct store *store)
+{
+	struct sent *sent = &cancelling->sent;
+
+	while (atomic_load(&sent->number) == 0)
+		(void)usleep(100);
+	fetch_cancel(store->rig.fetch, atomic_load(&sent->number));
+	(void)usleep(20000); /* the loop has heard of it */
+}
+
+/* Whatever it is that the server does just then. */
+static void what_the_server_may_have_is_not_ended(void **state)
+{
+	static const char *const methods[] = {"PUT", "MOVE", "PROPFIND"};
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * ARRAY_COUNT(methods) * 2; i++) {
+		struct run run;
+
+		run_begin(&run, servers[i % 3]);
+		cancelling = &run;
+		run.store.method = methods[i / 3 % ARRAY_COUNT(methods)];
+		run.store.times = 1;
+		run.store.meanwhile = cancel;
+		assert_int_equal(
+		    publish(&run,
+		        i / 3 / ARRAY_COUNT(methods) == 0 ? SMALL : LARGE,
+		        FETCH_IF_ABSENT, NULL),
+		    0);
+		assert_there(&run, run.sent.size);
+		assert_string_equal(run.sent.leftover, "");
+		run_end(&run);
+	}
+}
+
+/* A server that is slow may begin with it when it has said that it has no such
+ * name; XRootD keeps what was cut. */
+static void a_temporary_name_that_may_come_is_told(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(servers); i++) {
+		struct run run;
+
+		run_begin(&run, servers[i]);
+		sent_init(&run.sent, LARGE);
+		run.sent.cancels_at = LARGE / 2;
+		assert_int_equal(store_publish(&run.store, &run.sent, "/d/f",
+		                     FETCH_IF_ABSENT, NULL),
+		    -ECANCELED);
+		assert_string_equal(
+		    run.sent.leftover, i == 0 ? run.sent.temporary : "");
+		assert_null(store_find(&run.store, "/d/f"));
+		run_end(&run);
+	}
+}
+
 static void after_the_end_it_is_answered_at_once(void **state)
 {
 	struct run run;
@@ -552,6 +610,8 @@ int main(void)
 	    cmocka_unit_test(bytes_that_cannot_be_read_end_it),
 	    cmocka_unit_test(a_connection_that_always_breaks_is_given_up),
 	    cmocka_unit_test(it_can_be_cancelled_and_stopped_at_each_step),
+	    cmocka_unit_test(what_the_server_may_have_is_not_ended),
+	    cmocka_unit_test(a_temporary_name_that_may_come_is_told),
 	    cmocka_unit_test(after_the_end_it_is_answered_at_once),
 	    cmocka_unit_test(changes_whose_answer_is_lost_are_done_once),
 	    cmocka_unit_test(nothing_is_taken_besides),
