@@ -15,6 +15,10 @@
 enum {
 	LEFTOVERS_MAX = 1024, /* of a mount; the rest is the next one's */
 	LEFTOVER_TICK_MAX = 4,
+	/* How often it has to be absent: a server that is slow may not have
+	 * begun with what was sent, and a connection that is closed does not
+	 * keep it from that. */
+	LEFTOVER_ABSENCES = 3,
 };
 
 struct leftover {
@@ -24,6 +28,8 @@ struct leftover {
 	struct spool_entry *entry;
 	struct ident ident;
 	bool asking;
+	bool late; /* of a sending of this mount: it may come yet */
+	unsigned absences;
 	unsigned tries;
 	uint64_t again_ms;
 	char path[]; /* the server's */
@@ -51,11 +57,16 @@ static void deleted(void *arg, int code, const struct err *err)
 	struct leftover *leftover = arg;
 	struct drafts *drafts = leftover->drafts;
 	uint64_t now_ms = clock_now_ms(drafts->config.clock);
-	bool gone = code == 0 || code == -ENOENT;
+	bool gone = code == 0;
 
 	(void)err;
 	drafts_lock_enter(drafts);
 	leftover->asking = false;
+	if (code == -ENOENT) {
+		gone = !leftover->late ||
+		    ++leftover->absences == LEFTOVER_ABSENCES;
+		code = -EAGAIN;
+	}
 	if (gone) {
 		list_remove(&leftover->in);
 		leftover->work.run = forget;
@@ -113,8 +124,8 @@ unsigned leftover_untried(struct drafts *drafts)
 	return count;
 }
 
-int leftover_adopt(struct drafts *drafts, const struct ident *ident,
-    const char *path, struct spool_entry *entry)
+static int adopt(struct drafts *drafts, const struct ident *ident,
+    const char *path, struct spool_entry *entry, bool late)
 {
 	size_t path_bytes = strlen(path) + 1;
 	struct leftover *leftover = calloc(1, sizeof(*leftover) + path_bytes);
@@ -124,6 +135,7 @@ int leftover_adopt(struct drafts *drafts, const struct ident *ident,
 		return -ENOMEM;
 	leftover->drafts = drafts;
 	leftover->entry = entry;
+	leftover->late = late;
 	leftover->ident = *ident;
 	leftover->again_ms =
 	    clock_now_ms(drafts->config.clock) + DRAFTS_AGAIN_FIRST_MS;
@@ -138,6 +150,12 @@ int leftover_adopt(struct drafts *drafts, const struct ident *ident,
 		free(leftover);
 	}
 	return 0;
+}
+
+int leftover_adopt(struct drafts *drafts, const struct ident *ident,
+    const char *path, struct spool_entry *entry)
+{
+	return adopt(drafts, ident, path, entry, false);
 }
 
 void leftover_add(
@@ -159,7 +177,7 @@ void leftover_add(
 		config->credential(config->arg, ident, path, &from, credential);
 	wish.from = (enum spool_from)from;
 	code = spool_create(config->spool, &wish, &entry, &err);
-	if (code == 0 && leftover_adopt(drafts, ident, path, entry) < 0)
+	if (code == 0 && adopt(drafts, ident, path, entry, true) < 0)
 		spool_release(entry); /* the next mount finds it */
 	if (code < 0)
 		log_line(LOG_LEVEL_WARN, LOG_CACHE,
