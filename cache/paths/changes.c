@@ -139,6 +139,23 @@ void changes_drop(struct changes *changes, uint64_t until)
 	fill_index(changes);
 }
 
+void changes_remove(struct changes *changes, const char *name)
+{
+	struct listing_change *item;
+	uint32_t place;
+
+	if (changes == NULL || changes->count == 0)
+		return;
+	place = *slot_of(changes, name);
+	if (place == 0)
+		return;
+	item = &changes->items[place - 1];
+	changes->text_bytes -= strlen(item->name) + 1;
+	free_name(item);
+	*item = changes->items[--changes->count];
+	fill_index(changes);
+}
+
 int changes_copy(const struct changes *changes, uint64_t behind,
     struct listing_change **out, size_t *count)
 {

@@ -40,6 +40,9 @@ NODISCARD int changes_put(
 const struct listing_change *changes_find(
     const struct changes *changes, const char *name);
 
+/** Of this name none is known any more. */
+void changes_remove(struct changes *changes, const char *name);
+
 /** Those up to a serial number are known to the listing. */
 void changes_drop(struct changes *changes, uint64_t until);
 

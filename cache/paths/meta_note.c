@@ -33,6 +33,17 @@ struct cache_listing *meta_entry_lose(
 	return meta_entry_take_listing(meta, entry);
 }
 
+/* Of one name nothing is known. What is on its way was asked for before other
+ * changes, and is to be amended by those. @return as of meta_entry_lose() */
+static struct cache_listing *lose_name(
+    struct meta *meta, struct meta_entry *entry, const char *name)
+{
+	if (!is_listed(meta, entry->path))
+		return meta_entry_lose(meta, entry);
+	changes_remove(entry->changes, name);
+	return meta_entry_take_listing(meta, entry);
+}
+
 /* The directory above has changed. @return a listing that was lost, whose
  * reference is to be released without the lock. */
 static struct cache_listing *amend(
@@ -187,7 +198,7 @@ void meta_doubt(struct cache *cache, const char *path)
 	}
 	entry = meta_entry_above(meta, path);
 	if (entry != NULL)
-		above = meta_entry_lose(meta, entry);
+		above = lose_name(meta, entry, path_name(path));
 	meta_bound(meta);
 	meta_leave(meta);
 	cache_listing_put(own);

@@ -507,6 +507,27 @@ static void what_was_in_doubt_is_known_when_it_is_answered(void **state)
 	assert_int_equal(known("/d/f1", 0).version, attr.version);
 }
 
+/* What is in doubt is one name: a listing on its way is amended by the
+ * changes of all others. */
+static void a_doubt_does_not_undo_other_changes(void **state)
+{
+	static struct bed_answer answer;
+
+	(void)state;
+	bed_list(&bed, "/d", &answer);
+	cache_note_gone(bed.cache, "/d/f1");
+	put("/d/f3", 42, NOW_S, COARSE, DRAFT);
+	put("/d/new", 42, NOW_S, COARSE, DRAFT);
+	cache_note_gone(bed.cache, "/d/f2");
+	cache_note_doubt(bed.cache, "/d/f3");
+	cache_note_doubt(bed.cache, "/d/none");
+	fill_list(0, 3);
+	assert_int_equal(answer.code, 0);
+	cache_listing_put(answer.listing);
+	assert_string_equal(names("/d"), "f0 new sub ");
+	not_known("/d/f3", &answer);
+}
+
 /* A server may take longer to tell it than that is believed. */
 static void what_came_late_is_known_too(void **state)
 {
@@ -590,6 +611,7 @@ int main(void)
 	    TEST(what_is_in_doubt_is_asked_for),
 	    TEST(what_was_in_doubt_is_known_when_it_is_answered),
 	    TEST(what_came_late_is_known_too),
+	    TEST(a_doubt_does_not_undo_other_changes),
 	    TEST(a_listing_is_shown_with_others_over_it),
 	};
 
