@@ -248,6 +248,22 @@ class Edges(WritingCase):
                 self.assertEqual([one for one in near.requests(mark)
                                   if one["method"] == "GET"], [])
 
+    def test_a_copy_by_the_server_stays_there(self):
+        for server in ("nginx", "apache"):
+            with self.subTest(server):
+                near, m = self.begin("copies", server, EVERYTHING)
+                data = os.urandom(300000)
+                self.put(m.at("from"), data, NEW)
+                mark = near.mark()
+                for number in range(5):
+                    self.sh(f"cp {m.at('from')} {m.at(f'to{number}')}")
+                asked = [one["method"] for one in near.requests(mark)]
+                self.assertEqual(asked.count("COPY"), 5, asked)
+                self.assertNotIn("DELETE", asked)
+                self.assertNotIn("PUT", asked)
+                self.assert_same(m, {name: data for name in [
+                    "from", *(f"to{number}" for number in range(5))]})
+
     def test_that_write_back_and_fsync_do_as_they_say(self):
         near, m = self.begin("back", "nginx", EVERYTHING, write="back",
                              timeout="4s")
