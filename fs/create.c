@@ -83,6 +83,7 @@ static void mknod_finish(struct fs_wait *wait)
 			node = take_node(opening, &look);
 			opening->code = node ? 0 : -ENOMEM;
 		}
+		opening->given = node != NULL;
 		if (node)
 			reply_entry(opening->fs, wait->req, node, &look);
 		else

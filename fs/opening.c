@@ -38,7 +38,10 @@ void opening_free(struct opening *opening)
 {
 	turn_over(opening->fs, &opening->turn);
 	if (opening->draft) {
-		draft_unused(opening->draft, &opening->ident);
+		if (opening->given)
+			draft_done(opening->draft, &opening->ident);
+		else
+			draft_unused(opening->draft, &opening->ident);
 		draft_put(opening->draft);
 	}
 	node_unpin(&opening->fs->nodes, opening->node);

@@ -24,6 +24,7 @@
 #include "fs/session.h"
 #include "fs/turn.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct opening {
@@ -38,6 +39,7 @@ struct opening {
 	uint32_t mode;
 	int code;
 	struct draft *draft; /* ours, with an open to be done */
+	bool given;          /* its end is a close: else it was for nobody */
 	struct draft_attr attr;
 	struct cache_attr base; /* what the server has at the path */
 	void *extra;            /* whoever asked: theirs */

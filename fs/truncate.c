@@ -79,6 +79,9 @@ static void opened_finish(struct fs_wait *wait)
 		closed_finish(wait);
 		return;
 	}
+	/* Who has the node open has it from now on, also when it is as long as
+	 * that already. */
+	opening->given = true;
 	ask->draft = draft_get(opening->draft);
 	node_has_draft(ask->node, ask->draft);
 	ask->node->began = 0;

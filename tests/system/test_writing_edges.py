@@ -206,6 +206,29 @@ class Edges(WritingCase):
                 self.assert_same(m, {"replaced": b"new"})
                 self.assertEqual(self.unsent(m), [])
 
+    def test_a_cut_to_the_same_length_is_none(self):
+        m = self.writable("nginx", "same", write="back")
+        self.put(m.at("f"), b"old" * 1000, NEW)
+        self.wait_sent(m)
+        reader = os.open(m.at("f"), os.O_RDONLY)
+        self.assertEqual(os.pread(reader, 6, 0), b"oldold")
+        os.truncate(m.at("f"), 3000)
+        self.assertEqual(self.unsent(m), [])
+        # Still the same file to who has it open.
+        self.sh(f"printf new | dd of={m.at('f')} conv=notrunc status=none")
+        self.assertEqual(os.fstat(reader).st_ino, os.stat(m.at("f")).st_ino)
+        self.assertEqual(os.pread(reader, 6, 0), b"newold")
+        os.close(reader)
+        self.wait_sent(m)
+        self.assert_same(m, {"f": b"new" + b"old" * 999})
+
+    def test_a_file_that_is_made_and_not_opened(self):
+        for write in ("through", "back"):
+            m = self.writable("nginx", "made" + write, write=write)
+            self.sh(f"python3 -c 'import os; os.mknod(\"{m.at('f')}\")'")
+            bed.wait_for(lambda: os.listdir(m.disk) == ["f"], "it to be sent")
+            self.assert_same(m, {"f": b""})
+
     def test_a_directory_that_is_open_and_removed(self):
         m = self.writable("nginx", "gone")
         os.mkdir(m.at("d"))
