@@ -62,6 +62,7 @@ def sequence(seed, mounted, disk, local, steps, deep=False, pause=0):
     sides = [Side(mounted), Side(local)]
     told = []
     wrong = ""
+    began = time.monotonic()
     for _ in range(steps):
         if pause and draw.random() < 0.04:
             for side in sides:
@@ -69,7 +70,8 @@ def sequence(seed, mounted, disk, local, steps, deep=False, pause=0):
             told.append("pause")
         step = draw_step(draw, sides[1].fds, deep)
         got, wanted = [do(side, step) for side in sides]
-        told.append(f"{[str(word)[:40] for word in step]} {str(wanted)[:60]}")
+        told.append(f"{time.monotonic() - began:.3f} "
+                    f"{[str(word)[:40] for word in step]} {str(wanted)[:60]}")
         if got != wanted:
             wrong = f"{str(got)[:200]}, not {str(wanted)[:200]}"
             break
@@ -87,6 +89,11 @@ def run(first, count, mounted, disk, local, how):
         for top in (mounted, local):
             subprocess.run(["find", top, "-mindepth", "1", "-delete"],
                            check=True)
+        # What comes late is of the sequence before.
+        wrong = settled(disk, {})
+        if wrong:
+            print(f"{seed}: before it, {wrong}")
+            sys.exit(1)
         wrong = sequence(seed, mounted, disk, local, **HOW[how])
         if wrong:
             print(wrong)
