@@ -280,14 +280,24 @@ static void run_closing(struct work *work)
 	work_done(work);
 }
 
+/* Whether something may be unsent, now or when what is in the queue has been
+ * done: truncate(2) of a path comes to the draft without a handle. */
+static bool may_be_unsent(const struct draft *draft) REQUIRES(drafts_lock);
+static bool may_be_unsent(const struct draft *draft)
+{
+	return !draft->gone && !draft->parted &&
+	    (draft->changed || draft->running != NULL ||
+	        !list_is_empty(&draft->queue));
+}
+
 void draft_done(struct draft *draft, const struct ident *ident)
 {
 	drafts_lock_enter(draft->drafts);
 	assert(draft->writers > 0);
 	draft->writers--;
 	draft->used = true;
-	if (draft->writers == 0 && draft->changed && !draft->gone &&
-	    !draft->parted && !draft->closing_waits) {
+	if (draft->writers == 0 && may_be_unsent(draft) &&
+	    !draft->closing_waits) {
 		draft_asked_by(draft, ident);
 		draft->closing_waits = true;
 		draft->closing.run = run_closing;

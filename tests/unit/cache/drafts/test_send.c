@@ -93,6 +93,33 @@ static void a_time_that_was_set_goes_with_it(void **state)
 }
 
 /* What is answered with an error, or to nobody any more, has cut nothing. */
+/* A change by path may be in the queue when the last handle goes. */
+static void what_is_queued_at_the_close_is_sent(void **state)
+{
+	enum { BEFORE = 500 };
+	struct reply *replies = calloc(BEFORE + 1, sizeof(*replies));
+	struct draft *draft;
+
+	(void)state;
+	assert_non_null(replies);
+	desk_start(&desk);
+	draft = desk_open(&desk, "/new", CREATE);
+	assert_int_equal(desk_write(draft, 0, "hello"), 5);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	for (unsigned i = 0; i <= BEFORE; i++)
+		reply_init(&replies[i]);
+	for (unsigned i = 0; i < BEFORE; i++)
+		draft_sync(draft, &desk.ident, reply_code, &replies[i]);
+	draft_truncate(draft, 1, reply_code, &replies[BEFORE]);
+	desk_close(&desk, draft);
+	for (unsigned i = 0; i <= BEFORE; i++)
+		assert_int_equal(reply_wait(&replies[i]), 0);
+	desk_until_empty(&desk);
+	desk_served("/new", "h");
+	desk_stop(&desk);
+	free(replies);
+}
+
 static void an_open_that_nobody_has_got_leaves_nothing(void **state)
 {
 	struct draft *draft;
@@ -796,6 +823,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(what_is_closed_is_sent_once),
+	    TEST(what_is_queued_at_the_close_is_sent),
 	    TEST(an_open_that_nobody_has_got_leaves_nothing),
 	    TEST(a_time_that_was_set_goes_with_it),
 	    TEST(every_failure_keeps_the_data),
