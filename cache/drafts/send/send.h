@@ -37,7 +37,7 @@ enum {
 	/* Up to here what a try sends is summed up before, and read back when
 	 * it may stand in the way of a later one. */
 	SEND_SUMMED_BYTES = 16 * 1024 * 1024,
-	SEND_LOOKS_MAX = 8,   /* at what stands there, of one flight */
+	SEND_LOOKS_MAX = 8, /* at what stands there, of one flight */
 	/* Tried again in one tick: each of them asks for memory. */
 	AGAIN_TICK_MAX = 64,
 };

@@ -782,7 +782,7 @@ static void a_name_that_may_come_is_removed_thrice(void **state)
 		post_pass(&desk, i == 0 ? 999 : (500U << i) - 1);
 		assert_int_equal(fake_deletes(), i);
 		post_pass(&desk, 1);
-		until_deletes(i + 1);
+		post_until(fake_deletes, i + 1);
 		desk_until_idle(&desk);
 	}
 	desk_until_empty(&desk);
