@@ -141,8 +141,9 @@ static uint64_t version_of(const struct cache_attr *attr)
 uint64_t node_number(const struct fs_node *parent, const char *name,
     const struct cache_attr *attr)
 {
-	uint64_t number =
-	    siphash(parent->number, version_of(attr), name, strlen(name));
+	uint64_t key =
+	    attr->kind == CACHE_DIRECTORY ? parent->moves : version_of(attr);
+	uint64_t number = siphash(parent->number, key, name, strlen(name));
 
 	return number < NUMBER_MIN ? number + NUMBER_MIN : number;
 }
@@ -341,6 +342,10 @@ void node_move(struct fs_nodes *nodes, struct fs_node *node,
 		node_part(replaced);
 	name_table_remove(nodes, node);
 	set_name(node, name, room);
+	/* A new directory of that name is another one; find(1) sees a loop in
+	 * two of a number, one below the other. */
+	if (node->kind == CACHE_DIRECTORY)
+		old_parent->moves++;
 	node->parent = parent;
 	node->hash = name_table_hash(nodes, parent, name, name_bytes);
 	node_pin(parent);

@@ -65,8 +65,12 @@ struct fs_node {
 		                           * have kept of its names; 0: none */
 	};
 	int64_t mtime_s;
-	uint64_t began; /* the version that the draft began from, as long as
-	                 * nothing of it was changed; or 0 */
+	union {
+		uint64_t began; /* files: the version that the draft began from,
+		                 * as long as nothing of it was changed; or 0 */
+		uint64_t moves; /* directories: how often one was moved out of
+		                 * it, and has the number of its name still */
+	};
 	struct draft *draft;  /* what its handles read and write; one reference,
 	                        while it has handles (handle.c); or NULL */
 	uint32_t pin_count;   /* children, handles, waits */

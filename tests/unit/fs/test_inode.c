@@ -316,6 +316,26 @@ static void move(struct fs_node *node, struct fs_node *parent, const char *name)
 	assert_null(room);
 }
 
+/* mv d a; mkdir d; mv a d/a */
+static void a_directory_that_was_moved_keeps_its_number_alone(void **state)
+{
+	struct fs_node *moved;
+	struct fs_node *made;
+	uint64_t number;
+
+	(void)state;
+	mail_assert_here(&mail);
+	moved = take(nodes.root, "d", dir);
+	number = moved->number;
+	move(moved, nodes.root, "a");
+	assert_true(moved->number == number);
+	made = take(nodes.root, "d", dir);
+	assert_true(made->number != number);
+	assert_true(made->number == node_number(nodes.root, "d", &dir));
+	move(moved, made, "a");
+	assert_true(moved->number == number);
+}
+
 static void a_moved_node_takes_what_is_below_along(void **state)
 {
 	static const char name[] = "a name that is longer than the first one";
@@ -369,6 +389,7 @@ int main(void)
 	    CASE(a_number_tells_parent_name_and_version_apart),
 	    CASE(a_node_goes_on_as_the_next_version),
 	    CASE(a_moved_node_takes_what_is_below_along),
+	    CASE(a_directory_that_was_moved_keeps_its_number_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
