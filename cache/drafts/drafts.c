@@ -35,7 +35,7 @@ void drafts_lock_leave(struct drafts *drafts) UNCHECKED
 	atomic_fetch_add(&drafts->waking, 1);
 	(void)pthread_mutex_unlock(&drafts->mutex);
 	for (unsigned i = 0; i < count; i++)
-		(void)pthread_cond_signal(&called[i]->wake);
+		(void)sem_post(&called[i]->wake);
 	atomic_fetch_sub(&drafts->waking, 1);
 }
 

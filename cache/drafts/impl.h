@@ -63,6 +63,7 @@
 #include "fetch/fetch.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -197,7 +198,9 @@ struct draft {
 struct worker {
 	struct drafts *drafts;
 	pthread_t thread;
-	pthread_cond_t wake;
+	/* Who is woken by a condition leaves the mutex with a system call, as
+	 * if others waited for that. */
+	sem_t wake;
 	struct list in; /* drafts.idle: it sleeps, and nobody has called it */
 };
 

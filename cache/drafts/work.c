@@ -251,8 +251,10 @@ static void *serve(void *arg) UNCHECKED
 		assert(drafts->called_count == 0);
 		drafts->awake--;
 		list_push_front(&drafts->idle, &worker->in);
-		while (!list_is_empty(&worker->in))
-			(void)pthread_cond_wait(&worker->wake, &drafts->mutex);
+		drafts_lock_leave(drafts);
+		while (sem_wait(&worker->wake) < 0)
+			assert(errno == EINTR);
+		drafts_lock_enter(drafts);
 	}
 	drafts->awake--;
 	drafts_lock_leave(drafts);
@@ -273,13 +275,13 @@ int work_start(struct drafts *drafts, struct err *err)
 
 		worker->drafts = drafts;
 		list_init(&worker->in);
-		(void)pthread_cond_init(&worker->wake, NULL);
+		(void)sem_init(&worker->wake, 0, 0);
 		code = pthread_create(&worker->thread, NULL, serve, worker);
 		if (code == 0) {
 			drafts->worker_count++;
 			(void)pthread_setname_np(worker->thread, "drafts");
 		} else {
-			(void)pthread_cond_destroy(&worker->wake);
+			(void)sem_destroy(&worker->wake);
 		}
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -313,6 +315,6 @@ void work_stop(struct drafts *drafts)
 	while (atomic_load(&drafts->waking) > 0)
 		(void)sched_yield();
 	for (unsigned i = 0; i < drafts->worker_count; i++)
-		(void)pthread_cond_destroy(&drafts->workers[i].wake);
+		(void)sem_destroy(&drafts->workers[i].wake);
 	drafts->worker_count = 0;
 }
