@@ -170,6 +170,9 @@ struct draft {
 	bool parted;        /* a conflict: it has its path no more */
 	bool seized;        /* a change of names has it (names.h) */
 	bool closing_waits; /* `closing` is in the queue */
+	bool elsewhere;     /* it is sent with what its user has in other
+	                       processes: the one that closed it had no good
+	                       token */
 	struct seat *seat;  /* of that, while its base is kept (keep_base.c) */
 	struct list queue;  /* of struct work, in order */
 	struct work *running; /* one of them is on a thread */
@@ -183,8 +186,6 @@ struct draft {
 	struct list waiters;    /* of struct waiter */
 	int code;               /* of the last try */
 	unsigned tries;
-	bool elsewhere;      /* with what its user has in other processes: the
-	                        one that closed it had no good token */
 	uint64_t failed_at;  /* sender.failures of the last; 0 */
 	uint64_t again_ms;   /* when it is tried again; 0: not by itself */
 	uint64_t sent_bytes; /* of the sending that goes on */
