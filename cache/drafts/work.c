@@ -59,7 +59,7 @@ static bool is_to_wait(const struct draft *draft, const struct work *work)
 /* Make the first of a queue ready if it may run. */
 enum turn {
 	TURN_NONE,  /* nothing was made ready */
-	TURN_READY, /* it was */
+	TURN_READY, /* it was, or has been for a while */
 	TURN_WAITS, /* a change waits for the end of a sending */
 };
 
@@ -84,6 +84,8 @@ static enum turn enqueue(struct draft *draft, struct work *work)
     REQUIRES(drafts_lock);
 static enum turn enqueue(struct draft *draft, struct work *work)
 {
+	enum turn turn;
+
 	draft_hold(draft);
 	work->draft = draft;
 	draft->drafts->busy++;
@@ -93,7 +95,11 @@ static enum turn enqueue(struct draft *draft, struct work *work)
 		return TURN_READY;
 	}
 	list_push(&draft->queue, &work->in);
-	return take_turn(draft);
+	turn = take_turn(draft);
+	/* Nobody may have been called for the one before (at leisure). */
+	if (turn == TURN_NONE && !list_is_empty(&draft->running->in))
+		turn = TURN_READY;
+	return turn;
 }
 
 void work_add(struct draft *draft, struct work *work)

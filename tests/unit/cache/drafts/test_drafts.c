@@ -369,6 +369,35 @@ static void a_change_ends_a_sending_that_nobody_waits_for(void **state)
 	desk_stop(&desk);
 }
 
+/* Who works somewhere may be long at it: what is left to him holds up nobody
+ * who comes after it. */
+static void what_is_left_for_later_holds_nobody_up(void **state)
+{
+	struct draft *draft, *other;
+
+	(void)state;
+	desk.back = true;
+	desk_start(&desk);
+	draft = desk_open(&desk, "/new", CREATE);
+	assert_int_equal(desk_write(draft, 0, "one"), 3);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	desk_until_quiet(&desk);
+	fake_send_hold(true);
+	other = desk_open(&desk, "/other", CREATE);
+	assert_int_equal(desk_write(other, 0, "held"), 4);
+	assert_int_equal(desk_flush(&desk, other), 0);
+	desk_until_held(1);
+	desk_close(&desk, draft);
+	draft = desk_open(&desk, "/new", 0);
+	assert_int_equal(desk_write(draft, 0, "two"), 3);
+	fake_send_hold(false);
+	desk_close(&desk, draft);
+	desk_close(&desk, other);
+	desk_until_empty(&desk);
+	desk_served("/new", "two");
+	desk_stop(&desk);
+}
+
 static void a_change_waits_for_a_sending_that_somebody_waits_for(void **state)
 {
 	struct draft *draft;
@@ -710,6 +739,7 @@ int main(void)
 	    TEST(a_token_that_may_only_create_sends_once),
 	    TEST(a_blank_file_that_nobody_waits_for_is_sent_once),
 	    TEST(a_change_ends_a_sending_that_nobody_waits_for),
+	    TEST(what_is_left_for_later_holds_nobody_up),
 	    TEST(a_change_waits_for_a_sending_that_somebody_waits_for),
 	    TEST(what_was_sent_is_found_until_the_cache_has_it),
 	    TEST(a_failure_is_told_and_tried_again),
