@@ -83,7 +83,8 @@ struct request {
 	unsigned header_count;
 	struct secret *authorization; /* the whole header line; NULL: none */
 	struct feed *upload;          /* a reference; NULL: no PUT */
-	bool issued;                  /* it has been sent, if it is a change */
+	size_t room_bytes; /* libcurl's for uploads; 0: its default */
+	bool issued;       /* it has been sent, if it is a change */
 	uint64_t began_ms;
 	uint64_t heard_ms;  /* last byte */
 	uint64_t window_ms; /* since when `window_bytes` are counted */

@@ -198,6 +198,18 @@ static void set_version(struct request *request, bool http2)
 	    request->easy, CURLOPT_FORBID_REUSE, http2 ? 1L : 0L);
 }
 
+/* Whenever it is told libcurl makes its room anew. */
+static void set_room(struct request *request)
+{
+	size_t room_bytes = feed_room_bytes(request->upload);
+
+	if (request->room_bytes == room_bytes)
+		return;
+	(void)curl_easy_setopt(
+	    request->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)room_bytes);
+	request->room_bytes = room_bytes;
+}
+
 int request_fill(struct request *request, const struct request_plan *plan)
 {
 	if (set_method(request, plan->method, plan->body) < 0)
@@ -206,6 +218,7 @@ int request_fill(struct request *request, const struct request_plan *plan)
 	if (plan->upload != NULL) {
 		request->upload = feed_get(plan->upload);
 		feed_begin(request->upload, request->easy);
+		set_room(request);
 		/* -1: in chunks (RFC 9112 section 7.1). */
 		(void)curl_easy_setopt(request->easy, CURLOPT_INFILESIZE_LARGE,
 		    feed_grows(plan->upload)

@@ -85,6 +85,11 @@ int feed_new(
 	return 0;
 }
 
+size_t feed_room_bytes(const struct feed *feed)
+{
+	return feed->small != NULL ? FEED_SMALL_BYTES : FEED_WINDOW_BYTES;
+}
+
 uint64_t feed_size_bytes(const struct feed *feed)
 {
 	return feed->size_bytes;

@@ -52,6 +52,9 @@ struct feed *feed_get(struct feed *feed);
 /** NULL is allowed. */
 void feed_put(struct feed *feed);
 
+/** How much libcurl is to take at once. */
+size_t feed_room_bytes(const struct feed *feed);
+
 /** Of what grows: so far. */
 uint64_t feed_size_bytes(const struct feed *feed);
 
