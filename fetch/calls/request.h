@@ -84,6 +84,7 @@ struct request {
 	struct secret *authorization; /* the whole header line; NULL: none */
 	struct feed *upload;          /* a reference; NULL: no PUT */
 	size_t room_bytes; /* libcurl's for uploads; 0: its default */
+	bool corked;       /* its socket, since more follows */
 	bool issued;       /* it has been sent, if it is a change */
 	uint64_t began_ms;
 	uint64_t heard_ms;  /* last byte */
@@ -109,6 +110,15 @@ bool request_wants_proxy(void);
 
 /** A handle, used before or new; NULL when out of memory. */
 struct request *request_take(struct fetch *fetch);
+
+/* ---- upload.c ---- */
+
+/** It is a PUT. */
+NODISCARD CURLcode request_set_upload(struct request *request);
+
+/** Of these bytes; before it starts. */
+void request_upload(struct request *request, struct feed *upload)
+    REQUIRES(fetch_thread);
 
 /** Fill in what is asked; URL and Authorization stand there. -ENOMEM. */
 NODISCARD int request_fill(struct request *request,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch/calls/request_fill.c - what differs from request to request: method, URL,
- * headers, the bytes that are sent. See request.h.
+ * fetch/calls/request_fill.c - what differs from request to request: method,
+ * URL, headers. See request.h; upload.c has the bytes that are sent.
  *
  * Headers are nodes of a curl_slist that are part of the request, so that a
  * range costs no allocation here. libcurl reads them while it sends and
@@ -22,34 +22,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* The server takes bytes, as far as the kernel tells: that is progress, and
- * an upload has its time from there on. */
-static size_t on_upload(char *bytes, size_t size, size_t count, void *arg)
-{
-	struct request *request = arg;
-	struct fetch *fetch = request->fetch;
-	uint64_t until_ms = fetch->now_ms + fetch->timeout_ms;
-
-	fetch_assert_thread(fetch);
-	request->heard_ms = fetch->now_ms;
-	server_heard(request->call->server, fetch->now_ms);
-	if (request->call->deadline_ms < until_ms)
-		request->call->deadline_ms = until_ms;
-	return feed_take(request->upload, bytes, size * count);
-}
-
-/* libcurl sends again over another connection. */
-static int on_seek(void *arg, curl_off_t offset, int origin)
-{
-	struct request *request = arg;
-
-	fetch_assert_thread(request->fetch);
-	if (origin != SEEK_SET || offset < 0)
-		return CURL_SEEKFUNC_FAIL;
-	feed_seek(request->upload, (uint64_t)offset);
-	return CURL_SEEKFUNC_OK;
-}
 
 /* libcurl sends a request again by itself when a kept connection ends without
  * an answer. What changes something may have been done by then: whether it is
@@ -83,17 +55,6 @@ static const char *const method_names[] = {
     [REQUEST_COPY] = "COPY",
 };
 
-static CURLcode set_upload(struct request *request)
-{
-	CURL *easy = request->easy;
-
-	(void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
-	(void)curl_easy_setopt(easy, CURLOPT_READDATA, request);
-	(void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-	(void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, request);
-	return curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-}
-
 static int set_method(
     struct request *request, enum request_method method, const char *body)
 {
@@ -116,7 +77,7 @@ static int set_method(
 		    changes(method) ? on_issue : NULL);
 		(void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
 		if (method == REQUEST_PUT)
-			result = set_upload(request);
+			result = request_set_upload(request);
 		if (result == CURLE_OK)
 			result = curl_easy_setopt(
 			    easy, CURLOPT_CUSTOMREQUEST, method_names[method]);
@@ -198,33 +159,13 @@ static void set_version(struct request *request, bool http2)
 	    request->easy, CURLOPT_FORBID_REUSE, http2 ? 1L : 0L);
 }
 
-/* Whenever it is told libcurl makes its room anew. */
-static void set_room(struct request *request)
-{
-	size_t room_bytes = feed_room_bytes(request->upload);
-
-	if (request->room_bytes == room_bytes)
-		return;
-	(void)curl_easy_setopt(
-	    request->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)room_bytes);
-	request->room_bytes = room_bytes;
-}
-
 int request_fill(struct request *request, const struct request_plan *plan)
 {
 	if (set_method(request, plan->method, plan->body) < 0)
 		return -ENOMEM;
 	set_version(request, plan->http2);
-	if (plan->upload != NULL) {
-		request->upload = feed_get(plan->upload);
-		feed_begin(request->upload, request->easy);
-		set_room(request);
-		/* -1: in chunks (RFC 9112 section 7.1). */
-		(void)curl_easy_setopt(request->easy, CURLOPT_INFILESIZE_LARGE,
-		    feed_grows(plan->upload)
-		        ? (curl_off_t)-1
-		        : (curl_off_t)feed_size_bytes(plan->upload));
-	}
+	if (plan->upload != NULL)
+		request_upload(request, plan->upload);
 	add_headers(request, plan);
 	network_prepare(request->fetch, request->easy);
 	(void)curl_easy_setopt(

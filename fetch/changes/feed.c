@@ -95,6 +95,12 @@ uint64_t feed_size_bytes(const struct feed *feed)
 	return feed->size_bytes;
 }
 
+bool feed_has_more(const struct feed *feed)
+{
+	return feed->small == NULL && !feed->paused && feed->code == 0 &&
+	    feed->given_bytes < feed->size_bytes;
+}
+
 bool feed_grows(const struct feed *feed)
 {
 	return !feed->whole;

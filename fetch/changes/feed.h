@@ -58,6 +58,9 @@ size_t feed_room_bytes(const struct feed *feed);
 /** Of what grows: so far. */
 uint64_t feed_size_bytes(const struct feed *feed);
 
+/** Whether libcurl can be given more of a larger file at once. */
+bool feed_has_more(const struct feed *feed);
+
 /** Whether that may become more. */
 bool feed_grows(const struct feed *feed);
 
