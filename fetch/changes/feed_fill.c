@@ -67,6 +67,7 @@ static void send_away(struct feed *feed, struct window *window)
 		feed->code = -ENOMEM;
 		return;
 	}
+	window->feed = feed;
 	window->post.deliver = deliver;
 	window->away = true;
 	window->full = false;
@@ -91,7 +92,6 @@ void feed_fill(struct feed *feed)
 	for (unsigned i = 0; i < FEED_WINDOWS; i++) {
 		struct window *window = &feed->windows[i];
 
-		window->feed = feed;
 		if (!window->away && !window->full &&
 		    feed->size_bytes - feed->wanted_bytes >=
 		        feed_least_bytes(feed))
