@@ -62,8 +62,8 @@ class Handler(Honest):
             "connection": self.number, "lie": None, "status": None,
             "sent": 0, "tls": isinstance(self.connection, ssl.SSLSocket)}
         lie = self.state.record(self.entry)
-        self.request_body = self.take_body(headers)
         try:
+            self.request_body = self.take_body(headers)
             if lie:
                 getattr(self, "lie_" + lie["what"])(**lie["args"])
             else:
@@ -75,7 +75,22 @@ class Handler(Honest):
     do_DELETE = do_MKCOL = do_MOVE = do_COPY = serve
 
     def take_body(self, headers):
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            return b"".join(iter(self.take_chunk, b""))
         return self.rfile.read(int(headers.get("content-length", "0")))
+
+    def take_chunk(self):
+        """RFC 9112 section 7.1; of one that is cut nothing is passed on."""
+        head = self.rfile.readline()
+        if not head:
+            self.close_connection = True
+            raise ConnectionError("the client went away")
+        size = int(head.partition(b";")[0], 16)
+        chunk = self.rfile.read(size)
+        if len(chunk) < size or not self.rfile.readline():
+            self.close_connection = True
+            raise ConnectionError("the client went away")
+        return chunk
 
     def head(self, plan):
         self.entry["status"] = plan.status
