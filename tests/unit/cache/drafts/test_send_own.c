@@ -179,6 +179,24 @@ static void each_of_several_tries_may_be_it(void **state)
 	expect_sent("/late", "third");
 }
 
+/* Close it with that content; the first answer is let through, and the try that
+ * follows it, of so many in all, is held. */
+static struct draft *hold_again(
+    const char *text, unsigned published, struct reply *reply)
+{
+	struct draft *draft = desk_open(&desk, "/new", DRAFTS_OPEN_TRUNCATE);
+
+	assert_int_equal(desk_write(draft, 0, text), strlen(text));
+	fake_publish_hold(100);
+	reply_init(reply);
+	draft_flush(draft, &desk.ident, reply_code, reply);
+	desk_until_held(1);
+	fake_publish_one();
+	while (fake_published() < published || fake_publish_held() == 0)
+		;
+	return draft;
+}
+
 /* The first is seen, and the second comes before it is replaced. */
 static void the_others_may_be_late(void **state)
 {
@@ -188,15 +206,7 @@ static void the_others_may_be_late(void **state)
 	(void)state;
 	lose("/new", "first");
 	fail_to_send("/new", "second");
-	draft = desk_open(&desk, "/new", DRAFTS_OPEN_TRUNCATE);
-	assert_int_equal(desk_write(draft, 0, "third"), 5);
-	fake_publish_hold(100);
-	reply_init(&reply);
-	draft_flush(draft, &desk.ident, reply_code, &reply);
-	desk_until_held(1);
-	fake_publish_one();
-	while (fake_published() < 4 || fake_publish_held() == 0)
-		;
+	draft = hold_again("third", 4, &reply);
 	assert_int_equal(fake_call(3).condition, FETCH_IF_SAME);
 	(void)fake_put("/new", "second", 6);
 	fake_publish_hold(101);
@@ -231,15 +241,7 @@ static void so_is_what_comes_after_the_look(void **state)
 
 	(void)state;
 	lose("/new", "first");
-	draft = desk_open(&desk, "/new", DRAFTS_OPEN_TRUNCATE);
-	assert_int_equal(desk_write(draft, 0, "changed"), 7);
-	fake_publish_hold(100);
-	reply_init(&reply);
-	draft_flush(draft, &desk.ident, reply_code, &reply);
-	desk_until_held(1);
-	fake_publish_one();
-	while (fake_published() < 3 || fake_publish_held() == 0)
-		;
+	draft = hold_again("changed", 3, &reply);
 	(void)fake_put("/new", "other", 5);
 	fake_publish_hold(101);
 	assert_int_equal(reply_wait(&reply), -ESTALE);
