@@ -58,12 +58,13 @@
 #include "base/sync.h"
 #include "cache/cache.h"
 #include "cache/drafts/drafts.h"
+#include "cache/drafts/send/sender.h"
+#include "cache/drafts/work.h"
 #include "cache/spool/spool.h"
 #include "fetch/change.h"
 #include "fetch/fetch.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -87,21 +88,6 @@ struct base {
 	struct cache_file *file; /* its bytes; NULL: none are wanted, or not
 	                            opened yet (draft_open_base()). Once it
 	                            is set it stays: reads go on */
-};
-
-/* A question about a draft that may wait for the disk. */
-struct work {
-	struct list in;      /* the draft's queue, or that of the threads */
-	struct draft *draft; /* one reference */
-	/* On a work thread, without the lock. Ends with work_done(), at once or
-	 * later, on any thread; on a work thread that is the last it does, since
-	 * the next work may be this thread's. */
-	void (*run)(struct work *work);
-	bool changes;   /* waits while the draft is not at rest (enum
-	                   draft_sending) */
-	bool asks;      /* a change that asks the server, too: waits also while
-	                   that is silent */
-	bool unordered; /* reading, and the sender's own: at once */
 };
 
 /*
@@ -129,13 +115,6 @@ enum draft_sending {
 struct past {
 	struct list in; /* draft.pasts */
 	struct cache_file *file;
-};
-
-/* A flush (or whoever else) that waits for the end of a sending. */
-struct waiter {
-	struct list in;
-	/* Without the lock; owned by the callee from then on. */
-	void (*sent)(struct waiter *waiter, int code);
 };
 
 struct ahead;
@@ -195,19 +174,8 @@ struct draft {
 	                        from which somebody may read still */
 };
 
-/* A thread that waits for the spool's disk. */
-struct worker {
-	struct drafts *drafts;
-	pthread_t thread;
-	/* Who is woken by a condition leaves the mutex with a system call, as
-	 * if others waited for that. */
-	sem_t wake;
-	struct list in; /* drafts.idle: it sleeps, and nobody has called it */
-};
-
 struct worn_table;
 struct flight;
-struct sender;
 struct seat;
 
 struct drafts {
@@ -301,50 +269,6 @@ void draft_show(const struct draft *draft, struct draft_attr *out)
  * change of names has come between (rename_here.c), it is to be opened anew. */
 struct cache_file *draft_base_file(struct draft *draft);
 
-/* ---- work.c ---- */
-
-NODISCARD int work_start(struct drafts *drafts, struct err *err);
-
-/* Wait until nothing is busy; what is added meanwhile counts. */
-void work_drain(struct drafts *drafts);
-
-/* End the threads; what comes later is done by work_drain(), on its thread. */
-void work_stop(struct drafts *drafts);
-
-/* Have it run when its turn comes: after what the draft has before it, and
- * one that changes not while it is being sent (send_give_way()). */
-void work_add(struct draft *draft, struct work *work);
-
-/* The same of a work that is no change, under the lock. */
-void work_add_quietly(struct draft *draft, struct work *work)
-    REQUIRES(drafts_lock);
-
-/* Have it run before all others of the queue: a sending of it ends. */
-void work_add_first(struct draft *draft, struct work *work);
-
-/* The same of a work for which nobody waits. */
-void work_add_at_leisure(struct draft *draft, struct work *work)
-    REQUIRES(drafts_lock);
-
-/* Have one that runs, and is not done, run once more. */
-void work_again(struct work *work);
-
-/* The same of a work of no draft, which may wait for the disk as well. It ends
- * with work_end_last(). */
-void work_chore(struct drafts *drafts, struct work *work) REQUIRES(drafts_lock);
-
-/* It has ended and been answered; lets go of the draft, frees nothing. The
- * work may be freed when this has returned, and not before. */
-void work_done(struct work *work);
-
-/* draft.c: the work of a draft that somebody has again, and of one that is no
- * more, or has never been. */
-void work_end(struct draft *draft, struct work *work) REQUIRES(drafts_lock);
-void work_end_last(struct drafts *drafts) REQUIRES(drafts_lock);
-
-/* A sending has ended, or been given up: those that wait for it may go on. */
-void work_resume(struct draft *draft) REQUIRES(drafts_lock);
-
 /* ---- open_base.c ---- */
 
 /* Have base.file: 0 when it is there, of the version that the draft began
@@ -368,77 +292,6 @@ NODISCARD int draft_begin_change(struct draft *draft, struct err *err);
  * work of the draft's own queue: again.c, tell.c, rename_first.c, adopt.c. Any
  * thread, never waits. @retval -ENOMEM  the waiter was not taken. */
 NODISCARD int draft_send(struct draft *draft, struct waiter *waiter);
-
-/* ---- send.c ---- */
-
-struct sender *sender_new(void);
-/* With what is left in it; NULL is allowed. */
-void sender_free(struct sender *sender);
-
-/* It is to be sent, as its entry is now (finished: CLOSED or FAILED), or is on
- * its way already. To be called by a work of its queue; send_next() follows.
- * @param waiter  NULL: nobody waits.
- * @retval 1  the waiter will hear how it ends.
- * @retval 0  it is not unsent (or gone); or a negative errno: -ECANCELED when
- *            stopping, the conflict's when it has parted. The waiter was not
- *            taken. */
-NODISCARD int send_want(struct draft *draft, struct waiter *waiter)
-    REQUIRES(drafts_lock);
-
-/* A change waits: end a sending for which nobody waits, queued, filling or
- * going on. Once it is at rest, work_resume(). Any thread, never waits. */
-void send_give_way(struct draft *draft);
-
-/* Begin as many as there is room for; without the lock, whenever there may be.
- * Any thread, never waits. */
-void send_next(struct drafts *drafts);
-
-/* drafts_stop(): whoever waits in turns hears -ECANCELED; no more begin. */
-void send_stop(struct drafts *drafts);
-
-/* Bring what is missing of its base, on work threads; `done` is called once,
- * on any thread, and must not wait. The caller has a reference until then. */
-void send_fill(struct draft *draft,
-    void (*done)(struct draft *draft, int code, const struct err *err));
-
-/* What becomes of a draft that could not be sent, or not be finished, and is
- * not on its way (any more): on a work thread. */
-void send_failed(struct draft *draft, int code, const struct err *err);
-
-/* ---- send/ahead.c ---- */
-
-/* So many bytes were written there, of a draft that had so many before. On its
- * queue's turn; never waits. */
-void ahead_wrote(
-    struct draft *draft, uint64_t offset_bytes, uint64_t was_bytes);
-
-/* It was cut, or made longer without being written. On its queue's turn. */
-void ahead_cut(struct draft *draft);
-
-/* Drop what is not worth waiting for; when stopping, all. Never waits. */
-void ahead_tick(struct drafts *drafts, uint64_t now_ms);
-
-/* ---- send/again.c ---- */
-
-/* It has failed, so many times before: in which time it is tried again, 0: not
- * by itself. */
-uint32_t again_after_ms(unsigned tries, int code);
-
-/* It is to be tried as soon as there is memory for that. */
-void again_soon(struct draft *draft);
-
-void again_tick(struct drafts *drafts, uint64_t now_ms);
-
-/* ---- send/late.c ---- */
-
-/* Changes go on that have waited long for nothing but an answer. Any thread,
- * never waits. */
-void late_tick(struct drafts *drafts, uint64_t now_ms);
-
-/* ---- send/adopt.c ---- */
-
-/* Of what earlier mounts left of this source: drafts of what is to be sent. */
-NODISCARD int adopt_all(struct drafts *drafts, struct err *err);
 
 /* ---- tell.c ---- */
 

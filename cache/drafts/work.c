@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache/drafts/work.c - threads that wait for the spool's disk, and the queue
- * of each draft: what changes a file is done in the order in which it came.
+ * cache/drafts/work.c - see work.h.
  *
  * A work is in one of three places: the queue of its draft, the list of what
  * is ready, or a thread's (`running` of its draft, when it is ordered).
