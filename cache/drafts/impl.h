@@ -19,9 +19,11 @@
  *
  *   send/           to the server (send.h)
  *     send.c        the queue: who is next
+ *     look.c        what stands there, if nobody knows it
  *     flight.c      one try to send one draft, step by step
  *     send_bytes.c  what is missing of its base is brought
  *     land.c        what the server said, and what follows
+ *     fail.c        and if it said no
  *     ahead.c       a new file is sent while it is written
  *     tries.c       what each try sends is noted before
  *     own.c         a conflict with what an earlier try of ours put there

@@ -8,7 +8,6 @@
  * has may be renamed until then.
  */
 #include "cache/drafts/send/send.h"
-#include "cache/note.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -172,9 +171,7 @@ static void note_call(struct flight *flight, uint64_t number)
 		fetch_cancel(drafts->config.fetch, number);
 }
 
-/* As whom it is sent. */
-static struct ident sender_of(const struct draft *draft) REQUIRES(drafts_lock);
-static struct ident sender_of(const struct draft *draft)
+struct ident flight_sender(const struct draft *draft)
 {
 	return draft->elsewhere
 	    ? ident_of_user(draft->ident.uid, draft->ident.gid)
@@ -203,7 +200,7 @@ static void step_publish(struct flight *flight)
 		draft->sent_bytes = 0;
 		(void)snprintf(
 		    flight->path, sizeof(flight->path), "%s", draft->path);
-		flight->ident = sender_of(draft);
+		flight->ident = flight_sender(draft);
 		set_condition(flight);
 		ask.mtime_s = draft->has_mtime ? draft->mtime_s : -1;
 	}
@@ -272,98 +269,9 @@ static void filled(struct draft *draft, int code, const struct err *err)
 		flight_go(flight, step_publish);
 }
 
-static void step_fill(struct flight *flight)
+void flight_fill(struct flight *flight)
 {
 	send_fill(flight->draft, filled);
-}
-
-/* The size that was sent, when nothing else of the version is known. */
-static bool may_be_ours(
-    const struct base *base, const struct fetch_version *version)
-{
-	return base->version.size_bytes == 0 ||
-	    base->version.size_bytes == version->size_bytes;
-}
-
-/* What stands there now is what we put there, as far as anybody can tell, and
- * what we compare with from now on.
- * @return 0, or why it cannot be sent; 1: it is to be looked at again */
-static int take_look(
-    struct flight *flight, int code, const struct cache_attr *attr)
-{
-	struct drafts *drafts = flight->drafts;
-	struct base *base = &flight->draft->base;
-	struct fetch_version version;
-
-	if (code == -EACCES || code == -EKEYREJECTED)
-		return 0; /* no token may look: FETCH_IF_ANY */
-	if (code == -ENOENT)
-		return err_set(&flight->err, -ESTALE,
-		    "the file was removed meanwhile; send it as a new one");
-	if (code < 0)
-		return err_set(&flight->err, code,
-		    "what stands there cannot be looked at: %s",
-		    err_message(code));
-	if (attr->kind == CACHE_DIRECTORY)
-		return err_set(&flight->err, -EISDIR,
-		    "a directory has this name; give the file another one");
-	/* Somebody has changed it since, or been told that it is another. */
-	if (!cache_path_version(drafts->config.cache, flight->path, &version))
-		return ++flight->looks < SEND_LOOKS_MAX
-		    ? 1
-		    : err_set(&flight->err, -EIO,
-		          "what stands there changes whenever it is looked at; "
-		          "try again");
-	drafts_lock_enter(drafts);
-	if (may_be_ours(base, &version)) {
-		base->version = version;
-		base->known = version_is_known(&version);
-	} else {
-		code = err_set(&flight->err, -ESTALE,
-		    "somebody has replaced the file meanwhile; send ours "
-		    "under another name, or replace it");
-	}
-	drafts_lock_leave(drafts);
-	return code;
-}
-
-static void step_look(struct flight *flight);
-
-static void looked(void *arg, int code, const struct cache_attr *attr)
-{
-	struct flight *flight = arg;
-
-	code = take_look(flight, code, attr);
-	flight->code = code < 0 ? code : 0;
-	flight_go(flight,
-	    code < 0       ? flight_land
-	        : code > 0 ? step_look
-	                   : step_fill);
-}
-
-/* What stands there is ours and was not told, or nobody could look: once. */
-static void step_look(struct flight *flight)
-{
-	struct drafts *drafts = flight->drafts;
-	struct draft *draft = flight->draft;
-	bool given_up;
-	bool look;
-
-	drafts_lock_enter(drafts);
-	given_up = flight_is_given_up(flight);
-	look = draft->base.exists && !draft->base.known;
-	(void)snprintf(flight->path, sizeof(flight->path), "%s", draft->path);
-	flight->ident = sender_of(draft);
-	drafts_lock_leave(drafts);
-	if (given_up) {
-		flight_land(flight);
-	} else if (!look) {
-		step_fill(flight);
-	} else {
-		cache_note_doubt(drafts->config.cache, flight->path);
-		cache_lookup(drafts->config.cache, &flight->ident, flight->path,
-		    looked, flight);
-	}
 }
 
 bool flight_begin(struct draft *draft)
@@ -376,7 +284,7 @@ bool flight_begin(struct draft *draft)
 		return false;
 	flight->drafts = drafts;
 	flight->draft = draft;
-	flight->step = step_look;
+	flight->step = flight_look;
 	flight->large = draft->size_bytes > SEND_LARGE_BYTES;
 	flight->quiet = list_is_empty(&draft->waiters);
 	flight->work.run = run;

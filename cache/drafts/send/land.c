@@ -9,7 +9,6 @@
 #include "cache/drafts/send/send.h"
 #include "cache/note.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,103 +131,6 @@ static int land_sent(struct flight *flight)
 	return 0;
 }
 
-static bool is_conflict(int code)
-{
-	return code == -EEXIST || code == -ESTALE;
-}
-
-/* The first of its kind: what, why, where the data are, and the cure. */
-static void tell_failed(
-    const char *path, uint32_t pause_ms, int code, const struct err *err)
-{
-	static struct log_limit failed;
-	static struct log_limit parted;
-
-	if (is_conflict(code))
-		log_limited(&parted, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
-		    "file not sent: the server has another version",
-		    "path=%s errno=%s why=%s kept=spool cure=%s",
-		    LOG_TEXT(path), err_name(code), LOG_TEXT(err->text),
-		    LOG_TEXT("bearerfs status lists it, with what sends it "
-		             "under another name or replaces the other"));
-	else
-		log_limited(&failed, TELL_MS, LOG_LEVEL_WARN, LOG_CACHE,
-		    "file not sent",
-		    "path=%s errno=%s why=%s kept=spool again_s=%u cure=%s",
-		    LOG_TEXT(path), err_name(code), LOG_TEXT(err->text),
-		    pause_ms / 1000,
-		    pause_ms > 0
-		        ? LOG_TEXT("it is tried again; bearerfs flush does so "
-		                   "at once")
-		        : LOG_TEXT("set right what is named, then bearerfs "
-		                   "flush"));
-}
-
-/* Where many share the mount their processes have the tokens, and this one may
- * have ended: what fails for want of one is tried next with whatever its user
- * has elsewhere, and if nobody has any, with its own once more. */
-static void look_elsewhere(struct draft *draft, int code) REQUIRES(drafts_lock);
-static void look_elsewhere(struct draft *draft, int code)
-{
-	if (draft->drafts->config.shared &&
-	    (code == -ENOKEY || code == -EKEYEXPIRED))
-		draft->elsewhere = !draft->elsewhere;
-}
-
-/* What follows of a failure for the draft.
- * @return whether it is one that was not told yet */
-static bool note_failed(struct draft *draft, uint32_t pause_ms, int code,
-    const struct err *err) REQUIRES(drafts_lock);
-static bool note_failed(
-    struct draft *draft, uint32_t pause_ms, int code, const struct err *err)
-{
-	struct drafts *drafts = draft->drafts;
-	bool news = draft->code != code;
-
-	draft->code = code;
-	draft->tries++;
-	look_elsewhere(draft, code);
-	draft->failed_at = ++drafts->sender->failures;
-	if (code == -EHOSTUNREACH || code == -ETIMEDOUT)
-		drafts->sender->down = true;
-	flushes_note(draft, code, err);
-	if (is_conflict(code)) {
-		drafts->conflicts++;
-		draft_part(draft);
-	} else if (pause_ms > 0 && !draft->gone) {
-		draft->again_ms = clock_now_ms(drafts->config.clock) + pause_ms;
-		send_leave_turn(draft);
-		list_push(&drafts->again, &draft->turn);
-	}
-	return news;
-}
-
-void send_failed(struct draft *draft, int code, const struct err *err)
-{
-	struct drafts *drafts = draft->drafts;
-	struct err stop = ERR_INIT;
-	char path[PATH_BYTES_MAX];
-	uint32_t pause_ms;
-	bool news;
-
-	assert(code < 0);
-	if (spool_stop(draft->entry,
-	        is_conflict(code) ? SPOOL_CONFLICT : SPOOL_FAILED, code,
-	        err->text, &stop) < 0)
-		log_line(LOG_LEVEL_ERROR, LOG_CACHE,
-		    "file not sent, and the spool cannot say so",
-		    "errno=%s error=%s", err_name(code), LOG_TEXT(stop.text));
-	drafts_lock_enter(drafts);
-	(void)snprintf(path, sizeof(path), "%s", draft->path);
-	pause_ms = again_after_ms(draft->tries, code);
-	news = note_failed(draft, pause_ms, code, err);
-	drafts_lock_leave(drafts);
-	if (is_conflict(code))
-		cache_note_doubt(drafts->config.cache, path);
-	if (news)
-		tell_failed(path, pause_ms, code, err);
-}
-
 /* It was ended for a change, or at the end of the mount: to be sent as before.
  * @return what whoever waits hears */
 static int land_cancelled(struct flight *flight)
@@ -264,21 +166,6 @@ static int land_cancelled(struct flight *flight)
 	return flight->code;
 }
 
-/* A late one, which is written again: it is sent when it is closed. */
-static int land_written(struct flight *flight)
-{
-	struct drafts *drafts = flight->drafts;
-	bool news;
-
-	drafts_lock_enter(drafts);
-	news = note_failed(flight->draft, 0, flight->code, &flight->err);
-	drafts_lock_leave(drafts);
-	if (news)
-		tell_failed(flight->path, DRAFTS_AGAIN_FIRST_MS, flight->code,
-		    &flight->err);
-	return flight->code;
-}
-
 /* @return what whoever waits hears */
 static int judge(struct flight *flight)
 {
@@ -296,9 +183,9 @@ static int judge(struct flight *flight)
 		    LOG_TEXT(err.text));
 	if (flight->code == -ECANCELED)
 		return land_cancelled(flight);
-	if (flight->in_turn && !is_conflict(flight->code) &&
+	if (flight->in_turn && !send_is_conflict(flight->code) &&
 	    spool_attr(flight->draft->entry).state == SPOOL_OPEN)
-		return land_written(flight);
+		return send_failed_written(flight);
 	send_failed(flight->draft, flight->code, &flight->err);
 	return flight->code;
 }
@@ -364,9 +251,9 @@ void flight_land(struct flight *flight)
 	if (late_takes_turn(flight))
 		return;
 	/* What is late may have other bytes by now. */
-	if (is_conflict(flight->code) && flight->in_turn)
+	if (send_is_conflict(flight->code) && flight->in_turn)
 		own_look_later(flight);
-	else if (is_conflict(flight->code) && own_look(flight))
+	else if (send_is_conflict(flight->code) && own_look(flight))
 		return;
 	/* Until the spool has an entry of it, it is that of the draft. */
 	if (flight->leftover[0] != '\0')

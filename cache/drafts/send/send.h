@@ -125,6 +125,12 @@ void send_leave_turn(struct draft *draft) REQUIRES(drafts_lock);
  * @retval false  no memory. */
 bool flight_begin(struct draft *draft) REQUIRES(drafts_lock);
 
+/* As whom it is sent. */
+struct ident flight_sender(const struct draft *draft) REQUIRES(drafts_lock);
+
+/* Bring what is missing of the base, then publish. */
+void flight_fill(struct flight *flight);
+
 /* Ask fetch once more, for what the draft is to be compared with now. On a
  * work thread, instead of landing. */
 void flight_publish_again(struct flight *flight);
@@ -144,6 +150,11 @@ void flight_released(struct flight *flight);
 /* What fetch reads. */
 int64_t flight_give(struct flight *flight, uint64_t offset_bytes, void *out,
     size_t size_bytes, bool nowait);
+
+/* ---- look.c ---- */
+
+/* The first step. */
+void flight_look(struct flight *flight);
 
 /* ---- ahead.c ---- */
 
@@ -194,6 +205,15 @@ void flight_land(struct flight *flight);
 
 /* Whether a version of ours can be told from another by comparing. */
 bool version_is_known(const struct fetch_version *version);
+
+/* ---- fail.c ---- */
+
+/* Somebody else's version is there: it has parted from its path. */
+bool send_is_conflict(int code);
+
+/* A late one that is written again: it is sent when it is closed.
+ * @return what whoever waits hears */
+int send_failed_written(struct flight *flight);
 
 /* ---- late.c ---- */
 
