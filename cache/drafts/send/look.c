@@ -72,7 +72,6 @@ static void looked(void *arg, int code, const struct cache_attr *attr)
 	                   : flight_fill);
 }
 
-/* What stands there is ours and was not told, or nobody could look: once. */
 void flight_look(struct flight *flight)
 {
 	struct drafts *drafts = flight->drafts;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cache/drafts/send/send.h - drafts on their way to the server, for the files
- * that bring them there: send.c (who is next), flight.c (the steps of one),
- * land.c (what becomes of it), ahead.c (before its turn), tries.c, own.c,
- * send_bytes.c, late.c, leftover.c, again.c, adopt.c, tell.c.
+ * that bring them there: send.c (who is next), look.c and flight.c (the steps
+ * of one), land.c and fail.c (what becomes of it), ahead.c (before its turn),
+ * tries.c, own.c, send_bytes.c, late.c, leftover.c, again.c, adopt.c; and
+ * ../tell.c.
  *
  * A *flight* is one try to send one draft:
  *
