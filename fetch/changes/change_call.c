@@ -39,6 +39,7 @@ struct change_call {
 	int code;              /* it cannot be asked at all, because of `err` */
 	struct err err;
 	bool lost;
+	bool as_is;
 	unsigned sends;
 	int status;
 	char condition[FETCH_ETAG_BYTES + 16];
@@ -55,15 +56,19 @@ static struct change_call *change_of(struct call *call)
 /* Whether the last failure may have come after the deed. */
 static bool may_be_done(const struct call *call)
 {
+	const struct change_call *change = (const struct change_call *)call;
+
 	if (!call->failed)
 		return false;
 	switch (call->reason) {
 	case RETRY_CONNECT:
 	case RETRY_UNTRUSTED:
 		return false;
+	case RETRY_BUSY:
+		/* Who is busy has not begun, but for who asks another. */
+		return change->status == 502 || change->status == 504;
 	case RETRY_LOST:
 	case RETRY_SILENT:
-	case RETRY_BUSY:
 	case RETRY_SERVER:
 	case RETRY_BAD:
 	case RETRY_ELSEWHERE:
@@ -114,9 +119,10 @@ static void plan_upload(
 {
 	const struct fetch_server *server = change->call.server;
 	struct feed *upload = change->ask.upload;
-	bool waits = feed_size_bytes(upload) > FEED_SMALL_BYTES ||
-	    server->writing.led || !server->writing.answered ||
-	    change->ask.refusal_likely;
+	bool waits = !server->writing.no_expect &&
+	    (feed_size_bytes(upload) > FEED_SMALL_BYTES ||
+	        server->writing.led || !server->writing.answered ||
+	        change->ask.refusal_likely);
 
 	/* libcurl would decide it by itself otherwise. */
 	*line++ = waits && feed_size_bytes(upload) > 0 ? "Expect: 100-continue"
@@ -176,7 +182,17 @@ static struct verdict head(struct call *call, const struct response *response)
 	    ask->if_absent || (ask->to != NULL && !ask->overwrite);
 
 	change->status = response->status;
+	/* RFC 4918 section 9.9.4 has 201 and 204: a 200 may be any page, of
+	 * whoever stands before the server. */
+	change->as_is = writing_moves_as_is(&call->server->writing) &&
+	    response->status != 200;
 	learn(change, response->status);
+	/* RFC 9110 section 10.1.1: once more without. */
+	if (response->status == 417 && ask->upload != NULL &&
+	    !call->server->writing.no_expect) {
+		call->server->writing.no_expect = true;
+		return (struct verdict){.kind = VERDICT_STEP};
+	}
 	if (response->status == 423 && ask->patient)
 		return call_again(call, RETRY_BUSY,
 		    "a connection that was lost still holds the file");
@@ -215,12 +231,15 @@ static bool keeps(const struct call *call)
 static void answered(struct call *call, int code, const struct err *err)
 {
 	struct change_call *change = change_of(call);
-	bool cut = code == -ECANCELED && call->attempts > 0;
+	/* Its time may be over before that of what it has asked for. */
+	bool cut =
+	    (code == -ECANCELED || code == -ETIMEDOUT) && call->attempts > 0;
 	struct change_result result = {
 	    .code = code,
 	    .err = err,
 	    .status = change->status,
 	    .last = call->failed ? retry_code(call->reason) : code,
+	    .as_is = change->as_is,
 	    .lost = change->lost || may_be_done(call) || cut,
 	};
 

@@ -29,7 +29,8 @@ struct change_result {
 	const struct err *err; /* borrowed */
 	int last;              /* the errno of the last try */
 	int status;            /* HTTP of the last answer; 0: none */
-	bool lost; /* an answer was lost: it may have been done before */
+	bool lost;  /* an answer was lost: it may have been done before */
+	bool as_is; /* of MOVE: answered by a server that moves time and ETag */
 };
 
 typedef void (*change_fn)(void *arg, const struct change_result *result);

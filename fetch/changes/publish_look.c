@@ -249,11 +249,22 @@ static void on_after(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
 {
 	struct publish *publish = arg;
+	bool there = code == 0 && stat->kind == FETCH_FILE &&
+	    stat->version.size_bytes == feed_size_bytes(publish->feed);
 
 	(void)err;
 	fetch_assert_thread(publish->fetch);
-	if (code == 0 && stat->kind == FETCH_FILE &&
-	    stat->version.size_bytes == feed_size_bytes(publish->feed))
+	if (!there && (code == 0 || code == -ENOENT)) {
+		/* It may have kept its temporary one. */
+		publish->temporary_there = true;
+		publish_fail(publish,
+		    err_set(&publish->err, -EIO,
+		        "the server has given it its name, and it is not "
+		        "there; look at it, and send it again"),
+		    &publish->err);
+		return;
+	}
+	if (there)
 		publish->out.version = stat->version;
 	else
 		publish->out.version.mtime_s = -1;

@@ -19,7 +19,7 @@ static void on_move(void *arg, const struct change_result *result)
 	if (code == 0) {
 		publish->temporary_there = false;
 		publish->out.sent = true;
-		if (writing_moves_as_is(writing))
+		if (result->as_is)
 			publish_done(publish);
 		else
 			publish_look_after(publish);

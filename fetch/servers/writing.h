@@ -32,6 +32,7 @@ struct writing {
 	bool led;               /* a PUT was redirected */
 	bool answered;          /* a PUT was answered, by itself or whom it led
 	                           to */
+	bool no_expect;         /* 417: Expect is not understood */
 	bool no_move;           /* MOVE is not understood */
 };
 

@@ -257,6 +257,9 @@ static bool serve(struct store *store, const struct server_request *request,
 		else if (store->times > 0 && store->times-- > 0)
 			faulty = true;
 	}
+	if (faulty && store->status == 417 &&
+	    strstr(request->headers, "100-continue") == NULL)
+		faulty = false;
 	if (faulty && store->meanwhile != NULL)
 		store->meanwhile(store);
 	note(store, request->method,
@@ -264,7 +267,7 @@ static bool serve(struct store *store, const struct server_request *request,
 	        : store->lost    ? "(lost)"
 	        : store->dropped ? "(dropped)"
 	                         : "(faulty)");
-	if (faulty && store->dropped)
+	if (faulty && (store->dropped || store->mute))
 		return false;
 	if (faulty && store->redirect != NULL) {
 		server_say(peer,
@@ -301,6 +304,8 @@ static bool on_request(
 	(void)pthread_mutex_lock(&store->mutex);
 	goes_on = serve(store, request, peer);
 	(void)pthread_mutex_unlock(&store->mutex);
+	if (!goes_on && store->mute)
+		server_be_silent(peer);
 	return goes_on;
 }
 

@@ -43,9 +43,11 @@ struct store {
 	const char *method;
 	unsigned skip;
 	unsigned times;
-	int status;           /* answered without doing it; 0: */
+	int status;           /* answered without doing it; 0: none; 417 is
+				 said to who expects a 100 */
 	bool lost;            /* done, and the connection closed */
 	bool dropped;         /* closed without doing it */
+	bool mute;            /* not done, and nothing said */
 	uint64_t shorter;     /* a PUT keeps so many bytes less */
 	const char *redirect; /* Location of a 307 */
 	void (*meanwhile)(struct store *store); /* before it is done */

@@ -276,6 +276,34 @@ static void another_size_is_no_success(void **state)
 	}
 }
 
+/* Whoever says so: a page with 200 may be anybody's. */
+static void a_renaming_that_was_not_done_is_no_success(void **state)
+{
+	static const struct {
+		const char *software;
+		int status;
+		enum fetch_condition condition;
+	} table[] = {{"other", 201, FETCH_IF_ANY},
+	    {"other", 204, FETCH_IF_ABSENT}, {"other", 200, FETCH_IF_ANY},
+	    {"XrootD", 200, FETCH_IF_ANY}, {"nginx", 200, FETCH_IF_ABSENT}};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(table); i++) {
+		struct run run;
+
+		run_begin(&run, table[i].software);
+		if (table[i].condition == FETCH_IF_ANY)
+			store_put(&run.store, "/d/f", 3);
+		run.store.method = "MOVE";
+		run.store.times = 1;
+		run.store.status = table[i].status;
+		assert_int_equal(
+		    publish(&run, SMALL, table[i].condition, NULL), -EIO);
+		assert_non_null(strstr(run.sent.err.text, "send it again"));
+		run_end(&run);
+	}
+}
+
 static void a_name_that_stays_is_told(void **state)
 {
 	struct run run;
@@ -512,6 +540,59 @@ static void a_temporary_name_that_may_come_is_told(void **state)
 	}
 }
 
+/* Nor has a server said the last word that said none in time. */
+static void what_was_not_answered_in_time_may_come(void **state)
+{
+	struct run run;
+
+	(void)state;
+	store_init(&run.store, "XrootD", 1000);
+	run.store.method = "PUT";
+	run.store.times = 1;
+	run.store.mute = true;
+	assert_int_equal(publish(&run, SMALL, FETCH_IF_ANY, NULL), -ETIMEDOUT);
+	assert_string_equal(run.sent.leftover, run.sent.temporary);
+	run_end(&run);
+}
+
+/* Busy is not begun: no need for a look, and it is waited for. */
+static void a_busy_server_is_waited_for(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, "Apache");
+	run.store.method = "PUT";
+	run.store.times = 4;
+	run.store.status = 503;
+	assert_int_equal(publish(&run, SMALL, FETCH_IF_ABSENT, NULL), 0);
+	assert_there(&run, SMALL);
+	assert_log(&run,
+	    "PUT(faulty) PUT(faulty) PUT(faulty) PUT(faulty) PUT PROPFIND");
+	run_end(&run);
+}
+
+static void who_knows_no_expect_is_asked_without(void **state)
+{
+	struct run run;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(servers); i++) {
+		run_begin(&run, servers[i]);
+		run.store.method = "PUT";
+		run.store.times = 1000;
+		run.store.status = 417;
+		for (unsigned k = 0; k < 2; k++) {
+			assert_int_equal(
+			    publish(&run, LARGE, FETCH_IF_ABSENT, NULL), 0);
+			assert_there(&run, LARGE);
+			assert_int_equal(atomic_load(&run.store.expected), 1);
+			store_remove(&run.store, "/d/f");
+		}
+		run_end(&run);
+	}
+}
+
 static void after_the_end_it_is_answered_at_once(void **state)
 {
 	struct run run;
@@ -602,6 +683,7 @@ int main(void)
 	    cmocka_unit_test(a_lost_request_is_sent_again),
 	    cmocka_unit_test(anothers_file_is_not_taken_for_ours),
 	    cmocka_unit_test(another_size_is_no_success),
+	    cmocka_unit_test(a_renaming_that_was_not_done_is_no_success),
 	    cmocka_unit_test(a_name_that_stays_is_told),
 	    cmocka_unit_test(each_status_has_its_errno),
 	    cmocka_unit_test(a_lock_on_the_temporary_name_is_waited_for),
@@ -612,6 +694,9 @@ int main(void)
 	    cmocka_unit_test(it_can_be_cancelled_and_stopped_at_each_step),
 	    cmocka_unit_test(what_the_server_may_have_is_not_ended),
 	    cmocka_unit_test(a_temporary_name_that_may_come_is_told),
+	    cmocka_unit_test(what_was_not_answered_in_time_may_come),
+	    cmocka_unit_test(a_busy_server_is_waited_for),
+	    cmocka_unit_test(who_knows_no_expect_is_asked_without),
 	    cmocka_unit_test(after_the_end_it_is_answered_at_once),
 	    cmocka_unit_test(changes_whose_answer_is_lost_are_done_once),
 	    cmocka_unit_test(nothing_is_taken_besides),
