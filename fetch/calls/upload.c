@@ -34,7 +34,8 @@ static void set_cork(struct request *request, int cork)
 }
 
 /* The server takes bytes, as far as the kernel tells: that is progress, and
- * an upload has its time from there on. */
+ * an upload has its time from there on. But what is small the kernel takes at
+ * once, and of what is sent again and again that would tell nothing. */
 static size_t on_upload(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct request *request = arg;
@@ -45,7 +46,8 @@ static size_t on_upload(char *bytes, size_t size, size_t count, void *arg)
 	fetch_assert_thread(fetch);
 	request->heard_ms = fetch->now_ms;
 	server_heard(request->call->server, fetch->now_ms);
-	if (request->call->deadline_ms < until_ms)
+	if (feed_size_bytes(request->upload) > FEED_SMALL_BYTES &&
+	    request->call->deadline_ms < until_ms)
 		request->call->deadline_ms = until_ms;
 	taken = feed_take(request->upload, bytes, size * count);
 	set_cork(

@@ -245,8 +245,10 @@ static void on_put(void *arg, const struct change_result *result)
 
 void publish_put(struct publish *publish)
 {
+	const struct fetch *fetch = publish->fetch;
 	bool straight = !publish->by_temporary;
-	const struct change_ask ask = {
+	bool small = feed_size_bytes(publish->feed) <= FEED_SMALL_BYTES;
+	struct change_ask ask = {
 	    .ident = &publish->ident,
 	    .path = publish_target(publish),
 	    .number = publish->number,
@@ -264,6 +266,11 @@ void publish_put(struct publish *publish)
 	    .mtime_s = publish->mtime_s,
 	};
 
+	if (publish->until_ms == 0)
+		publish->until_ms = fetch->now_ms + fetch->timeout_ms;
+	/* The rounds have one time; a large one shows that it goes on. */
+	if (small && !publish->grows)
+		ask.deadline_ms = publish->until_ms;
 	publish->compared = false;
 	publish->given = false;
 	change_call_start(publish->fetch, &ask, on_put, publish);

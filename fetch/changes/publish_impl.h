@@ -62,6 +62,7 @@ struct publish {
 	bool grows;           /* it was begun before it was whole */
 	bool anew;            /* when the temporary name is removed */
 	unsigned rounds;
+	uint64_t until_ms; /* what is small is sent no more then */
 	char if_match[FETCH_ETAG_BYTES];
 	char temporary[PATH_BYTES_MAX];
 	int code; /* why it fails, in the end */

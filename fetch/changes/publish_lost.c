@@ -25,6 +25,12 @@ static bool is_ours(
 	        stat->version.mtime_s == publish->mtime_s);
 }
 
+static bool is_late(const struct publish *publish)
+{
+	return feed_size_bytes(publish->feed) <= FEED_SMALL_BYTES &&
+	    publish->fetch->now_ms >= publish->until_ms;
+}
+
 /* Nobody knows whether a PUT was done. As before: it was not. */
 static void on_lost(
     void *arg, int code, const struct fetch_stat *stat, const struct err *err)
@@ -42,7 +48,8 @@ static void on_lost(
 	as_before = change_is_refusal(code) ||
 	    (publish_compare(publish, code == 0 ? stat : NULL) == 0 &&
 	        !(publish->create_only && code == 0));
-	if (as_before && ++publish->rounds < PUBLISH_ROUNDS_MAX) {
+	if (as_before && ++publish->rounds < PUBLISH_ROUNDS_MAX &&
+	    !is_late(publish)) {
 		publish_put(publish);
 	} else if (as_before) {
 		(void)err_wrap(

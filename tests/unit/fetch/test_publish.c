@@ -572,6 +572,34 @@ static void a_busy_server_is_waited_for(void **state)
 	run_end(&run);
 }
 
+static void be_slow(struct store *store)
+{
+	(void)store;
+	(void)usleep(400000);
+}
+
+/* That the kernel takes it each time is no progress. */
+static void what_is_small_has_one_time_for_all_tries(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct run run;
+		int code;
+
+		store_init(&run.store, i < 2 ? "nginx" : "Apache", 1000);
+		run.store.method = "PUT";
+		run.store.times = 1000;
+		run.store.dropped = i % 2 == 0;
+		run.store.status = i % 2 == 0 ? 0 : 503;
+		run.store.meanwhile = be_slow;
+		code = publish(&run, SMALL, FETCH_IF_ABSENT, NULL);
+		/* The last one may still be on its way. */
+		assert_true(code == -ETIMEDOUT || (i % 2 != 0 && code == -EIO));
+		assert_in_range(1000 - run.store.times, 1, 3);
+		store_fini(&run.store);
+	}
+}
+
 static void who_knows_no_expect_is_asked_without(void **state)
 {
 	struct run run;
@@ -696,6 +724,7 @@ int main(void)
 	    cmocka_unit_test(a_temporary_name_that_may_come_is_told),
 	    cmocka_unit_test(what_was_not_answered_in_time_may_come),
 	    cmocka_unit_test(a_busy_server_is_waited_for),
+	    cmocka_unit_test(what_is_small_has_one_time_for_all_tries),
 	    cmocka_unit_test(who_knows_no_expect_is_asked_without),
 	    cmocka_unit_test(after_the_end_it_is_answered_at_once),
 	    cmocka_unit_test(changes_whose_answer_is_lost_are_done_once),
