@@ -19,6 +19,8 @@ from bed import stand
 from bed.honest import PIECE, Honest, Plan
 
 
+# Told while the body of the request is still on its way.
+BEFORE_BODY = ("early", "interim_flood")
 FLIPPED = bytes(one ^ 0xff for one in range(256))
 
 
@@ -63,6 +65,10 @@ class Handler(Honest):
             "sent": 0, "tls": isinstance(self.connection, ssl.SSLSocket)}
         lie = self.state.record(self.entry)
         try:
+            if lie and lie["what"] in BEFORE_BODY:
+                getattr(self, "lie_" + lie["what"])(**lie["args"])
+                return
+            self.go_on(lie and lie["what"] == "silent_100")
             self.request_body = self.take_body(headers)
             if lie:
                 getattr(self, "lie_" + lie["what"])(**lie["args"])
@@ -73,6 +79,18 @@ class Handler(Honest):
 
     do_GET = do_HEAD = do_PROPFIND = do_OPTIONS = do_PUT = serve
     do_DELETE = do_MKCOL = do_MOVE = do_COPY = serve
+
+    expected = False
+
+    def handle_expect_100(self):
+        """Said when the body is wanted: in serve()."""
+        self.expected = True
+        return True
+
+    def go_on(self, silently):
+        expected, self.expected = self.expected, False
+        if expected and not silently:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def take_body(self, headers):
         if headers.get("transfer-encoding", "").lower() == "chunked":
@@ -283,6 +301,28 @@ class Handler(Honest):
         self.send(Plan(207, {"Content-Type": "application/xml"}, (
             '<D:multistatus xmlns:D="DAV:">' + "".join(rows) +
             "</D:multistatus>").encode()))
+
+    def lie_early(self, code, headers=None, after=0, reset=True):
+        self.rfile.read(after)
+        self.send(Plan(code, headers))
+        self.drop()
+        if reset:
+            # What was sent is to arrive before the reset does.
+            time.sleep(0.05)
+            self.lie_reset()
+
+    def lie_silent_100(self):
+        self.send(self.plan())
+
+    def lie_interim(self, times=2, code=100):
+        self.wfile.write(b"HTTP/1.1 %d Wait\r\n\r\n" % code * times)
+        self.send(self.plan())
+
+    def lie_interim_flood(self, code=102, every=0):
+        self.drop()
+        while True:
+            self.wfile.write(b"HTTP/1.1 %d Wait\r\n\r\n" % code)
+            self.wait(every)
 
     def lie_raw(self, data=""):
         self.drop()

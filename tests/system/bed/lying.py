@@ -51,6 +51,11 @@ LIES = {
     "endless_body": "status, headers, head, repeat: a body without an end",
     "forest": "dirs, files, size: below .../forest so many directories of so "
               "many files, made up",
+    "early": "code, headers, after: this status when so many bytes of the "
+             "request's body have come; reset: and no more is taken",
+    "silent_100": "no 100 is said to Expect: 100-continue",
+    "interim": "times, code: so many 1xx before the answer",
+    "interim_flood": "code, every: 1xx for ever, so many seconds apart",
     "raw": "data: these bytes, then close",
 }
 
