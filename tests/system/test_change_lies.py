@@ -49,9 +49,11 @@ BUSY = [
 BROKEN = [
     lie(what, None, NEW, ALL, method=method)
     for what in ("mute", "close") for method in ("PUT", "MOVE")] + [
-    lie("loop", None, NEW, ALL, method="PUT", status=307),
     lie("raw", method="PUT",
         says="HTTP/1.1 201 Made\r\nContent-Length: 999\r\n\r\n")]
+# Apart: an XRootD that has led once is taken for a cluster, where what is
+# replaced goes before the MOVE (fetch/changes/publish_move.c).
+LOOPS = [lie("loop", None, NEW, ALL, method="PUT", status=307)]
 LOOKS = [
     lie(what, method="PROPFIND", **more) for what, more in (
         ("size", {"by": 1}), ("size", {"by": -1}),
@@ -138,6 +140,10 @@ class Lies(Case):
     def test_broken_at_each_step(self):
         for name in SERVERS:
             self.each(name, BROKEN)
+
+    def test_loops(self):
+        for name in SERVERS:
+            self.each(name, LOOPS)
 
     def test_looks_that_tell_nothing(self):
         for name in SERVERS:
