@@ -138,6 +138,18 @@ static void give_up(struct call *call, const char *why)
 	call_judge(call, verdict);
 }
 
+/* That its bytes are long in coming is not the server's doing. */
+static void wait_for_own_bytes(struct call *call) REQUIRES(fetch_thread);
+
+static void wait_for_own_bytes(struct call *call)
+{
+	const struct fetch *fetch = call->fetch;
+
+	if (call->state == CALL_ACTIVE && call->request->upload != NULL &&
+	    feed_is_hungry(call->request->upload))
+		call->deadline_ms = fetch->now_ms + fetch->timeout_ms;
+}
+
 /* One call at a tick. */
 static void look_at(struct call *call) REQUIRES(fetch_thread);
 
@@ -145,10 +157,7 @@ static void look_at(struct call *call)
 {
 	struct fetch *fetch = call->fetch;
 
-	/* That its bytes are long in coming is not the server's doing. */
-	if (call->state == CALL_ACTIVE && call->request->upload != NULL &&
-	    feed_is_hungry(call->request->upload))
-		call->deadline_ms = fetch->now_ms + fetch->timeout_ms;
+	wait_for_own_bytes(call);
 	if (fetch->now_ms >= call->deadline_ms) {
 		int code = overdue(call);
 
