@@ -5,6 +5,7 @@ errno of the call that failed, the line with its remedy, where the data are;
 the old file whole; and after the fault, all sent. Never success without the
 data on the server, never data gone."""
 import errno
+import glob
 import os
 import re
 import threading
@@ -364,6 +365,9 @@ class Faults(WritingCase):
         self.assertEqual((stage, code), ("write", "ENOSPC"))
         self.assertNotEqual(len(self.disk(m)), len(data))
         self.make_old(m)
+        # The kernel tells of the end of a file after its close has returned.
+        bed.wait_for(lambda: not glob.glob(disk.place + "/spool/v1/*.d"),
+                     "what was written of f to be let go of")
         disk.fill()
         stage, code = self.put(m.at("g"), NEWER)
         self.assertEqual(code, "ENOSPC")
