@@ -14,7 +14,6 @@ socket, so that it keeps lying while the test hangs in the kernel.
 """
 import base64
 import json
-import os
 import socket
 
 from bed.procs import Server, free_port, python
@@ -94,8 +93,8 @@ class Lying(Server):
             self.key, self.control], self.log)
 
     def ready(self):
-        # It takes orders a moment after it serves.
-        return os.path.exists(self.control) and self.serves_token()
+        # And takes orders: it does so before it serves.
+        return self.serves_token()
 
     def tell(self, order, **args):
         with socket.socket(socket.AF_UNIX) as sock:

@@ -192,22 +192,27 @@ class Stand:
             self.held.discard(sock)
 
 
-def obey(state, path):
-    """Orders from the test, one connection and one line each."""
+def hear(path):
+    """The socket on which orders come; one of a server before is gone."""
     if os.path.exists(path):
         os.unlink(path)
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(path)
-        sock.listen(16)
-        while True:
-            connection, _ = sock.accept()
-            with connection, connection.makefile("rw") as stream:
-                try:
-                    value = {"value": state.command(
-                        json.loads(stream.readline()))}
-                except (ValueError, KeyError, TypeError, OSError) as error:
-                    value = {"error": repr(error)}
-                stream.write(json.dumps(value) + "\n")
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(path)
+    sock.listen(16)
+    return sock
+
+
+def obey(state, sock):
+    """Orders from the test, one connection and one line each."""
+    while True:
+        connection, _ = sock.accept()
+        with connection, connection.makefile("rw") as stream:
+            try:
+                value = {"value": state.command(
+                    json.loads(stream.readline()))}
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                value = {"error": repr(error)}
+            stream.write(json.dumps(value) + "\n")
 
 
 def main(handler, root, port, http_port, cert, key, control):
@@ -220,6 +225,8 @@ def main(handler, root, port, http_port, cert, key, control):
     handler.state = state = State(handler)
     state.stands = [Stand(handler, int(port), cert, key),
                     Stand(handler, int(http_port))]
+    # First: once it serves it is taken for ready.
+    orders = hear(control)
     for one in state.stands:
         one.open()
-    obey(state, control)
+    obey(state, orders)
