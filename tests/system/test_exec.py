@@ -282,7 +282,7 @@ class Exec(Base):
 
     def test_that_what_is_left_running_loses_the_mount(self):
         got = self.run_in(
-            "sh", "-c", "setsid sh -c 'echo $$ >\"$1/left\"; cd \"$0\"; "
+            "sh", "-c", "setsid sh -c 'cd \"$0\"; echo $$ >\"$1/left\"; "
             "while ls . >/dev/null 2>&1; do sleep .1; done; "
             "echo lost >>\"$1/left\"' \"$0\" \"$1\" >/dev/null 2>&1 & "
             "while ! grep -q . \"$1/left\" 2>/dev/null; do sleep .1; done",
