@@ -10,6 +10,7 @@
 #include "cli/mount/mount.h"
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "fs/fs.h"
 
@@ -174,6 +175,7 @@ int mount_run(const struct plan *plan, struct daemon *daemon)
 	struct err err = ERR_INIT;
 	int code;
 
+	heap_keep();
 	mount.describe.started_s = clock_wall_s(clock_system());
 	code = begin_log(&mount, &err);
 	fs_sandbox(); /* before the first thread */

@@ -304,6 +304,11 @@ class Mount:
         return wait_for(lambda: text in self.log_text(),
                         f"{text!r} in the log", deadline * max(1.0, slow))
 
+    def page_faults(self):
+        """How often it has touched memory that was not there, so far."""
+        with open(f"/proc/{self.pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[7])
+
     def memory(self, key="VmHWM"):
         """Bytes, from /proc/PID/status; VmHWM is the peak, VmRSS now."""
         with open(f"/proc/{self.pid}/status") as file:
