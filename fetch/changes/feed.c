@@ -28,12 +28,16 @@ void feed_put(struct feed *feed)
 }
 
 int feed_read_whole(const struct fetch_bytes *source, uint64_t offset_bytes,
-    uint8_t *out, size_t size_bytes)
+    uint8_t *out, size_t size_bytes, bool *waits)
 {
 	while (size_bytes > 0) {
 		int64_t got = source->read(
-		    source->arg, offset_bytes, out, size_bytes, false);
+		    source->arg, offset_bytes, out, size_bytes, !*waits);
 
+		if (got == -EAGAIN && !*waits) {
+			*waits = true;
+			continue;
+		}
 		if (got < 0)
 			return (int)got;
 		if (got == 0 || (uint64_t)got > size_bytes)
@@ -49,13 +53,15 @@ int feed_read_whole(const struct fetch_bytes *source, uint64_t offset_bytes,
 static int read_small(struct feed *feed)
 {
 	size_t size_bytes = (size_t)feed->size_bytes;
+	bool waits = true;
 
 	if (!feed->whole || feed->size_bytes > FEED_SMALL_BYTES)
 		return 0;
 	feed->small = malloc(size_bytes + 1);
 	if (feed->small == NULL)
 		return -ENOMEM;
-	return feed_read_whole(&feed->source, 0, feed->small, size_bytes);
+	return feed_read_whole(
+	    &feed->source, 0, feed->small, size_bytes, &waits);
 }
 
 int feed_new(
@@ -117,10 +123,11 @@ uint64_t feed_least_bytes(const struct feed *feed)
 	return feed->whole ? 1 : FEED_WINDOW_BYTES;
 }
 
-/* Whether libcurl is given them right out of the file. */
+/* Whether libcurl is given them right out of the file. Windows that are there
+ * already are used first: one thread at a time reads the file. */
 static bool is_direct(const struct feed *feed)
 {
-	return !feed->sums && !feed->cold;
+	return !feed->windowed && !feed_has_windows(feed);
 }
 
 /* Whether the transfer would pause again. */
@@ -169,6 +176,7 @@ void feed_want_digest(struct feed *feed, enum fetch_algorithm algorithm)
 {
 	assert(feed->pass == 0 && feed->easy == NULL);
 	feed->sums = true;
+	feed->windowed = true;
 	feed->algorithm = algorithm;
 }
 
@@ -218,7 +226,6 @@ static size_t take_direct(struct feed *feed, void *out, size_t size_bytes)
 	got =
 	    source->read(source->arg, feed->given_bytes, out, size_bytes, true);
 	if (got == -EAGAIN) {
-		feed->cold = true;
 		feed_refill(feed, feed->given_bytes);
 		return 0;
 	}

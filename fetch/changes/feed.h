@@ -6,8 +6,8 @@
  * The fetch thread waits for no disk: the bytes of a small file are read when
  * the upload is asked for, by who asks. Those of a larger one, which was
  * written a moment ago as a rule, are read right into libcurl's buffer as long
- * as they are in memory; from the first that is not on, or when a checksum is
- * wanted, a thread of their own reads them two windows ahead, and sums them.
+ * as they are in memory; while they are not, or when a checksum is wanted, a
+ * thread of their own reads them two windows ahead, and sums them.
  * While none is full the transfer pauses.
  *
  * What grows has its bytes noted by feed_grow(); while there are no more of

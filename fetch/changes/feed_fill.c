@@ -31,8 +31,9 @@ static void fill(struct feeder_job *job)
 	struct window *window = CONTAINER_OF(job, struct window, job);
 	struct feed *feed = window->feed;
 
+	window->waited = feed->sums;
 	window->code = feed_read_whole(&feed->source, window->offset_bytes,
-	    window->bytes, window->size_bytes);
+	    window->bytes, window->size_bytes, &window->waited);
 	if (window->code == 0 && feed->sums)
 		add_to_sum(feed, window);
 	if (!mailbox_send(feed->mailbox, &window->post))
@@ -47,9 +48,12 @@ static void deliver(struct post *post, struct fetch *fetch)
 
 	fetch_assert_thread(fetch);
 	window->away = false;
-	window->full = window->pass == feed->pass && window->code == 0;
-	if (window->pass == feed->pass && window->code != 0)
-		feed->code = window->code;
+	if (window->pass == feed->pass) {
+		window->full = window->code == 0;
+		feed->windowed = window->waited;
+		if (window->code != 0)
+			feed->code = window->code;
+	}
 	feed_go_on(feed);
 	feed_put(feed);
 }
@@ -81,8 +85,22 @@ static void send_away(struct feed *feed, struct window *window)
 	feeder_do(feed->fetch->feeder, &window->job);
 }
 
+bool feed_has_windows(const struct feed *feed)
+{
+	for (unsigned i = 0; i < FEED_WINDOWS; i++) {
+		const struct window *window = &feed->windows[i];
+
+		if (window->full ||
+		    (window->away && window->pass == feed->pass))
+			return true;
+	}
+	return false;
+}
+
 void feed_fill(struct feed *feed)
 {
+	if (!feed->windowed)
+		return;
 	if (feed->fetch->feeder == NULL)
 		feed->fetch->feeder = feeder_new();
 	if (feed->fetch->feeder == NULL) {
@@ -102,6 +120,7 @@ void feed_fill(struct feed *feed)
 void feed_refill(struct feed *feed, uint64_t offset_bytes)
 {
 	feed->pass++;
+	feed->windowed = true;
 	feed->wanted_bytes = offset_bytes;
 	for (unsigned i = 0; i < FEED_WINDOWS; i++)
 		feed->windows[i].full = false;

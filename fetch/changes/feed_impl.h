@@ -24,6 +24,7 @@ struct window {
 	unsigned pass;
 	uint64_t offset_bytes;
 	size_t size_bytes;
+	bool waited; /* for the disk, or it could not be told */
 	int code;
 	uint8_t *bytes; /* NULL before the first time */
 };
@@ -39,7 +40,7 @@ struct feed {
 	struct window windows[FEED_WINDOWS];
 	CURL *easy; /* the transfer; NULL: none */
 	bool paused;
-	bool cold; /* it had to wait for the disk once: by windows */
+	bool windowed; /* by windows: the disk was waited for last, or sums */
 	unsigned pass;
 	uint64_t given_bytes;  /* to libcurl */
 	uint64_t wanted_bytes; /* offset of the next window to be asked for */
@@ -53,9 +54,10 @@ struct feed {
 	struct fetch_digest digest;
 };
 
-/* All of [offset, offset + size), on a thread that may wait. */
+/* All of [offset, offset + size), on a thread that may wait.
+ * @param waits  from the begin; and whether it had to in the end */
 NODISCARD int feed_read_whole(const struct fetch_bytes *source,
-    uint64_t offset_bytes, uint8_t *out, size_t size_bytes);
+    uint64_t offset_bytes, uint8_t *out, size_t size_bytes, bool *waits);
 
 /* The least that is worth asking for, unless it is the end. */
 uint64_t feed_least_bytes(const struct feed *feed);
@@ -65,10 +67,13 @@ void feed_go_on(struct feed *feed) REQUIRES(fetch_thread);
 
 /* ---- feed_fill.c ---- */
 
+/* Whether some are full, or on their way. */
+bool feed_has_windows(const struct feed *feed);
+
 /* Have what is empty filled. */
 void feed_fill(struct feed *feed) REQUIRES(fetch_thread);
 
-/* From an offset anew; what is on its way is for nothing. */
+/* By windows from an offset; what is on its way is for nothing. */
 void feed_refill(struct feed *feed, uint64_t offset_bytes)
     REQUIRES(fetch_thread);
 

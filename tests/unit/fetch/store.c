@@ -340,6 +340,7 @@ void sent_init(struct sent *sent, uint64_t size)
 	sent->size = size;
 	sent->fails_at = UINT64_MAX;
 	sent->cold_at = UINT64_MAX;
+	sent->warm_at = UINT64_MAX;
 	sent->cancels_at = UINT64_MAX;
 }
 
@@ -363,7 +364,8 @@ static int64_t read_bytes(
 	assert(offset_bytes + size_bytes <= sent->size);
 	/* The loop is to hear of the end meanwhile. */
 	if (nowait &&
-	    (offset_bytes + given > sent->cold_at ||
+	    ((offset_bytes + given > sent->cold_at &&
+	         offset_bytes < sent->warm_at) ||
 	        offset_bytes + given > sent->cancels_at))
 		return -EAGAIN;
 	atomic_fetch_add(&sent->waited, !nowait);

@@ -77,8 +77,9 @@ unsigned store_temporaries(struct store *store);
 struct sent {
 	uint64_t size;
 	uint64_t fails_at;
-	uint64_t cold_at;    /* from here on the disk has to be waited for */
-	atomic_uint waited;  /* reads that might */
+	uint64_t cold_at;   /* from here on the disk has to be waited for ... */
+	uint64_t warm_at;   /* ... up to there */
+	atomic_uint waited; /* reads that might */
 	uint64_t cancels_at; /* it is ended when that is read */
 	_Atomic uint64_t number;
 	struct fetch *fetch;

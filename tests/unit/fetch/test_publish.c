@@ -411,6 +411,26 @@ static void bytes_on_the_disk_are_waited_for_elsewhere(void **state)
 	run_end(&run);
 }
 
+/* What the disk was waited for once is no sign of what comes behind it. */
+static void bytes_in_memory_behind_those_on_the_disk_are_not_waited_for(
+    void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_begin(&run, "nginx");
+	sent_init(&run.sent, LARGE);
+	run.sent.cold_at = 300000;
+	run.sent.warm_at = run.sent.cold_at + 1;
+	assert_int_equal(
+	    store_publish(&run.store, &run.sent, "/d/f", FETCH_IF_ANY, NULL),
+	    0);
+	assert_there(&run, LARGE);
+	/* One window, by 50000 bytes. */
+	assert_in_range(atomic_load(&run.sent.waited), 1, 6);
+	run_end(&run);
+}
+
 static void bytes_that_cannot_be_read_end_it(void **state)
 {
 	(void)state;
@@ -717,6 +737,8 @@ int main(void)
 	    cmocka_unit_test(a_lock_on_the_temporary_name_is_waited_for),
 	    cmocka_unit_test(a_server_without_move_is_sent_to_straight),
 	    cmocka_unit_test(bytes_on_the_disk_are_waited_for_elsewhere),
+	    cmocka_unit_test(
+	        bytes_in_memory_behind_those_on_the_disk_are_not_waited_for),
 	    cmocka_unit_test(bytes_that_cannot_be_read_end_it),
 	    cmocka_unit_test(a_connection_that_always_breaks_is_given_up),
 	    cmocka_unit_test(it_can_be_cancelled_and_stopped_at_each_step),
