@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured against: an nginx origin over TLS that checks tokens, a
 proxy that puts it far away, the data, and the tools."""
+import contextlib
 import json
 import os
 import resource
@@ -85,7 +86,8 @@ http {{
 """
 
 
-# What touch_memory() has touched at most; one row of writing takes less.
+# What touch_memory() has touched at most; but for full_memory()'s row those of
+# writing take less.
 TOUCH_BYTES = 6 << 30
 # Run by a child, with which the memory goes again.
 TOUCH = """\
@@ -224,6 +226,24 @@ class Rig:
         free = int(about["MemAvailable"].split()[0]) << 10
         subprocess.run([sys.executable, "-c", TOUCH,
                         str(min(TOUCH_BYTES, free // 2))], check=True)
+
+    @contextlib.contextmanager
+    def full_memory(self):
+        """Have all memory in use, by pages of a file that make room for others:
+        of what touch_memory() has touched the host takes back in seconds what
+        is still free, so that it does not serve a row that fills all of it."""
+        os.sync()
+        path = self.folder + "/hole"
+        try:
+            with open(path, "wb") as file:
+                file.truncate(os.sysconf("SC_PHYS_PAGES")
+                              * os.sysconf("SC_PAGE_SIZE"))
+            with open(path, "rb", buffering=0) as file:
+                while file.read(1 << 20):
+                    pass
+            yield
+        finally:
+            os.unlink(path)
 
     # Network.
 

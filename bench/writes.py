@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of writing: how long until the server has it. See scenarios.py."""
+import contextlib
 import os
 import shutil
 import subprocess
@@ -56,15 +57,20 @@ def check(rig, path, count, size, seed):
                count=count, readers=2, size=size)
 
 
-def upload(rig, contender, name, writers, count, size):
+@contextlib.contextmanager
+def touched_memory(rig):
+    rig.touch_memory()
+    yield
+
+
+def upload(rig, contender, name, writers, count, size, memory=touched_memory):
     """Write so many files; (seconds until the server has them, Watch).
     @param name  of a folder that is not there yet"""
     path = empty(rig, name)
     seed = rig.fresh_rng()
     options = {"seed": seed, "count": count, "size": size,
                "writers": writers}
-    rig.touch_memory()
-    with Watch(rig, contender) as watch:
+    with memory(rig), Watch(rig, contender) as watch:
         begun = time.monotonic()
         if contender.kind == "net":
             rig.run([rig.tool("curl_put"),
@@ -97,31 +103,38 @@ def put(rig, contender):
     """One large file, until it stands on the server."""
     size = min(LARGE_BYTES, rig.big_bytes)
     if contender.kind == "net":
-        yield curl_row(rig, contender, size)
+        took, watch = curls(rig, contender, "one", 1, size)
+        yield row_of(watch, "write large", size / took / 1e6, "MB/s", 1, size)
     elif contender.kind == "mount" and contender.writes():
         contender.start(fresh=True, back=False)
         took, watch = upload(rig, contender, "one", 1, 1, size)
         yield row_of(watch, "write large", size / took / 1e6, "MB/s", 1, size)
 
 
-def curl_row(rig, contender, size):
-    """The curl program, with a local file that is in memory."""
-    name = rig.folder + "/upload"
-    path = empty(rig, "one")
-    subprocess.run([rig.tool("reader"), "write", f"path={name}", "seed=5",
-                    f"size={size}"], check=True, stdout=subprocess.DEVNULL)
-    rig.touch_memory()
-    with Watch(rig, contender) as watch:
+def curls(rig, contender, name, count, size, memory=touched_memory):
+    """The curl program, so many at once, each with a local file that was
+    written before; as upload()."""
+    seed = 5
+    path = empty(rig, name)
+    files = [f"{rig.folder}/upload{nth}" for nth in range(count)]
+    for nth, file in enumerate(files):
+        subprocess.run([rig.tool("reader"), "write", f"path={file}",
+                        f"seed={seed + nth}", f"size={size}"], check=True,
+                       stdout=subprocess.DEVNULL)
+    with memory(rig), Watch(rig, contender) as watch:
         begun = time.monotonic()
-        subprocess.run(
-            ["curl", "-sf", "--http1.1", "-T", name, "--cacert",
+        running = [subprocess.Popen(
+            ["curl", "-sf", "--http1.1", "-T", file, "--cacert",
              rig.bed.ca.cert, "-H", "@" + rig.header_file,
-             f"{rig.url()}/{FOLDER}/one/f0"], check=True,
-            stdout=subprocess.DEVNULL)
+             f"{rig.url()}/{FOLDER}/{name}/f{nth}"],
+            stdout=subprocess.DEVNULL) for nth, file in enumerate(files)]
+        if any([one.wait() for one in running]):
+            raise ValueError("curl failed")
         took = time.monotonic() - begun
-    check(rig, path, 1, size, 5)
-    os.unlink(name)
-    return row_of(watch, "write large", size / took / 1e6, "MB/s", 1, size)
+    check(rig, path, count, size, seed)
+    for file in files:
+        os.unlink(file)
+    return took, watch
 
 
 def puts(rig, contender):
@@ -148,14 +161,20 @@ def small_row(rig, contender, writers, name):
 
 
 def together(rig, contender):
-    """Eight large files at once; what counts is the mount's memory."""
+    """Eight large files at once: these fill all memory, three times over with
+    the kernel's pages, spool and server, so all is in use before. The curl
+    programs read from the disk."""
     size = min(LARGE_BYTES, rig.big_bytes)
     if contender.kind == "disk" or contender.kind == "pages":
         return
-    if contender.kind == "mount":
-        if not contender.writes():
-            return
+    if contender.kind == "net":
+        took, watch = curls(rig, contender, "eight", TOGETHER, size,
+                            type(rig).full_memory)
+    elif contender.writes():
         contender.start(fresh=True, back=False)
-    took, watch = upload(rig, contender, "eight", TOGETHER, TOGETHER, size)
+        took, watch = upload(rig, contender, "eight", TOGETHER, TOGETHER,
+                             size, type(rig).full_memory)
+    else:
+        return
     yield row_of(watch, "write 8 large at once",
                  TOGETHER * size / took / 1e6, "MB/s", TOGETHER, size)
