@@ -6,6 +6,7 @@
  */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -213,6 +214,51 @@ static int flush_all(struct flush *flush, struct err *err)
 	return 0;
 }
 
+/* What lies below one path of a mount. */
+struct below {
+	struct flush *flush;
+	const struct unsent_mount *mount;
+	char server_path[PATH_BYTES_MAX];
+};
+
+/* Its mount does not try again what a person has to decide of. */
+static int judge_below(void *arg, const struct spool_item *item)
+{
+	struct below *below = arg;
+	struct buf line;
+
+	if (item->kind != SPOOL_FILE || item->busy ||
+	    !unsent_is_of(below->mount, below->mount->dir, item) ||
+	    !path_is_within(item->text[SPOOL_PATH], below->server_path))
+		return 0;
+	buf_init(&line, (size_t)16 * PATH_BYTES_MAX);
+	unsent_line(&line, item, below->mount);
+	note(below->flush,
+	    say_exit(EX_IOERR, "flush: not sent: %s; see bearerfs status",
+	        buf_text(&line)));
+	buf_fini(&line);
+	return 0;
+}
+
+static void judge_path(
+    struct flush *flush, const struct mount_entry *entry, const char *inside)
+{
+	struct below below = {.flush = flush};
+	struct err err = ERR_INIT;
+
+	/* Of another user's mount its spool cannot tell. */
+	if (entry->owner != geteuid())
+		return;
+	/* flush_mount() has said that it does not answer. */
+	below.mount = unsent_places_add(&flush->places, entry, &err);
+	if (below.mount == NULL || below.mount->dir[0] == '\0')
+		return;
+	if (unsent_server_path(below.mount, below.server_path, inside) < 0)
+		return;
+	if (unsent_each(below.mount->dir, judge_below, &below, &err) < 0)
+		note(flush, say_exit(STATUS_FAILED, "flush: %s", err.text));
+}
+
 static int flush_path(struct flush *flush, const char *path, struct err *err)
 {
 	struct mount_entry entry;
@@ -227,6 +273,7 @@ static int flush_path(struct flush *flush, const char *path, struct err *err)
 	if (code < 0)
 		return code;
 	flush_mount(flush, &entry, inside);
+	judge_path(flush, &entry, inside);
 	return 0;
 }
 

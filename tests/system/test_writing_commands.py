@@ -269,6 +269,13 @@ class Writing(bed.Case):
         status, lines = self.flush(m, *self.options)
         self.assertEqual(status, 74, lines)
         self.assertIn("conflict", lines)
+        # Nor is it sent for who asks for the mount, or the file, alone.
+        for path in (m.path, m.at("old.txt")):
+            status, lines = self.flush(m, path)
+            self.assertEqual(status, 74, lines)
+            self.assertIn(m.at("old.txt"), lines)
+        self.write(m.at("other.txt"))
+        self.assertEqual(self.flush(m, m.at("other.txt")), (0, ""))
         # Nothing is replaced by that.
         status, lines = self.flush(
             m, *self.options, "--number", number, "--as", m.at("old.txt"))
