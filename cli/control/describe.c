@@ -219,8 +219,14 @@ static void add_writing_text(const struct describe *mount, struct buf *out)
 	if (mount->drafts == NULL)
 		return;
 	drafts_count(mount->drafts, &count);
+	/* What is in conflict waits for a person, and stands below. */
 	if (count.unsent_files == 0) {
-		(void)buf_printf(out, "writes: all are on the server\n");
+		(void)buf_printf(out, "writes: nothing waits to be sent");
+		if (count.conflicts > 0)
+			(void)buf_printf(out,
+			    "; conflicts since the mount began: %" PRIu64,
+			    count.conflicts);
+		(void)buf_append(out, "\n", 1);
 		return;
 	}
 	(void)buf_printf(out, "writes: %" PRIu64 " %s not on the server yet, ",

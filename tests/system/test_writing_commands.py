@@ -160,7 +160,7 @@ class Writing(bed.Case):
         counters = m.counters()
         self.assertEqual((counters["drafts_sent_files"],
                           counters["drafts_sent_bytes"]), (1, len(HELLO)))
-        self.assertIn("all are on the server",
+        self.assertIn("nothing waits to be sent",
                       m.command("status", m.path).stdout)
         done = m.command("umount", m.path, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -264,8 +264,9 @@ class Writing(bed.Case):
 
     def test_that_a_conflict_is_sent_under_another_name(self):
         m, number = self.conflict()
-        self.assertIn(f"flush --number {number} --as PATH",
-                      m.command("status", m.path).stdout)
+        text = m.command("status", m.path).stdout
+        self.assertIn(f"flush --number {number} --as PATH", text)
+        self.assertIn("conflicts since the mount began: 1", text)
         status, lines = self.flush(m, *self.options)
         self.assertEqual(status, 74, lines)
         self.assertIn("conflict", lines)
