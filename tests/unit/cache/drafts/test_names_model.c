@@ -146,6 +146,8 @@ static void write_some(struct handle *handle)
 	unsigned size = 1 + any(20);
 	unsigned at = any(file->size + 1);
 
+	if (file->size + size >= TEXT)
+		return; /* no room for it here */
 	fill(text, size);
 	trace("write %u at %u: %s", (unsigned)(handle - handles), at, text);
 	desk_write(handle->draft, at, text);
@@ -216,8 +218,7 @@ static void use_some(void)
 		assert_int_equal(desk_flush(&desk, handle->draft), 0);
 		break;
 	default:
-		if (handle->file->size < TEXT - 22)
-			write_some(handle);
+		write_some(handle);
 	}
 }
 
