@@ -10,6 +10,7 @@
 #include "cache/spool/files.h"
 #include "cache/spool/find.h"
 #include "cache/spool/impl.h"
+#include "cache/spool/owners.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -232,15 +233,21 @@ static int adopt_one(struct spool *spool, const struct files_name *name,
 	return 1;
 }
 
-/* What has no journal: the rest of one that was removed or never begun. */
+/* What has no journal: the rest of one that was removed or never begun, or a
+ * new one that has not taken its place. */
 static void clean(struct spool *spool, const struct files_name *names,
     size_t count, size_t at)
 {
 	bool alone = at == 0 || names[at - 1].serial != names[at].serial;
+	char text[FILES_NAME_BYTES];
 
 	if (names[at].kind == FILES_GONE)
 		finish_removal(spool, &names[at]);
-	else if (names[at].kind == FILES_DATA && alone &&
+	else if (names[at].kind == FILES_NEW &&
+	    !owners_have(spool, names[at].serial)) {
+		files_name(text, &names[at]);
+		(void)unlinkat(spool->dir_fd, text, 0);
+	} else if (names[at].kind == FILES_DATA && alone &&
 	    (at + 1 == count || names[at + 1].serial != names[at].serial))
 		remove_unborn(spool, &names[at]);
 }

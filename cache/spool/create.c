@@ -160,8 +160,8 @@ static int make_files(struct spool *spool, struct files_name *name,
 	return code;
 }
 
-static int write_begun(
-    struct journal *journal, const struct spool_wish *wish, uint64_t since_s)
+int entry_begun(struct journal *journal, const struct spool_wish *wish,
+    uint64_t limit_bytes, uint64_t since_s)
 {
 	const char *to = text_or_empty(wish->to);
 	const char *credential = text_or_empty(wish->credential);
@@ -173,7 +173,7 @@ static int write_begun(
 	    .since_s = htole64(since_s),
 	    .base_bytes = htole64(wish->base.size_bytes),
 	    .base_mtime_s = (int64_t)htole64((uint64_t)wish->base.mtime_s),
-	    .limit_bytes = htole64(limit_of(wish)),
+	    .limit_bytes = htole64(limit_bytes),
 	    .origin_bytes = htole16((uint16_t)strlen(wish->origin)),
 	    .path_bytes = htole16((uint16_t)strlen(wish->path)),
 	    .to_bytes = htole16((uint16_t)strlen(to)),
@@ -236,7 +236,8 @@ static int begin(struct spool_entry *entry, const struct spool_wish *wish,
 	    ftruncate(entry->data_fd, (off_t)limit_of(wish)) < 0)
 		code = -errno;
 	if (code == 0)
-		code = write_begun(&entry->journal, wish, since_s);
+		code =
+		    entry_begun(&entry->journal, wish, limit_of(wish), since_s);
 	if (code < 0)
 		code = entry_fail(entry, err, code, "begun");
 	return code;

@@ -134,6 +134,7 @@ int entry_ready(struct spool_entry *entry, struct err *err)
 	if (entry->cut_pending && ftruncate(entry->data_fd, (off_t)size) < 0)
 		return entry_fail(entry, err, -errno, "cut");
 	entry->cut_pending = false;
+	entry_anew(entry);
 	if (!entry->limit_pending)
 		return 0;
 	spool_facts_enter(entry->spool);

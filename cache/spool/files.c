@@ -19,7 +19,7 @@ enum {
 	NAMES_MAX = 16 * 1024 * 1024,
 };
 
-static const char *const endings[FILES_KINDS] = {".j", ".d", ".gone"};
+static const char *const endings[FILES_KINDS] = {".j", ".d", ".gone", ".new"};
 
 void files_name(char out[FILES_NAME_BYTES], const struct files_name *name)
 {

@@ -22,7 +22,13 @@ enum { FILES_NAME_BYTES = 48 };
 
 #define FILES_SERIAL_MAX (UINT64_MAX / 2)
 
-enum files_kind { FILES_JOURNAL, FILES_DATA, FILES_GONE, FILES_KINDS };
+enum files_kind {
+	FILES_JOURNAL,
+	FILES_DATA,
+	FILES_GONE,
+	FILES_NEW,
+	FILES_KINDS
+};
 
 /** A file of an entry, by name. */
 struct files_name {

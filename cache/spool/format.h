@@ -10,6 +10,7 @@
  *     <16 hex>-<uid>.j             journal of an entry; 0600
  *     <16 hex>-<uid>.d             data, sparse; 0600; of files only
  *     <16 hex>-<uid>.gone          journal of an entry that is being removed
+ *     <16 hex>-<uid>.new           journal that is to take the other's place
  *     claims/<16 hex>              what a living process may still write:
  *                                  struct disk_claim[]; it holds flock on it
  *
@@ -41,6 +42,9 @@
  *             flushes it, and then has the state without it.
  *   reopen    OPEN, flushed when CLOSED was; only then bytes change.
  *   drop      OPEN, with a flag: when its owner is gone, so is the entry.
+ *   anew      a journal that has grown: its facts into .new, flushed, which is
+ *             renamed then. The directory is flushed before the next promise,
+ *             as for a new one.
  *   remove    the journal becomes .gone; data; .gone. The renaming decides.
  *             Small files are kept for the next entry instead (spare.h).
  *

@@ -79,6 +79,7 @@ struct spool_entry {
 	unsigned *readers; /* of data_fd, under the facts lock */
 	pthread_mutex_t work;
 	struct journal journal GUARDED_BY(spool_work_lock);
+	uint64_t anew_bytes GUARDED_BY(spool_work_lock); /* anew.c: from here */
 	uint64_t disk_bytes GUARDED_BY(spool_work_lock);
 	bool limit_pending GUARDED_BY(spool_work_lock); /* to be written */
 	bool cut_pending GUARDED_BY(spool_work_lock);   /* data file too long */
@@ -137,6 +138,18 @@ int entry_fail(const struct spool_entry *entry, struct err *err, int code,
 /** Whether the journal takes records: what is pending is written first. */
 NODISCARD int entry_ready(struct spool_entry *entry, struct err *err)
     REQUIRES(spool_work_lock);
+
+/* ---- create.c ---- */
+
+/** The first record of a journal. */
+NODISCARD int entry_begun(struct journal *journal,
+    const struct spool_wish *wish, uint64_t limit_bytes, uint64_t since_s);
+
+/* ---- anew.c ---- */
+
+/** When the journal has grown, write what it says into a new one, which takes
+ *  its place whole or not at all. Without room it stays as it is. */
+void entry_anew(struct spool_entry *entry) REQUIRES(spool_work_lock);
 
 /* ---- rest.c ---- */
 

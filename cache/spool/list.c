@@ -82,7 +82,9 @@ static int tell_entry(
 	int code = found_open(&found, listing->spool, name, false);
 
 	files_name(text, name);
-	/* Removed meanwhile. */
+	/* Removed meanwhile, or its journal written anew. */
+	if (code == -ENOENT)
+		code = found_open(&found, listing->spool, name, false);
 	if (code == -ENOENT)
 		return 0;
 	if (code == -ENODATA) {
