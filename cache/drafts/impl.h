@@ -145,6 +145,8 @@ struct draft {
 	bool changed;       /* since it was sent last: from its opening on when
 	                      that creates it or cuts it to nothing */
 	bool adopted;       /* an earlier mount may have sent it */
+	bool perhaps;       /* a try of which nobody saw the end may have put it
+	                       under its name */
 	bool blank;         /* created or cut to nothing, never written since */
 	bool kept;          /* the cache has been given these bytes */
 	bool gone;          /* unlinked or replaced: is never sent */

@@ -318,11 +318,7 @@ bool names_owns(const struct names *names, const struct draft *draft)
 
 bool draft_is_here_alone(const struct draft *draft)
 {
-	/* A try that ended so may have come to its end there. */
-	bool perhaps = draft->tries > 0 &&
-	    (draft->code == -ETIMEDOUT || draft->code == -EIO);
-
-	return draft->created && !draft->base.exists && !perhaps;
+	return draft->created && !draft->base.exists && !draft->perhaps;
 }
 
 void draft_go(struct draft *draft)

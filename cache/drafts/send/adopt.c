@@ -104,6 +104,7 @@ static int make_draft(struct drafts *drafts, const struct ident *ident,
 	draft->created = !item->base.exists;
 	draft->changed = true;
 	draft->adopted = true;
+	draft->perhaps = item->try_count > 0;
 	draft_settle(draft);
 	/* Nobody else has it, so nothing is in its queue. */
 	code = send_want(draft, NULL);

@@ -70,6 +70,7 @@ static bool note_failed(
 
 	draft->code = code;
 	draft->tries++;
+	draft->perhaps |= code == -ETIMEDOUT || code == -EIO;
 	look_elsewhere(draft, code);
 	draft->failed_at = ++drafts->sender->failures;
 	if (code == -EHOSTUNREACH || code == -ETIMEDOUT)

@@ -116,6 +116,7 @@ static int land_sent(struct flight *flight)
 	tries = draft->tries;
 	draft->created = false;
 	draft->adopted = false;
+	draft->perhaps = false;
 	draft->changed = changed;
 	draft->blank = draft->blank && changed;
 	draft->kept = false;

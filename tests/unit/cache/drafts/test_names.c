@@ -376,6 +376,63 @@ static void what_replaces_a_lost_one_knows_of_it(void **state)
 	assert_int_equal(tree_asked(TREE_MOVE), 0);
 }
 
+/* The server has it under its first name, since the answer was lost, and what
+ * came after told nothing of that: nothing is left there. */
+static void what_a_lost_try_put_there_moves_or_goes(void **state)
+{
+	struct draft *draft;
+
+	(void)state;
+	for (unsigned unlinked = 0; unlinked < 2; unlinked++) {
+		draft = desk_open(&desk, "/f", 0);
+		desk_write(draft, 0, "text");
+		tree_refuse(TREE_PUBLISH, -ETIMEDOUT);
+		assert_int_equal(desk_flush(&desk, draft), -ETIMEDOUT);
+		tree_refuse(TREE_PUBLISH, -EHOSTUNREACH);
+		assert_int_equal(desk_flush(&desk, draft), -EHOSTUNREACH);
+		tree_put("/f", "text");
+		tree_refuse(TREE_PUBLISH, 0);
+		if (unlinked == 0)
+			assert_int_equal(desk_rename(&desk, "/f", "/g"), 0);
+		else
+			assert_int_equal(desk_unlink(&desk, "/f"), 0);
+		assert_int_equal(desk_flush(&desk, draft), 0);
+		desk_close(&desk, draft);
+		desk_until_empty(&desk);
+		desk_served("/g", "text");
+		desk_served("/f", NULL);
+	}
+}
+
+/* Nor does the next mount know how the tries of the one before it ended. */
+static void what_an_earlier_mount_sent_moves_too(void **state)
+{
+	struct draft *draft;
+	int code;
+
+	(void)state;
+	draft = desk_open(&desk, "/f", 0);
+	desk_write(draft, 0, "text");
+	tree_refuse(TREE_PUBLISH, -EDQUOT);
+	assert_int_equal(desk_flush(&desk, draft), -EDQUOT);
+	desk_close(&desk, draft);
+	drafts_stop(desk.drafts);
+	drafts_free(desk.drafts);
+	tree_put("/f", "text");
+	desk_start(&desk);
+	while (tree_asked(TREE_PUBLISH) < 2)
+		;
+	tree_refuse(TREE_PUBLISH, 0);
+	/* One was refused just now, perhaps. */
+	do
+		code = desk_rename(&desk, "/f", "/g");
+	while (code == -EDQUOT);
+	assert_int_equal(code, 0);
+	desk_until_empty(&desk);
+	desk_served("/g", "text");
+	desk_served("/f", NULL);
+}
+
 /* Over one that was written here, and whose draft ends meanwhile: what the
  * server has of it is known still. */
 static void what_ends_meanwhile_is_known_still(void **state)
@@ -802,6 +859,8 @@ int main(void)
 	    TEST(a_refused_rename_changes_nothing, begin),
 	    TEST(nothing_is_replaced_that_is_not_to_be, begin),
 	    TEST(what_no_server_has_is_renamed_here, begin),
+	    TEST(what_a_lost_try_put_there_moves_or_goes, begin),
+	    TEST(what_an_earlier_mount_sent_moves_too, begin),
 	    TEST(what_replaces_a_lost_one_knows_of_it, begin),
 	    TEST(what_ends_meanwhile_is_known_still, begin_back),
 	    TEST(a_directory_is_renamed_with_all_below, begin),
