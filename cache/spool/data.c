@@ -331,27 +331,20 @@ int spool_fill(struct spool_entry *entry, const void *bytes, size_t size_bytes,
 }
 
 /* The first range that is here from an offset on, up to the limit. */
-static bool next_here(const struct spool_entry *entry, uint64_t at_bytes,
-    uint64_t *start, uint64_t *end) REQUIRES(spool_work_lock);
-static bool next_here(const struct spool_entry *entry, uint64_t at_bytes,
-    uint64_t *start, uint64_t *end)
+static bool next_here(
+    const struct spool_entry *entry, uint64_t at_bytes, struct range *out)
 {
-	bool found = false;
+	bool found;
 
 	spool_facts_enter(entry->spool);
-	for (size_t i = 0; i < entry->here.count && !found; i++) {
-		*start = entry->here.list[i].start;
-		*end = entry->here.list[i].end;
-		found = *start >= at_bytes;
-	}
+	found = ranges_next(&entry->here, at_bytes, out);
 	spool_facts_leave(entry->spool);
 	return found;
 }
 
 int entry_own_filled(struct spool_entry *entry, struct err *err)
 {
-	uint64_t start;
-	uint64_t end = 0;
+	struct range range = {.end = 0};
 	bool filled;
 	int code;
 
@@ -366,7 +359,7 @@ int entry_own_filled(struct spool_entry *entry, struct err *err)
 	code = entry_ready(entry, err);
 	if (code == 0)
 		code = entry_flush(entry, err);
-	while (code == 0 && next_here(entry, end, &start, &end))
-		code = note_range(entry, start, end);
+	while (code == 0 && next_here(entry, range.end, &range))
+		code = note_range(entry, range.start, range.end);
 	return code;
 }

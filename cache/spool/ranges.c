@@ -103,6 +103,18 @@ bool ranges_at(const struct ranges *ranges, uint64_t at, uint64_t *until)
 	return true;
 }
 
+bool ranges_next(const struct ranges *ranges, uint64_t at, struct range *out)
+{
+	size_t i = first_reaching(ranges, at);
+
+	if (i < ranges->count && ranges->list[i].start < at)
+		i++;
+	if (i >= ranges->count)
+		return false;
+	*out = ranges->list[i];
+	return true;
+}
+
 bool ranges_cover(const struct ranges *ranges, uint64_t start, uint64_t end)
 {
 	uint64_t until;

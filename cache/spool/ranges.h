@@ -44,6 +44,9 @@ bool ranges_cover(const struct ranges *ranges, uint64_t start, uint64_t end);
  *  longer so, UINT64_MAX when there is none. */
 bool ranges_at(const struct ranges *ranges, uint64_t at, uint64_t *until);
 
+/** The first that begins at or behind `at`. @retval false: there is none */
+bool ranges_next(const struct ranges *ranges, uint64_t at, struct range *out);
+
 /** Bytes in it. */
 uint64_t ranges_bytes(const struct ranges *ranges);
 

@@ -15,6 +15,21 @@
 
 enum { BYTES = 64, STEPS = 20000 };
 
+/* The first that begins there or behind, as one looks for it. */
+static void check_next(const struct ranges *ranges, uint64_t at)
+{
+	struct range next;
+	size_t i = 0;
+
+	while (i < ranges->count && ranges->list[i].start < at)
+		i++;
+	assert_int_equal(ranges_next(ranges, at, &next), i < ranges->count);
+	if (i < ranges->count) {
+		assert_int_equal(next.start, ranges->list[i].start);
+		assert_int_equal(next.end, ranges->list[i].end);
+	}
+}
+
 static void check(const struct ranges *ranges, const bool *row)
 {
 	uint64_t count = 0;
@@ -30,6 +45,7 @@ static void check(const struct ranges *ranges, const bool *row)
 		if (until < BYTES)
 			assert_int_not_equal(row[until], in);
 		count += row[at];
+		check_next(ranges, at);
 	}
 	assert_int_equal(ranges_bytes(ranges), count);
 	/* In order, none empty, none that touch. */
