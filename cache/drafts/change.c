@@ -116,6 +116,9 @@ static void run_write(struct work *work)
 		has_changed(draft, end > was ? end : was);
 		drafts_lock_leave(draft->drafts);
 		ahead_wrote(draft, offset, was);
+	} else if (offset < size_of(draft)) {
+		/* A part of it may be other bytes now than those that went. */
+		ahead_cut(draft);
 	}
 	finish(change, code < 0 ? code : (int)change->size_bytes);
 }

@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -20,6 +22,27 @@ enum {
 	LEAST = 4, /* pieces, from which on it is begun */
 	PACE_MS = 5000,
 };
+
+/* How many of a write's calls go before they fail; negative: all. */
+static atomic_int writes_left = -1;
+
+ssize_t __real_pwrite64(int fd, const void *from, size_t size, off64_t at);
+ssize_t __wrap_pwrite64(int fd, const void *from, size_t size, off64_t at);
+ssize_t __wrap_pwrite64(int fd, const void *from, size_t size, off64_t at)
+{
+	int left = atomic_load(&writes_left);
+
+	if (left == 0) {
+		errno = EIO;
+		return -1;
+	}
+	if (left > 0 && size > 4096) {
+		/* The disk takes half of it, and then no more. */
+		atomic_store(&writes_left, 0);
+		size /= 2;
+	}
+	return __real_pwrite64(fd, from, size, at);
+}
 
 static struct desk desk;
 static char bytes[PIECE];
@@ -233,6 +256,28 @@ static void a_write_in_the_middle_sends_it_anew(void **state)
 	desk_stop(&desk);
 }
 
+/* The server would have what was there before, and everybody here, whom the
+ * cache gives what the spool has, what was written. */
+static void a_write_that_fails_halfway_sends_it_anew(void **state)
+{
+	struct draft *draft;
+	struct reply reply;
+
+	(void)state;
+	desk_start(&desk);
+	draft = begun("/f", LEAST + 1);
+	assert_int_equal(fake_published(), 1);
+	reply_init(&reply);
+	atomic_store(&writes_left, 1);
+	draft_write(draft, bytes + 1, PIECE - 1, 0, false, reply_code, &reply);
+	assert_int_equal(reply_wait(&reply), -EIO);
+	atomic_store(&writes_left, -1);
+	assert_int_equal(desk_flush(&desk, draft), 0);
+	assert_int_equal(fake_published(), 2);
+	desk_close(&desk, draft);
+	desk_stop(&desk);
+}
+
 static void a_cut_sends_it_anew(void **state)
 {
 	struct draft *draft;
@@ -399,6 +444,7 @@ int main(void)
 	    TEST(what_a_shell_made_is_replaced),
 	    TEST(what_has_an_older_begin_is_not_begun),
 	    TEST(a_write_in_the_middle_sends_it_anew),
+	    TEST(a_write_that_fails_halfway_sends_it_anew),
 	    TEST(a_cut_sends_it_anew),
 	    TEST(a_time_that_is_set_sends_it_anew),
 	    TEST(who_writes_slowly_does_not_keep_a_connection),
