@@ -94,6 +94,9 @@ struct fetch_publish {
 struct fetch_published {
 	bool sent; /* the server said yes to the bytes, under the file's own
 	              name */
+	/** It failed, and nothing has the name now: the old version had to be
+	 *  removed before the new one could be given it (a cluster). */
+	bool removed;
 	enum fetch_proof proof;
 	/** The file now; mtime -1 where no token may look. After a failure
 	 *  that is a conflict, the one that is in the way, if it was seen. */

@@ -38,6 +38,7 @@ void publish_done(struct publish *publish)
 	publish_end_growing(publish);
 	publish->code = 0;
 	publish->out.sent = true;
+	publish->out.removed = false;
 	finish(publish);
 }
 

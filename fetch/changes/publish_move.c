@@ -18,6 +18,7 @@ static void on_move(void *arg, const struct change_result *result)
 	fetch_assert_thread(publish->fetch);
 	if (code == 0) {
 		publish->temporary_there = false;
+		publish->out.removed = false;
 		publish->out.sent = true;
 		if (result->as_is)
 			publish_done(publish);
@@ -57,10 +58,12 @@ static void on_cleared(void *arg, const struct change_result *result)
 	struct publish *publish = arg;
 
 	fetch_assert_thread(publish->fetch);
-	if (result->code == 0 || result->code == -ENOENT)
+	if (result->code == 0 || result->code == -ENOENT) {
+		publish->out.removed = true; /* but by publish_done() */
 		send_move(publish);
-	else
+	} else {
 		publish_fail(publish, result->code, result->err);
+	}
 }
 
 void publish_move(struct publish *publish)

@@ -23,10 +23,11 @@ bool version_is_known(const struct fetch_version *version)
 /* It stands there, as far as fetch knows. */
 static struct fetch_version version_of(const struct flight *flight)
 {
-	if (flight->published.version_known)
+	if (flight->published.version_known && !flight->published.removed)
 		return flight->published.version;
 	return (struct fetch_version){
-	    .size_bytes = flight->size_bytes, .mtime_s = -1};
+	    .size_bytes = flight->published.removed ? 0 : flight->size_bytes,
+	    .mtime_s = -1};
 }
 
 /* What is compared with from now on. */
@@ -34,16 +35,17 @@ static int set_base(struct flight *flight, uint64_t changes, struct err *err)
 {
 	struct draft *draft = flight->draft;
 	struct fetch_version version = version_of(flight);
+	bool exists = !flight->published.removed;
 	int code = spool_sent(draft->entry, changes,
-	    &(struct spool_version){.exists = true,
+	    &(struct spool_version){.exists = exists,
 	        .size_bytes = version.size_bytes,
 	        .mtime_s = version.mtime_s,
 	        .etag = version.etag},
 	    err);
 
 	drafts_lock_enter(flight->drafts);
-	draft->base.exists = true;
-	draft->base.known = version_is_known(&version);
+	draft->base.exists = exists;
+	draft->base.known = !exists || version_is_known(&version);
 	draft->base.version = version;
 	drafts_lock_leave(flight->drafts);
 	return code;
@@ -174,14 +176,18 @@ static int judge(struct flight *flight)
 
 	if (flight->code == 0)
 		return land_sent(flight);
-	/* Ours, if not as it should be: that is no conflict. The spool keeps
-	 * it unsent, since these are not its changes. */
-	if (flight->by_fetch && flight->published.sent &&
+	/* Ours, if not as it should be, or nothing any more, by our own doing:
+	 * that is no conflict. The spool keeps it unsent, since these are not
+	 * its changes. */
+	if (flight->by_fetch &&
+	    (flight->published.sent || flight->published.removed) &&
 	    set_base(flight, UINT64_MAX, &err) < 0)
 		log_line(LOG_LEVEL_WARN, LOG_CACHE,
 		    "what stands on the server cannot be noted in the spool",
 		    "path=%s error=%s", LOG_TEXT(flight->path),
 		    LOG_TEXT(err.text));
+	if (flight->published.removed)
+		cache_note_doubt(flight->drafts->config.cache, flight->path);
 	if (flight->code == -ECANCELED)
 		return land_cancelled(flight);
 	if (flight->in_turn && !send_is_conflict(flight->code) &&

@@ -163,6 +163,44 @@ static void a_redirect_takes_the_bytes_and_not_the_token(void **state)
 	run_end(&run);
 }
 
+/* In a cluster the old one goes before the new one has its name. */
+static void what_was_removed_for_nothing_is_told(void **state)
+{
+	struct fetch_version version;
+	struct store pool;
+	struct run run;
+	char url[256];
+
+	(void)state;
+	run_begin(&run, "XrootD");
+	store_init(&pool, "XrootD", 0);
+	(void)snprintf(url, sizeof(url), "%s/d/pool", server_url(pool.server));
+	run.store.method = "PUT";
+	run.store.times = 1;
+	run.store.redirect = url;
+	assert_int_equal(publish(&run, SMALL, FETCH_IF_ANY, NULL), -EIO);
+	run.store.redirect = NULL;
+	store_put(&run.store, "/d/f", 3);
+	version = version_of(&run);
+	run.store.method = "MOVE";
+	run.store.times = 1000;
+	run.store.status = 403;
+	assert_int_equal(
+	    publish(&run, SMALL, FETCH_IF_SAME, &version), -EACCES);
+	assert_null(store_find(&run.store, "/d/f"));
+	assert_int_equal(store_temporaries(&run.store), 0);
+	assert_true(run.sent.published.removed);
+	run.store.times = 0;
+	assert_int_equal(publish(&run, SMALL, FETCH_IF_ABSENT, NULL), 0);
+	assert_there(&run, SMALL);
+	assert_false(run.sent.published.removed);
+	version = version_of(&run);
+	assert_int_equal(publish(&run, LARGE, FETCH_IF_SAME, &version), 0);
+	assert_false(run.sent.published.removed);
+	store_fini(&pool);
+	run_end(&run);
+}
+
 static void what_is_in_the_way_stays(void **state)
 {
 	(void)state;
@@ -726,6 +764,7 @@ int main(void)
 	    cmocka_unit_test(the_steps_are_those_of_the_server),
 	    cmocka_unit_test(only_what_may_be_led_away_waits_for_a_100),
 	    cmocka_unit_test(a_redirect_takes_the_bytes_and_not_the_token),
+	    cmocka_unit_test(what_was_removed_for_nothing_is_told),
 	    cmocka_unit_test(what_is_in_the_way_stays),
 	    cmocka_unit_test(a_lost_answer_is_found_out),
 	    cmocka_unit_test(a_lost_request_is_sent_again),

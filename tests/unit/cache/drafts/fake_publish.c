@@ -48,7 +48,8 @@ static struct fake_call calls[FAKE_CALLS];
 static unsigned call_count, held_count, held_most, deletes;
 static unsigned hold_percent;
 static int say_code, say_after, say_delete;
-static bool is_blind, is_lost, reads_again, holds_late, takes_growing;
+static bool is_blind, is_lost, is_removing, reads_again, holds_late,
+    takes_growing;
 static char leftover[256];
 static unsigned notes, doubts;
 static uint64_t noted_was;
@@ -78,6 +79,7 @@ SETTER(fake_publish_code, int, say_code)
 SETTER(fake_publish_code_after, int, say_after)
 SETTER(fake_publish_blind, bool, is_blind)
 SETTER(fake_publish_lost, bool, is_lost)
+SETTER(fake_publish_removes, bool, is_removing)
 SETTER(fake_publish_again, bool, reads_again)
 SETTER(fake_send_late, bool, holds_late)
 SETTER(fake_publish_grows, bool, takes_growing)
@@ -168,6 +170,12 @@ static void judge(struct call *call, struct fetch_published *out)
 	    (there == NULL || !fetch_version_equal(&now, &call->version)))
 		call->code = -ESTALE;
 	free(there);
+	if (call->code == 0 && condition == FETCH_IF_SAME && is_removing) {
+		fake_remove(path);
+		out->removed = true;
+		call->code = -EACCES;
+		return;
+	}
 	out->version_known = call->code != 0 && there != NULL;
 	if (call->code == 0) {
 		now = fake_put(path, call->read, call->bytes.size_bytes);
@@ -316,7 +324,8 @@ void fake_publish_reset(void)
 	call_count = held_count = held_most = deletes = let_go = 0;
 	hold_percent = 101;
 	say_code = say_after = say_delete = 0;
-	is_blind = is_lost = stopped = reads_again = holds_late = false;
+	is_blind = is_lost = is_removing = stopped = reads_again = holds_late =
+	    false;
 	takes_growing = false;
 	leftover[0] = '\0';
 	notes = doubts = 0;

@@ -64,6 +64,9 @@ void fake_publish_code_after(int code);
 /** What it says is lost, and so is what a look would tell: -ETIMEDOUT. */
 void fake_publish_lost(bool lost);
 
+/** Of what it replaces it takes away the old one, and no more: -EACCES. */
+void fake_publish_removes(bool removes);
+
 /** No token may look: no version is told. */
 void fake_publish_blind(bool blind);
 

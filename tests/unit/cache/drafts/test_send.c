@@ -365,6 +365,27 @@ static void what_we_put_there_is_no_conflict(void **state)
 	desk_stop(&desk);
 }
 
+/* The old one was removed for the new one, which has not got its name: it is
+ * sent as a new one. */
+static void what_we_removed_there_is_no_conflict(void **state)
+{
+	(void)state;
+	desk_start(&desk);
+	assert_int_equal(post_file(&desk, "/new", "hello"), 0);
+	desk_until_empty(&desk);
+	fake_publish_removes(true);
+	assert_int_equal(post_file(&desk, "/new", "again"), -EACCES);
+	desk_until_quiet(&desk);
+	post_expect_item(&desk, "/src/new", SPOOL_FAILED, -EACCES);
+	fake_publish_removes(false);
+	post_pass(&desk, 1000000);
+	desk_until_empty(&desk);
+	assert_int_equal(
+	    fake_call(fake_published() - 1).condition, FETCH_IF_ABSENT);
+	desk_served("/new", "again");
+	desk_stop(&desk);
+}
+
 /* ---- changes that come meanwhile ---- */
 
 static void nobody_waits_so_it_gives_way(void **state)
@@ -832,6 +853,7 @@ int main(void)
 	    TEST(a_server_that_answers_again_gets_all),
 	    TEST(a_conflict_keeps_both),
 	    TEST(what_we_put_there_is_no_conflict),
+	    TEST(what_we_removed_there_is_no_conflict),
 	    TEST(nobody_waits_so_it_gives_way),
 	    TEST(what_may_be_there_is_waited_for),
 	    TEST(somebody_waits_so_the_change_does),
