@@ -150,24 +150,32 @@ static int take_orphan(void *arg, const struct spool_item *item)
 	return add_group(orphanage, item);
 }
 
+/* @param mount  whose it is; NULL: nobody's */
+static void note_unsent(struct flush *flush, const struct spool_item *item,
+    const struct unsent_mount *mount)
+{
+	struct buf line;
+
+	buf_init(&line, (size_t)16 * PATH_BYTES_MAX);
+	unsent_line(&line, item, mount);
+	note(flush,
+	    say_exit(EX_IOERR, "flush: not sent: %s; see bearerfs status",
+	        buf_text(&line)));
+	buf_fini(&line);
+}
+
 /* What a person has to decide of is no success either. */
 static int judge_rest(void *arg, const struct spool_item *item)
 {
 	struct orphanage *orphanage = arg;
 	struct flush *flush = orphanage->flush;
-	struct buf line;
 
 	if (item->kind != SPOOL_FILE ||
 	    (item->busy &&
 	        unsent_places_owner(&flush->places, orphanage->dir, item) !=
 	            NULL))
 		return 0;
-	buf_init(&line, (size_t)16 * PATH_BYTES_MAX);
-	unsent_line(&line, item, NULL);
-	note(flush,
-	    say_exit(EX_IOERR, "flush: not sent: %s; see bearerfs status",
-	        buf_text(&line)));
-	buf_fini(&line);
+	note_unsent(flush, item, NULL);
 	return 0;
 }
 
@@ -225,18 +233,12 @@ struct below {
 static int judge_below(void *arg, const struct spool_item *item)
 {
 	struct below *below = arg;
-	struct buf line;
 
 	if (item->kind != SPOOL_FILE || item->busy ||
 	    !unsent_is_of(below->mount, below->mount->dir, item) ||
 	    !path_is_within(item->text[SPOOL_PATH], below->server_path))
 		return 0;
-	buf_init(&line, (size_t)16 * PATH_BYTES_MAX);
-	unsent_line(&line, item, below->mount);
-	note(below->flush,
-	    say_exit(EX_IOERR, "flush: not sent: %s; see bearerfs status",
-	        buf_text(&line)));
-	buf_fini(&line);
+	note_unsent(below->flush, item, below->mount);
 	return 0;
 }
 
