@@ -62,7 +62,8 @@ def tail(path, lines=60):
 
 
 def gone(pid):
-    """Whether the process has ended; buries it when it is ours."""
+    """Whether the process has ended, with its last thread (until then its
+    files are open, and locked); buries it when it is ours."""
     try:
         if os.waitpid(pid, os.WNOHANG)[0] == pid:
             return True
@@ -70,7 +71,9 @@ def gone(pid):
         pass
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
+            if file.read().rpartition(")")[2].split()[0] not in "ZX":
+                return False
+        return len(os.listdir(f"/proc/{pid}/task")) <= 1
     except (OSError, IndexError):
         return True
 

@@ -6,8 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+enum { TICKS_MAX = 1000 };
 
 int post_file(struct desk *desk, const char *path, const char *text)
 {
@@ -25,6 +28,15 @@ void post_pass(struct desk *desk, uint64_t ms)
 {
 	(void)atomic_fetch_add(&desk->bed.clock.monotonic_ms, ms);
 	drafts_tick(desk->drafts);
+}
+
+int post_ticks(struct desk *desk, struct reply *reply)
+{
+	for (unsigned i = 0; i < TICKS_MAX && !reply_is_here(reply); i++) {
+		post_pass(desk, 1);
+		(void)usleep(1000);
+	}
+	return reply_wait(reply);
 }
 
 struct awaited {

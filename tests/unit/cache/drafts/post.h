@@ -18,6 +18,10 @@ int post_file(struct desk *desk, const char *path, const char *text);
 /** Let time pass, and tick. */
 void post_pass(struct desk *desk, uint64_t ms);
 
+/** Ticks, as they go on in a mount, until it has come: what they look for may be
+ *  noted a moment later. @return what was answered */
+int post_ticks(struct desk *desk, struct reply *reply);
+
 /** Until fake_deletes(), fake_published(), ... gives so many, or more. */
 void post_until(unsigned (*count)(void), unsigned least);
 
