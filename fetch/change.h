@@ -95,7 +95,8 @@ struct fetch_published {
 	bool sent; /* the server said yes to the bytes, under the file's own
 	              name */
 	/** It failed, and nothing has the name now: the old version had to be
-	 *  removed before the new one could be given it (a cluster). */
+	 *  removed before the new one could be given it (a cluster), or the
+	 *  server says that it has done what it has not. */
 	bool removed;
 	enum fetch_proof proof;
 	/** The file now; mtime -1 where no token may look. After a failure

@@ -257,6 +257,9 @@ static void on_after(
 	if (!there && (code == 0 || code == -ENOENT)) {
 		/* It may have kept its temporary one. */
 		publish->temporary_there = true;
+		publish->out.sent = false;
+		publish->out.version_known = false;
+		publish->out.removed = code != 0;
 		publish_fail(publish,
 		    err_set(&publish->err, -EIO,
 		        "the server has given it its name, and it is not "

@@ -338,6 +338,11 @@ static void a_renaming_that_was_not_done_is_no_success(void **state)
 		assert_int_equal(
 		    publish(&run, SMALL, table[i].condition, NULL), -EIO);
 		assert_non_null(strstr(run.sent.err.text, "send it again"));
+		/* What follows compares with what is there. */
+		assert_false(run.sent.published.sent);
+		assert_false(run.sent.published.version_known);
+		assert_int_equal(run.sent.published.removed,
+		    table[i].condition == FETCH_IF_ABSENT);
 		run_end(&run);
 	}
 }
